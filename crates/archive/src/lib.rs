@@ -1,0 +1,1 @@
+//! Events as Parquet tables and an in-memory tail: event history.

@@ -1,0 +1,3 @@
+//! The opentrail binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The durable ordered log: group commit, checksums, cursors, retention.

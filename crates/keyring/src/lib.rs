@@ -1,0 +1,1 @@
+//! Keys: the master key, envelope encryption, signing keys and their rotation.

@@ -1,0 +1,1 @@
+//! The services: every operation, the recording of every call.

@@ -1,0 +1,1 @@
+//! Control-plane resources as documents: a view of the journal.

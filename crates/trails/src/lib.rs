@@ -1,0 +1,1 @@
+//! Event selectors, delivery of log files, the digest chain and its validation.

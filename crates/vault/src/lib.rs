@@ -1,0 +1,1 @@
+//! The object store that keeps the record: buckets, objects, versions, policies.

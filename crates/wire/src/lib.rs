@@ -1,0 +1,1 @@
+//! AWS protocols: SigV4, awsJson, Query, REST; error shapes.
