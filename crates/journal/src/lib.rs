@@ -1,1 +1,3 @@
 //! The durable ordered log: group commit, checksums, cursors, retention.
+
+pub mod disk;
