@@ -2,6 +2,30 @@
 //!
 //! This crate does no I/O and takes no clock.
 
+mod arn;
+mod category;
+mod error;
+mod event;
+mod id;
+mod member;
 mod name;
+mod parse;
+mod record;
+mod record_limits;
+mod resource_rules;
+mod resources;
+mod scan;
+mod split;
+mod user_identity;
 
+pub use arn::Arn;
+pub use category::Category;
+pub use error::EventError;
+pub use event::Event;
+pub use id::EventId;
 pub use name::{AccountId, InvalidNameError, Region};
+pub use record::{Record, RecordResource, TlsDetails};
+pub use resources::{RawResource, ResourceName};
+pub use scan::JsonError;
+pub use split::{Records, SplitError, SplitReason, split_records};
+pub use user_identity::{SessionContext, SessionIssuer, UserIdentity};

@@ -96,16 +96,20 @@ impl FromStr for Region {
     type Err = InvalidNameError;
 
     fn from_str(value: &str) -> Result<Self, Self::Err> {
-        let of_form = value.starts_with(|c: char| c.is_ascii_lowercase())
-            && value.len() <= 32
-            && !value.ends_with('-')
-            && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if of_form {
+        if is_region(value) {
             Ok(Self(Arc::from(value)))
         } else {
             Err(InvalidNameError::new(value, "a region name such as us-east-1"))
         }
     }
+}
+
+/// Whether a text has a region's form.
+pub(crate) fn is_region(value: &str) -> bool {
+    value.starts_with(|c: char| c.is_ascii_lowercase())
+        && value.len() <= 32
+        && !value.ends_with('-')
+        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 impl TryFrom<String> for Region {
