@@ -1,1 +1,43 @@
 //! The IAM policy language: documents, conditions, evaluation.
+//!
+//! [`Policy::parse`] reads and validates one document, [`Policy::evaluate`] says what that document
+//! says about one [`Request`], and [`decide`] combines every policy that applies to a request into the
+//! answer AWS would give, with the reason AWS would print.
+//!
+//! This crate does no I/O and takes no clock: `aws:CurrentTime` is a key of the [`Context`] like any
+//! other, set by whoever knows the time.
+//!
+//! It is written here rather than taken from crates.io because the one complete candidate, `iam-rs` 0.7,
+//! substitutes policy variables before it looks for wildcards (a user named `*` would match everything),
+//! resolves an unknown variable to nothing instead of making the statement not match, and does not tell a
+//! grant to an account from a grant to one of its principals, on which the same-account rule depends.
+//!
+//! Sources: the IAM User Guide's pages
+//! [policy elements](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html),
+//! [condition operators](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html),
+//! [variables](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html) and
+//! [evaluation logic](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
+
+mod arn;
+mod cidr;
+mod condition;
+mod context;
+mod decide;
+mod document;
+mod error;
+mod evaluate;
+mod json;
+pub mod limits;
+mod operator;
+mod parse;
+mod pattern;
+mod principal;
+mod scalar;
+mod variable;
+
+pub use context::Context;
+pub use decide::{Decision, Identity, Policies, PolicySource, decide};
+pub use document::{Effect, Policy, PolicyKind, Statement, Version};
+pub use error::{PolicyError, Shape};
+pub use evaluate::{Grant, Match, Request};
+pub use principal::PrincipalRef;

@@ -1,0 +1,123 @@
+//! What one policy says about one request.
+
+use std::sync::Arc;
+
+use crate::{Context, Effect, Policy, PrincipalRef, Statement, document::Clause, pattern::Unresolved};
+
+/// A request to be decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `service:Name`, such as `s3:PutObject`; compared without regard to case.
+    pub action: &'a str,
+    /// The ARN, or `*` for an action that is not about a resource.
+    pub resource: &'a str,
+    /// Who asks.
+    pub principal: PrincipalRef<'a>,
+    /// The condition keys.
+    pub context: &'a Context,
+}
+
+/// How directly a statement allows the principal. In order: a later one is worth more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grant {
+    /// The principal's account is named: within that account this only delegates, an identity policy must
+    /// allow too.
+    Account,
+    /// The role of the session is named: allowed, as far as the role's boundary and the session's policy go.
+    Role,
+    /// The principal itself is named, or everyone is; also every statement without a `Principal`.
+    Principal,
+}
+
+/// What one policy says about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    /// A statement allows it and none denies it. Of several, the first of those that grant most directly.
+    Allow {
+        /// The statement's `Sid`.
+        sid: Option<Arc<str>>,
+        /// The statement's place, from 0.
+        index: usize,
+        /// How directly.
+        grant: Grant,
+    },
+    /// A statement denies it: the first that does.
+    Deny {
+        /// The statement's `Sid`.
+        sid: Option<Arc<str>>,
+        /// The statement's place, from 0.
+        index: usize,
+    },
+    /// No statement applies.
+    None,
+}
+
+impl Policy {
+    /// What this policy says about `request`: an explicit deny outweighs an allow, which outweighs nothing.
+    ///
+    /// An identity policy does not look at the principal; that it is attached to the one who asks is the
+    /// caller's to know.
+    pub fn evaluate(&self, request: &Request<'_>) -> Match {
+        self.evaluate_for(request, false)
+    }
+
+    /// As [`evaluate`](Self::evaluate), for a principal that has a permissions boundary (`bounded`) or not:
+    /// a `Deny` with `NotPrincipal` excepts nobody who has one.
+    pub(crate) fn evaluate_for(&self, request: &Request<'_>, bounded: bool) -> Match {
+        let action = request.action.to_ascii_lowercase();
+        let mut allow: Option<(&Statement, Grant)> = None;
+        for statement in self.statements() {
+            let Some(grant) = statement.applies(request, &action, bounded) else { continue };
+            match statement.effect {
+                Effect::Deny => return Match::Deny { sid: statement.sid.clone(), index: statement.index },
+                Effect::Allow if allow.is_none_or(|(_, best)| grant > best) => {
+                    allow = Some((statement, grant))
+                }
+                Effect::Allow => {}
+            }
+        }
+        match allow {
+            Some((statement, grant)) => {
+                Match::Allow { sid: statement.sid.clone(), index: statement.index, grant }
+            }
+            None => Match::None,
+        }
+    }
+}
+
+impl Statement {
+    /// Whether the statement applies to the request, and how directly it names the principal.
+    fn applies(&self, request: &Request<'_>, action: &str, bounded: bool) -> Option<Grant> {
+        let grant = match &self.principals {
+            None => Grant::Principal,
+            Some(principals) if principals.negated && bounded => Grant::Principal,
+            Some(principals) => principals.grant(&request.principal, request.context)?,
+        };
+        let applies = self.actions.covers(action, request.context, self.effect)
+            && self
+                .resources
+                .as_ref()
+                .is_none_or(|clause| clause.covers(request.resource, request.context, self.effect))
+            && self.conditions.iter().all(|condition| condition.holds(request.context));
+        applies.then_some(grant)
+    }
+}
+
+impl Clause {
+    /// Whether the clause covers `text`. A value with a variable that the request does not have matches
+    /// nothing; where that would widen an `Allow` (`NotResource`), the clause covers nothing at all.
+    fn covers(&self, text: &str, context: &Context, effect: Effect) -> bool {
+        let mut unresolved = false;
+        let listed = self.patterns.iter().any(|(_, pattern)| match pattern.matches(text, context) {
+            Ok(matched) => matched,
+            Err(Unresolved) => {
+                unresolved = true;
+                false
+            }
+        });
+        if self.negated && unresolved && effect == Effect::Allow {
+            return false;
+        }
+        listed != self.negated
+    }
+}
