@@ -24,10 +24,10 @@ pub(crate) fn bound_value(value: &mut Option<Value>, field: &'static str, max_by
 
 /// Cuts a text after the last whole character that fits.
 pub(crate) fn bound_text(text: &mut Option<String>, max_bytes: usize) {
-    if let Some(text) = text {
-        if text.len() > max_bytes {
-            text.truncate(text.floor_char_boundary(max_bytes));
-        }
+    if let Some(text) = text
+        && text.len() > max_bytes
+    {
+        text.truncate(text.floor_char_boundary(max_bytes));
     }
 }
 

@@ -95,8 +95,12 @@ impl Records {
             Ok(_) => scanner.skip_value().map_err(SplitReason::from).and(Err(SplitReason::NotAnObject)),
             Err(error) => Err(error.into()),
         };
-        if let Err(SplitReason::Json(error)) = step {
-            self.next_line(scanner, start, error.offset());
+        if let Err(reason) = step {
+            let failed = match reason {
+                SplitReason::Json(error) => error.offset(),
+                SplitReason::NotAnObject => start,
+            };
+            self.next_line(scanner, start, failed);
         }
         step
     }
