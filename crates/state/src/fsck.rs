@@ -45,11 +45,22 @@ fn check(
     disk: &dyn Disk,
     until: Seq,
 ) -> Result<(StateReport, Documents), StateError> {
+    let hold = journal.hold("state-fsck", Seq::ZERO);
+    let checked = check_held(journal, dir, disk, until);
+    hold.release();
+    checked
+}
+
+fn check_held(
+    journal: &Journal,
+    dir: &Path,
+    disk: &dyn Disk,
+    until: Seq,
+) -> Result<(StateReport, Documents), StateError> {
     let positions = positions(disk, dir).map_err(|cause| StateError::Disk { path: dir.to_owned(), cause })?;
     let mut report =
         StateReport { snapshots: Vec::new(), rejected: Vec::new(), entries: 0, records: 0, documents: 0 };
-    let _hold = journal.hold("state-fsck", Seq(0));
-    let mut documents: Option<Documents> = (journal.first().0 <= 1).then(Documents::default);
+    let mut documents: Option<Documents> = (journal.first() <= Seq(1)).then(Documents::default);
     for seq in positions {
         let durable = journal.durable();
         if seq > durable {
