@@ -1,6 +1,6 @@
 //! What can be wrong with a record.
 
-use crate::{Event, scan::JsonError};
+use crate::{Event, JsonError};
 
 /// Why bytes are not a CloudTrail record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

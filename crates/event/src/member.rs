@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use crate::scan::{JsonError, Kind, Scanner};
+use crate::{
+    JsonError,
+    scan::{Kind, Scanner},
+};
 
 /// Where the value at `path` is. The last of several members with one name counts.
 pub(crate) fn span_at(raw: &[u8], path: &[&str]) -> Option<Range<usize>> {

@@ -6,8 +6,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
     Category, Event, EventError, EventId,
+    json_string::Str,
     name::is_region,
-    scan::{Kind, Scanner, Str},
+    scan::{Kind, Scanner},
 };
 
 /// The longest `eventID`, in characters.

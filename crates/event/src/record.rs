@@ -88,15 +88,15 @@ pub struct Record {
     /// Why an event came late or was replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addendum: Option<Value>,
+    /// How the connection was secured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_details: Option<TlsDetails>,
     /// `true` when the credentials came from a session in the console; absent otherwise.
     #[serde(serialize_with = "true_text", skip_serializing_if = "is_false")]
     pub session_credential_from_console: bool,
     /// Tags and condition keys that enrich the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_context: Option<Value>,
-    /// How the connection was secured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_details: Option<TlsDetails>,
 }
 
 /// A resource that a call accessed: an element of `resources`.
@@ -182,9 +182,9 @@ impl Record {
             vpc_endpoint_account_id: None,
             event_category: Category::Management,
             addendum: None,
+            tls_details: None,
             session_credential_from_console: false,
             event_context: None,
-            tls_details: None,
         }
     }
 

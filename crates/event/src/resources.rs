@@ -1,10 +1,11 @@
 //! The resources that a record is about.
 
 use crate::{
-    Event,
+    Event, JsonError,
+    json_string::Str,
     parse::Slot,
     resource_rules::{Rule, rules_of},
-    scan::{JsonError, Kind, Scanner, Str},
+    scan::{Kind, Scanner},
 };
 
 /// The most resources that are derived from one record: no more than a page shows, and a bound on what a

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::scan::{JsonError, Kind, Scanner};
+use crate::{
+    JsonError,
+    scan::{Kind, Scanner},
+};
 
 /// Cuts an upload into the JSON texts of its records, without copying them.
 ///

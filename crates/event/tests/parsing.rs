@@ -1,5 +1,7 @@
 //! What a record is, and what is read from it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use bytes::Bytes;
 use opentrail_event::{Category, Event, EventError, EventId, JsonError};
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! The records that AWS wrote: those of a real trail, and those of simulated attacks.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::{
     fs,
     io::Read,

@@ -1,5 +1,7 @@
 //! The resources that an event is about.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use bytes::Bytes;
 use opentrail_event::Event;
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! The records that our own services write.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use chrono::{DateTime, Utc};
 use opentrail_event::{
     AccountId, Category, Event, Record, RecordResource, Region, SessionContext, SessionIssuer, TlsDetails,
@@ -100,8 +102,9 @@ fn a_full_record_has_all_members_in_order() {
             r#""recipientAccountId":"123456789012","serviceEventDetails":{},"#,
             r#""sharedEventID":"ded40a0b-f008-4226-a490-986736f65f57","vpcEndpointId":"vpce-1","#,
             r#""vpcEndpointAccountId":"123456789012","eventCategory":"Management","#,
-            r#""addendum":{"reason":"DELIVERY_DELAY"},"sessionCredentialFromConsole":"true","eventContext":{},"#,
-            r#""tlsDetails":{"tlsVersion":"TLSv1.3","clientProvidedHostHeader":"localhost"}}"#,
+            r#""addendum":{"reason":"DELIVERY_DELAY"},"#,
+            r#""tlsDetails":{"tlsVersion":"TLSv1.3","clientProvidedHostHeader":"localhost"},"#,
+            r#""sessionCredentialFromConsole":"true","eventContext":{}}"#,
         )
     );
 }
