@@ -1,13 +1,21 @@
 //! ARNs as conditions compare them: six parts, each on its own.
 
 use crate::{
-    Context,
+    Context, PolicyError,
     pattern::{Pattern, Syntax, Unresolved},
-    variable::NotAVariable,
+    variable::{self, NotAVariable},
 };
 
 /// The parts of an ARN: `arn`, partition, service, region, account, resource.
 const PARTS: usize = 6;
+
+/// Whether `name` is one of AWS's partitions.
+pub(crate) fn is_partition(name: &str) -> bool {
+    matches!(
+        name,
+        "aws" | "aws-cn" | "aws-us-gov" | "aws-iso" | "aws-iso-b" | "aws-iso-e" | "aws-iso-f" | "aws-eusc"
+    )
+}
 
 /// A condition value to compare ARNs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,32 +69,48 @@ impl ArnPattern {
 /// variable separate nothing.
 pub(crate) fn split(source: &str, variables: bool) -> Vec<&str> {
     let mut parts = Vec::with_capacity(PARTS);
-    let (mut start, mut in_variable) = (0, false);
-    for (at, byte) in source.bytes().enumerate() {
-        match byte {
-            b'$' if variables && source.as_bytes().get(at + 1) == Some(&b'{') => in_variable = true,
-            b'}' => in_variable = false,
-            b':' if !in_variable && parts.len() < PARTS - 1 => {
-                parts.push(&source[start..at]);
-                start = at + 1;
+    let (mut start, mut at) = (0, 0);
+    while let Some(found) = source[at..].find([':', '$']) {
+        at += found;
+        if source[at..].starts_with(':') {
+            if parts.len() == PARTS - 1 {
+                break;
             }
-            _ => {}
+            parts.push(&source[start..at]);
+            start = at + 1;
+        } else if variables
+            && let Some(after_opening) = source[at..].strip_prefix("${")
+            && let Ok((_, length)) = variable::read(after_opening)
+        {
+            at += 1 + length;
         }
+        at += 1;
     }
     parts.push(&source[start..]);
     parts
 }
 
-/// Whether a `Resource` of a policy has the form of an ARN: `*`, or `arn:` and five more parts, fewer only
-/// where an asterisk may stand for the missing ones.
-pub(crate) fn is_resource(source: &str, variables: bool) -> bool {
+/// Checks that a `Resource` of a policy has the form of an ARN: `*`, or `arn:` and five more parts, fewer
+/// only where an asterisk may stand for the missing ones.
+pub(crate) fn check_resource(source: &str, variables: bool) -> Result<(), PolicyError> {
+    if source == "*" {
+        return Ok(());
+    }
     let parts = split(source, variables);
-    source == "*" || (parts[0] == "arn" && (parts.len() == PARTS || parts.len() > 1 && source.contains('*')))
+    let complete = parts.len() == PARTS || source.contains('*');
+    let ["arn", partition, ..] = parts[..] else {
+        return Err(PolicyError::InvalidResource { resource: source.to_owned() });
+    };
+    if !is_partition(partition) && !partition.contains(['*', '?', '$']) {
+        let (partition, resource) = (partition.to_owned(), source.to_owned());
+        return Err(PolicyError::InvalidPartition { partition, resource });
+    }
+    if complete { Ok(()) } else { Err(PolicyError::InvalidResource { resource: source.to_owned() }) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ArnPattern, is_resource};
+    use super::{ArnPattern, check_resource};
     use crate::Context;
 
     fn matches(pattern: &str, arn: &str) -> bool {
@@ -110,6 +134,7 @@ mod tests {
     fn a_whole_arn_may_come_from_a_variable() {
         assert!(matches("${aws:PrincipalArn}", "arn:aws:iam::111122223333:role/r"));
         assert!(!matches("${aws:PrincipalArn}", "arn:aws:iam::111122223333:role/s"));
+        assert!(matches("${aws:userid, 'arn:aws:iam::1:role/}'}", "arn:aws:iam::1:role/}"));
         assert!(matches("*", "arn:aws:iam::111122223333:role/r"));
         assert!(!matches("*", "not an arn"));
     }
@@ -123,10 +148,10 @@ mod tests {
             "arn:aws:s3:*",
             "arn:aws:iam::${aws:PrincipalAccount}:r",
         ] {
-            assert!(is_resource(good, true), "{good}");
+            assert!(check_resource(good, true).is_ok(), "{good}");
         }
-        for wrong in ["", "bucket", "arn:aws:s3::b", "aws:s3:::b", "arn", "s3:*", "*/x"] {
-            assert!(!is_resource(wrong, true), "{wrong}");
+        for wrong in ["", "bucket", "arn:aws:s3::b", "aws:s3:::b", "arn:error:s3:::b", "arn", "s3:*", "*/x"] {
+            assert!(check_resource(wrong, true).is_err(), "{wrong}");
         }
     }
 }

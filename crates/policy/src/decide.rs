@@ -5,7 +5,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Policy, PolicyKind, Request,
+    Policy, PolicyKind, PrincipalRef, Request,
     evaluate::{Grant, Match},
 };
 
@@ -87,7 +87,7 @@ pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
     if let Some((by, sid)) = findings.denied {
         return Decision::ExplicitDeny { by, sid };
     }
-    match considered.first_missing(&findings) {
+    match considered.first_missing(request, &findings) {
         None => Decision::Allow,
         Some(by) => Decision::ImplicitDeny { by },
     }
@@ -193,7 +193,7 @@ impl<'a> Policies<'a> {
     }
 
     /// The first policy that would have to allow and does not; `None` if the request is allowed.
-    fn first_missing(&self, findings: &Findings) -> Option<PolicySource> {
+    fn first_missing(&self, request: &Request<'_>, findings: &Findings) -> Option<PolicySource> {
         if !findings.service_control {
             return Some(PolicySource::ServiceControl);
         }
@@ -206,11 +206,15 @@ impl<'a> Policies<'a> {
         if resource_must_allow && findings.resource.is_none() {
             return Some(resource_source);
         }
-        // Within an account, a grant to the principal itself needs nothing else; one to its role stays
-        // within boundary and session policy; one to the account leaves the choice to identity policies.
+        // Within an account, a grant to the principal itself needs nothing else, except that the session of
+        // a user was made from all the user had; one to a role stays within boundary and session policy;
+        // one to the account leaves the choice to identity policies.
         let granted = if self.same_account { findings.resource } else { None };
         match granted {
-            Some(Grant::Principal) => return None,
+            Some(Grant::Principal) => {
+                let is_user = matches!(request.principal, PrincipalRef::User { .. });
+                return (is_user && !findings.session).then_some(PolicySource::Session);
+            }
             Some(Grant::Role) => {}
             Some(Grant::Account) | None if !findings.identity => return Some(PolicySource::Identity),
             Some(Grant::Account) | None => {}

@@ -15,7 +15,7 @@ pub enum Shape {
     TextOrList,
     /// An object, or a list of objects that is not empty.
     ObjectOrList,
-    /// A string, number or boolean, or a list of them that is not empty.
+    /// A string, number or boolean, or a list of them.
     ScalarOrList,
     /// `"*"`, or an object of principal types.
     Principals,
@@ -28,7 +28,7 @@ impl fmt::Display for Shape {
             Self::Text => "a string",
             Self::TextOrList => "a string or a list of strings",
             Self::ObjectOrList => "an object or a non-empty list of objects",
-            Self::ScalarOrList => "a string, a number, a boolean, or a non-empty list of them",
+            Self::ScalarOrList => "a string, a number, a boolean, or a list of them",
             Self::Principals => "\"*\" or an object of principal types",
         })
     }
@@ -169,7 +169,15 @@ pub enum PolicyError {
         /// The resource.
         resource: String,
     },
-    /// A principal that is none of the forms AWS documents, or `NotPrincipal` with `Allow`.
+    /// A resource in a partition that does not exist.
+    #[error("Partition \"{partition}\" is not valid for resource \"{resource}\".")]
+    InvalidPartition {
+        /// The partition.
+        partition: String,
+        /// The resource.
+        resource: String,
+    },
+    /// A principal that is none of the forms AWS documents.
     #[error("Invalid principal in policy: {principal:?}")]
     InvalidPrincipal {
         /// The principal.

@@ -46,16 +46,17 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Reads an operator as a policy writes it, such as `ForAllValues:StringNotLikeIfExists`.
+    /// Reads an operator as a policy writes it, such as `ForAllValues:StringNotLikeIfExists`, in any case.
     pub(crate) fn parse(written: &str) -> Option<Self> {
-        let (quantifier, name) = if let Some(name) = written.strip_prefix("ForAnyValue:") {
+        let written = written.to_ascii_lowercase();
+        let (quantifier, name) = if let Some(name) = written.strip_prefix("foranyvalue:") {
             (Quantifier::AnyValue, name)
-        } else if let Some(name) = written.strip_prefix("ForAllValues:") {
+        } else if let Some(name) = written.strip_prefix("forallvalues:") {
             (Quantifier::AllValues, name)
         } else {
-            (Quantifier::None, written)
+            (Quantifier::None, written.as_str())
         };
-        let (name, if_exists) = match name.strip_suffix("IfExists") {
+        let (name, if_exists) = match name.strip_suffix("ifexists") {
             Some(name) => (name, true),
             None => (name, false),
         };
@@ -68,24 +69,25 @@ impl Operator {
     }
 }
 
+/// From a name in lower case.
 fn family(name: &str) -> Option<(Family, bool)> {
     Some(match name {
-        "StringEquals" => (Family::StringEquals, false),
-        "StringNotEquals" => (Family::StringEquals, true),
-        "StringEqualsIgnoreCase" => (Family::StringEqualsIgnoreCase, false),
-        "StringNotEqualsIgnoreCase" => (Family::StringEqualsIgnoreCase, true),
-        "StringLike" => (Family::StringLike, false),
-        "StringNotLike" => (Family::StringLike, true),
-        "NumericNotEquals" => (Family::Numeric(Order::Equal), true),
-        "DateNotEquals" => (Family::Date(Order::Equal), true),
-        "Bool" => (Family::Bool, false),
-        "BinaryEquals" => (Family::Binary, false),
-        "IpAddress" => (Family::Ip, false),
-        "NotIpAddress" => (Family::Ip, true),
-        "ArnEquals" | "ArnLike" => (Family::Arn, false),
-        "ArnNotEquals" | "ArnNotLike" => (Family::Arn, true),
-        "Null" => (Family::Null, false),
-        _ => match (name.strip_prefix("Numeric"), name.strip_prefix("Date")) {
+        "stringequals" => (Family::StringEquals, false),
+        "stringnotequals" => (Family::StringEquals, true),
+        "stringequalsignorecase" => (Family::StringEqualsIgnoreCase, false),
+        "stringnotequalsignorecase" => (Family::StringEqualsIgnoreCase, true),
+        "stringlike" => (Family::StringLike, false),
+        "stringnotlike" => (Family::StringLike, true),
+        "numericnotequals" => (Family::Numeric(Order::Equal), true),
+        "datenotequals" => (Family::Date(Order::Equal), true),
+        "bool" => (Family::Bool, false),
+        "binaryequals" => (Family::Binary, false),
+        "ipaddress" => (Family::Ip, false),
+        "notipaddress" => (Family::Ip, true),
+        "arnequals" | "arnlike" => (Family::Arn, false),
+        "arnnotequals" | "arnnotlike" => (Family::Arn, true),
+        "null" => (Family::Null, false),
+        _ => match (name.strip_prefix("numeric"), name.strip_prefix("date")) {
             (Some(rest), _) => (Family::Numeric(order(rest)?), false),
             (_, Some(rest)) => (Family::Date(order(rest)?), false),
             (None, None) => return None,
@@ -95,11 +97,11 @@ fn family(name: &str) -> Option<(Family, bool)> {
 
 fn order(name: &str) -> Option<Order> {
     Some(match name {
-        "Equals" => Order::Equal,
-        "LessThan" => Order::Less,
-        "LessThanEquals" => Order::LessOrEqual,
-        "GreaterThan" => Order::Greater,
-        "GreaterThanEquals" => Order::GreaterOrEqual,
+        "equals" => Order::Equal,
+        "lessthan" => Order::Less,
+        "lessthanequals" => Order::LessOrEqual,
+        "greaterthan" => Order::Greater,
+        "greaterthanequals" => Order::GreaterOrEqual,
         _ => return None,
     })
 }
@@ -158,8 +160,12 @@ mod tests {
             }
         }
         assert!(Operator::parse("Null").is_some());
+        assert_eq!(
+            Operator::parse("forAnyValue:ipaddressIfExists"),
+            Operator::parse("ForAnyValue:IpAddressIfExists")
+        );
         for wrong in
-            ["", "NullIfExists", "stringEquals", "ForAnyValue:", "NumericLike", "ForAny:Bool", "Dates"]
+            ["", "NullIfExists", "ForAnyValue:", "ForAnyValue::Bool", "NumericLike", "ForAny:Bool", "Dates"]
         {
             assert_eq!(Operator::parse(wrong), None, "{wrong}");
         }

@@ -193,9 +193,7 @@ impl Reader {
         let syntax = Syntax { wildcards: true, variables: self.variables };
         let mut patterns = Vec::with_capacity(written.len());
         for resource in written {
-            if !arn::is_resource(&resource, self.variables) {
-                return Err(PolicyError::InvalidResource { resource });
-            }
+            arn::check_resource(&resource, self.variables)?;
             let pattern = compile(&resource, syntax)?;
             patterns.push((resource.into_boxed_str(), pattern));
         }
@@ -228,15 +226,18 @@ fn read_effect(value: Json) -> Result<Effect, PolicyError> {
 fn principal_entries(types: Members) -> Result<Vec<Entry>, PolicyError> {
     let mut entries = Vec::new();
     for (kind, values) in types {
+        let entry: fn(String) -> Result<Entry, PolicyError> = match kind.as_str() {
+            "AWS" => |value| Entry::aws(&value),
+            "Service" => |value| Ok(Entry::Service(value)),
+            "Federated" => |value| Ok(Entry::Federated(value)),
+            "CanonicalUser" => |value| Ok(Entry::CanonicalUser(value)),
+            _ => return Err(PolicyError::UnknownElement { element: kind }),
+        };
         for value in texts(&kind, values)? {
-            entries.push(match kind.as_str() {
-                "AWS" => Entry::aws(&value)?,
-                _ if value.is_empty() => return Err(PolicyError::InvalidPrincipal { principal: value }),
-                "Service" => Entry::Service(value),
-                "Federated" => Entry::Federated(value),
-                "CanonicalUser" => Entry::CanonicalUser(value),
-                _ => return Err(PolicyError::UnknownElement { element: kind }),
-            });
+            if value.is_empty() {
+                return Err(PolicyError::InvalidPrincipal { principal: value });
+            }
+            entries.push(entry(value)?);
         }
     }
     Ok(entries)
@@ -290,6 +291,7 @@ fn texts(element: &str, value: Json) -> Result<Vec<String>, PolicyError> {
     }
 }
 
+/// The values of one condition key. AWS takes an empty list, which nothing matches.
 fn scalars(key: &str, value: Json) -> Result<Vec<String>, PolicyError> {
     let scalar = |value: Json| match value {
         Json::Text(text) | Json::Number(text) => Ok(text),
@@ -297,7 +299,6 @@ fn scalars(key: &str, value: Json) -> Result<Vec<String>, PolicyError> {
         Json::Null | Json::List(_) | Json::Object(_) => Err(wrong(key, Shape::ScalarOrList)),
     };
     match value {
-        Json::List(items) if items.is_empty() => Err(wrong(key, Shape::ScalarOrList)),
         Json::List(items) => items.into_iter().map(scalar).collect(),
         other => Ok(vec![scalar(other)?]),
     }

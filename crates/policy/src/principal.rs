@@ -1,6 +1,6 @@
 //! Who asks, and who a policy speaks of.
 
-use crate::{Context, Grant, PolicyError};
+use crate::{Context, Grant, PolicyError, arn};
 
 /// The principal that makes a request. ARNs are complete; accounts are their twelve digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,20 +95,11 @@ impl Entry {
             return Ok(Self::UniqueId(value.to_owned()));
         }
         let parts: Vec<&str> = value.splitn(6, ':').collect();
-        let [
-            "arn",
-            "aws" | "aws-cn" | "aws-us-gov" | "aws-iso" | "aws-iso-b" | "aws-iso-e" | "aws-iso-f"
-            | "aws-eusc",
-            service,
-            "",
-            account,
-            resource,
-        ] = parts[..]
-        else {
+        let ["arn", partition, service, "", account, resource] = parts[..] else {
             return Err(invalid());
         };
         // A principal's ARN takes no wildcards: "*" alone means everyone.
-        if !is_account(account) || resource.contains(['*', '?', '$']) {
+        if !arn::is_partition(partition) || !is_account(account) || resource.contains(['*', '?', '$']) {
             return Err(invalid());
         }
         let (kind, name) = resource.split_once('/').unwrap_or((resource, ""));
