@@ -1,1 +1,25 @@
-//! Event selectors, delivery of log files, the digest chain and its validation.
+//! Trails: event selectors, delivery of log files, the digest chain and its validation.
+//!
+//! [`rules::Trails`] are the operations on trails, [`delivery::Delivery`] reads the journal and writes log
+//! files and digests into buckets through a [`store::LogStore`], [`validate`] proves that a bucket still has
+//! what was written.
+//!
+//! Invariants: this crate knows neither HTTP nor the vault; a file's bytes and name are durable before its
+//! first upload; a digest lists only files that were delivered.
+
+pub mod error;
+pub mod layout;
+pub mod name;
+pub mod rules;
+pub mod selector;
+pub mod store;
+pub mod trail;
+
+pub use self::{
+    error::TrailError,
+    name::{TrailArn, TrailName, TrailRef},
+    rules::{CreateTrail, Trails, UpdateTrail},
+    selector::{Selection, Selectors},
+    store::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile},
+    trail::Trail,
+};

@@ -1,0 +1,117 @@
+//! A log file while it is being filled.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use chrono::{DateTime, Utc};
+use flate2::{Compression, GzBuilder, write::GzEncoder};
+use opentrail_event::{AccountId, Event};
+
+use crate::trail::Trail;
+
+/// Where the files of one trail go, as its configuration said when a file was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Destination {
+    pub(crate) trail_arn: String,
+    pub(crate) account: AccountId,
+    pub(crate) bucket: String,
+    pub(crate) prefix: Option<String>,
+    /// Whether digests list its files.
+    pub(crate) validation: bool,
+}
+
+impl Destination {
+    pub(crate) fn of(trail: &Trail) -> Self {
+        Self {
+            trail_arn: trail.arn().to_string(),
+            account: trail.account,
+            bucket: trail.bucket.clone(),
+            prefix: trail.prefix.clone(),
+            validation: trail.log_file_validation,
+        }
+    }
+}
+
+/// A log file that takes events. What it holds is compressed, so that memory is a small part of what was read.
+pub(crate) struct Batch {
+    destination: Arc<Destination>,
+    region: Arc<str>,
+    encoder: GzEncoder<Vec<u8>>,
+    hash: Context,
+    bytes: u64,
+    events: u64,
+    oldest: DateTime<Utc>,
+    newest: DateTime<Utc>,
+}
+
+/// A closed log file.
+pub(crate) struct Finished {
+    pub(crate) destination: Arc<Destination>,
+    pub(crate) region: Arc<str>,
+    pub(crate) body: Vec<u8>,
+    /// Of the JSON, in hex.
+    pub(crate) sha256: String,
+    pub(crate) events: u64,
+    pub(crate) oldest: DateTime<Utc>,
+    pub(crate) newest: DateTime<Utc>,
+}
+
+impl Batch {
+    pub(crate) fn new(destination: Arc<Destination>, region: Arc<str>) -> Self {
+        Self {
+            destination,
+            region,
+            // No time and no name in the header: the same events give the same bytes.
+            encoder: GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast()),
+            hash: Context::new(&SHA256),
+            bytes: 0,
+            events: 0,
+            oldest: DateTime::<Utc>::MAX_UTC,
+            newest: DateTime::<Utc>::MIN_UTC,
+        }
+    }
+
+    /// Adds the event's record, byte for byte as it came.
+    pub(crate) fn add(&mut self, event: &Event) -> io::Result<()> {
+        let opening: &[u8] = if self.events == 0 { b"{\"Records\":[" } else { b"," };
+        self.write(opening)?;
+        self.write(event.raw())?;
+        self.events += 1;
+        self.oldest = self.oldest.min(event.time());
+        self.newest = self.newest.max(event.time());
+        Ok(())
+    }
+
+    /// Bytes of JSON so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Compressed bytes held so far.
+    pub(crate) fn held(&self) -> u64 {
+        self.encoder.get_ref().len() as u64
+    }
+
+    /// Closes the file.
+    pub(crate) fn finish(mut self) -> io::Result<Finished> {
+        self.write(b"]}")?;
+        Ok(Finished {
+            destination: self.destination,
+            region: self.region,
+            body: self.encoder.finish()?,
+            sha256: hex::encode(self.hash.finish()),
+            events: self.events,
+            oldest: self.oldest,
+            newest: self.newest,
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.encoder.write_all(bytes)
+    }
+}

@@ -1,0 +1,226 @@
+//! The digest chain of one trail in one region.
+//!
+//! A chain begins when a trail with log file validation starts logging (in its home region) or delivers its
+//! first file (in other regions). It has one digest for each period, also for periods without files, as
+//! long as the trail is logging with validation, and one for the period in which that ended. As AWS documents,
+//! what comes after a longer break begins a new chain: its first digest has no previous one.
+//!
+//! A file that is delivered late, while the chain runs, is listed by the digest of the period in which it was
+//! delivered. One that is delivered after the chain has ended is listed by a backfill digest.
+//!
+//! When the process was down for some periods, or many digests wait for their bucket, one digest covers
+//! several periods: no time is without a digest.
+
+use chrono::{DateTime, Utc};
+use opentrail_event::{AccountId, Region};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    batch::Destination,
+    ledger::{Ledger, LogFile, Outstanding},
+};
+use crate::{
+    name::{TrailArn, TrailName},
+    trail::Trail,
+};
+
+/// Beginnings of chains that are remembered; the oldest are forgotten first.
+const MAX_STARTS: usize = 256;
+
+/// One chain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Chain {
+    pub(crate) trail: TrailName,
+    pub(crate) home_region: Region,
+    pub(crate) account: AccountId,
+    pub(crate) region: String,
+    /// Whether periods without files get digests.
+    pub(crate) running: bool,
+    /// Since when the trail was found to be no longer logging with validation.
+    pub(crate) ending: Option<DateTime<Utc>>,
+    /// Where the next digest's period begins.
+    pub(crate) period_start: DateTime<Utc>,
+    /// Where digests go, as the trail said when it was last seen.
+    pub(crate) bucket: String,
+    pub(crate) prefix: Option<String>,
+    /// The newest digest that was decided.
+    pub(crate) decided: Option<ChainLink>,
+    /// The newest digest that was delivered.
+    pub(crate) delivered: Option<ChainLink>,
+    /// The newest backfill digest that was decided.
+    pub(crate) backfill: Option<ChainLink>,
+    /// The newest backfill digest that was delivered.
+    pub(crate) backfill_delivered: Option<ChainLink>,
+    /// Files that were delivered and are in no digest yet.
+    pub(crate) files: Vec<DeliveredFile>,
+    /// The first digests of chains.
+    pub(crate) starts: Vec<ChainLink>,
+    /// Whether some were forgotten.
+    pub(crate) forgot_starts: bool,
+}
+
+/// A digest, as its successor refers to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainLink {
+    /// Its bucket.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+    /// SHA-256 before compression, in hex.
+    pub sha256: String,
+    /// Its signature in hex.
+    pub signature: String,
+    /// The end of its period.
+    pub end: DateTime<Utc>,
+}
+
+/// What the server knows about a chain and the bucket cannot say by itself: its newest delivered digest, and
+/// where chains began. With it a validator finds digests that were deleted from the end, and beginnings that
+/// were forged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// The region of the log files.
+    pub region: String,
+    /// The newest digest that was delivered; none if none was yet.
+    pub newest: Option<ChainLink>,
+    /// The newest backfill digest that was delivered.
+    pub newest_backfill: Option<ChainLink>,
+    /// The first digests of chains, oldest first.
+    pub starts: Vec<ChainLink>,
+    /// Whether `starts` has all of them since the first.
+    pub starts_complete: bool,
+}
+
+/// A delivered log file that waits for its digest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DeliveredFile {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) file: LogFile,
+}
+
+impl Chain {
+    /// The name of a chain in the ledger.
+    pub(crate) fn name(trail_arn: &str, region: &str) -> String {
+        format!("{trail_arn} {region}")
+    }
+
+    pub(crate) fn trail_arn(&self) -> TrailArn {
+        TrailArn { region: self.home_region.clone(), account: self.account, name: self.trail.clone() }
+    }
+
+    pub(crate) fn new(trail: &TrailArn, region: &str, destination: &Destination, start: DateTime<Utc>) -> Self {
+        Self {
+            trail: trail.name.clone(),
+            home_region: trail.region.clone(),
+            account: trail.account,
+            region: region.to_owned(),
+            running: true,
+            ending: None,
+            period_start: start,
+            bucket: destination.bucket.clone(),
+            prefix: destination.prefix.clone(),
+            decided: None,
+            delivered: None,
+            backfill: None,
+            backfill_delivered: None,
+            files: Vec::new(),
+            starts: Vec::new(),
+            forgot_starts: false,
+        }
+    }
+
+    /// Lets the chain run, from the period that contains `now`, if it does not.
+    fn resume(&mut self, boundary: DateTime<Utc>) {
+        self.ending = None;
+        if !self.running {
+            self.running = true;
+            self.period_start = self.period_start.max(boundary);
+        }
+    }
+
+    /// The chain has ended: what may come later begins a new one.
+    pub(crate) fn end(&mut self) {
+        self.running = false;
+        self.ending = None;
+        self.decided = None;
+    }
+
+    /// Remembers the first digest of a chain.
+    pub(crate) fn began_with(&mut self, first: ChainLink) {
+        if self.starts.len() == MAX_STARTS {
+            self.starts.remove(0);
+            self.forgot_starts = true;
+        }
+        self.starts.push(first);
+    }
+
+    /// What a validator is told.
+    pub(crate) fn head(&self) -> ChainHead {
+        ChainHead {
+            region: self.region.clone(),
+            newest: self.delivered.clone(),
+            newest_backfill: self.backfill_delivered.clone(),
+            starts: self.starts.clone(),
+            starts_complete: !self.forgot_starts,
+        }
+    }
+}
+
+/// Brings the chains in line with the trails: begins chains of trails that log with validation, marks those
+/// of others as ending. `boundary` is the beginning of the current period.
+pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: DateTime<Utc>) {
+    let active = |trail: &Trail| trail.logging && trail.log_file_validation;
+    for trail in ledger.trails.values().filter(|trail| active(trail)) {
+        let arn = trail.arn();
+        let name = Chain::name(&arn.to_string(), trail.home_region.as_str());
+        ledger
+            .chains
+            .entry(name)
+            .or_insert_with(|| Chain::new(&arn, trail.home_region.as_str(), &Destination::of(trail), boundary));
+    }
+    for chain in ledger.chains.values_mut() {
+        let id = format!("{}/{}/{}", chain.account, chain.home_region, chain.trail);
+        let trail = ledger.trails.get(&id);
+        if let Some(trail) = trail {
+            chain.bucket.clone_from(&trail.bucket);
+            chain.prefix.clone_from(&trail.prefix);
+        }
+        if trail.is_some_and(active) {
+            chain.resume(boundary);
+        } else if chain.running && chain.ending.is_none() {
+            chain.ending = Some(now);
+        }
+    }
+}
+
+/// A log file was delivered: its digest is to list it.
+pub(crate) fn log_file_delivered(ledger: &mut Ledger, file: &Outstanding, log: &LogFile, now: DateTime<Utc>, boundary: DateTime<Utc>) {
+    let Ok(arn) = TrailArn::parse(&file.trail_arn) else { return };
+    if !log.validation {
+        return;
+    }
+    let id = format!("{}/{}/{}", arn.account, arn.region, arn.name);
+    let running = ledger.trails.get(&id).is_some_and(|trail| trail.logging && trail.log_file_validation);
+    let name = Chain::name(&file.trail_arn, &log.region);
+    let chain = ledger.chains.entry(name).or_insert_with(|| {
+        let destination = Destination {
+            trail_arn: file.trail_arn.clone(),
+            account: file.account,
+            bucket: file.bucket.clone(),
+            prefix: log.prefix.clone(),
+            validation: true,
+        };
+        let mut chain = Chain::new(&arn, &log.region, &destination, boundary);
+        // The first file of a region may come when the trail has just been stopped: it gets its own chain of
+        // one digest.
+        chain.ending = (!running).then_some(now);
+        chain
+    });
+    if chain.files.is_empty() && !chain.running {
+        chain.period_start = chain.period_start.max(boundary);
+    }
+    let (bucket, key) = (file.bucket.clone(), file.key.clone());
+    chain.files.push(DeliveredFile { bucket, key, at: now, file: log.clone() });
+}

@@ -1,0 +1,188 @@
+//! Buckets at an S3-compatible endpoint.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use object_store::{
+    Attribute, Attributes, ClientOptions, ObjectStore, ObjectStoreExt, PutOptions, RetryConfig,
+    aws::AmazonS3Builder, path::Path,
+};
+use opentrail_event::AccountId;
+use parking_lot::Mutex;
+
+use super::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
+
+/// Files of one page of a listing.
+const PAGE: usize = 1000;
+/// Longest wait for one request.
+const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Where the endpoint is and who speaks to it. Absent members come from the environment (`AWS_…`), as
+/// `object_store` reads it: credentials, also of an instance or a web identity.
+#[derive(Debug, Clone, Default)]
+pub struct ExternalOptions {
+    /// The endpoint's URL; AWS's own if absent.
+    pub endpoint: Option<String>,
+    /// The region for signatures.
+    pub region: Option<String>,
+    /// The access key and its secret.
+    pub credentials: Option<(String, String)>,
+    /// The session token of temporary credentials.
+    pub session_token: Option<String>,
+    /// `https://BUCKET.endpoint` instead of `https://endpoint/BUCKET`.
+    pub virtual_host: bool,
+    /// Requests without a signature, for buckets that anyone may read.
+    pub anonymous: bool,
+}
+
+/// The S3-compatible endpoint. Requests are not repeated here: the delivery has its own rule for that.
+pub struct External {
+    options: ExternalOptions,
+    stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+}
+
+impl External {
+    /// An endpoint; nothing is asked of it yet.
+    pub fn new(options: ExternalOptions) -> Self {
+        Self { options, stores: Mutex::new(HashMap::new()) }
+    }
+
+    fn store(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
+        match self.stores.lock().entry(bucket.to_owned()) {
+            Entry::Occupied(known) => Ok(known.get().clone()),
+            Entry::Vacant(place) => {
+                let options = &self.options;
+                let mut builder = AmazonS3Builder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_virtual_hosted_style_request(options.virtual_host)
+                    .with_skip_signature(options.anonymous)
+                    .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+                    .with_client_options(
+                        ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_allow_http(true),
+                    );
+                if let Some(endpoint) = &options.endpoint {
+                    builder = builder.with_endpoint(endpoint);
+                }
+                if let Some(region) = &options.region {
+                    builder = builder.with_region(region);
+                }
+                if let Some((key, secret)) = &options.credentials {
+                    builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+                }
+                if let Some(token) = &options.session_token {
+                    builder = builder.with_token(token);
+                }
+                let store = builder.build().map_err(|e| of_error(&e))?;
+                Ok(place.insert(Arc::new(store)).clone())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl LogReader for External {
+    async fn get(&self, bucket: &str, key: &str) -> Result<StoredFile, StoreError> {
+        let found = self.store(bucket)?.get(&path_of(key)?).await.map_err(|e| of_error(&e))?;
+        let metadata = found
+            .attributes
+            .iter()
+            .filter_map(|(name, value)| match name {
+                Attribute::Metadata(name) => Some((name.to_lowercase(), value.as_ref().to_owned())),
+                _ => None,
+            })
+            .collect();
+        let body = found.bytes().await.map_err(|e| of_error(&e))?;
+        Ok(StoredFile { body, metadata })
+    }
+
+    /// `object_store` lists by whole folders: the prefix is cut back to its last slash, and what does not
+    /// start with it is left out.
+    async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListPage, StoreError> {
+        let store = self.store(bucket)?;
+        let folder = prefix.rsplit_once('/').map(|(folder, _)| path_of(folder)).transpose()?;
+        let mut files = match after {
+            Some(after) => store.list_with_offset(folder.as_ref(), &path_of(after)?),
+            None => store.list(folder.as_ref()),
+        };
+        let mut page = ListPage::default();
+        while let Some(file) = files.next().await {
+            let file = file.map_err(|e| of_error(&e))?;
+            let key: String = file.location.into();
+            if !key.starts_with(prefix) {
+                if key.as_str() > prefix {
+                    break;
+                }
+                continue;
+            }
+            if page.files.len() == PAGE {
+                page.more = true;
+                break;
+            }
+            page.files.push(ListedFile { key, size: file.size, modified: Some(file.last_modified) });
+        }
+        Ok(page)
+    }
+}
+
+#[async_trait]
+impl LogStore for External {
+    async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
+        let mut attributes = Attributes::new();
+        attributes.insert(Attribute::ContentType, file.content_type.to_owned().into());
+        attributes.insert(Attribute::ContentEncoding, file.content_encoding.to_owned().into());
+        for (name, value) in file.metadata {
+            attributes.insert(Attribute::Metadata(name.clone().into()), value.clone().into());
+        }
+        let options = PutOptions { attributes, ..PutOptions::default() };
+        let path = path_of(file.key)?;
+        let done = self.store(file.bucket)?.put_opts(&path, file.body.into(), options).await;
+        done.map(drop).map_err(|e| write_error(&e))
+    }
+
+    /// The endpoint's own policies decide at each write; what can be asked beforehand is whether the bucket
+    /// can be listed.
+    async fn check(
+        &self,
+        bucket: &str,
+        prefix: Option<&str>,
+        _trail_arn: &str,
+        account: AccountId,
+    ) -> Result<(), StoreError> {
+        let start = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        let folder = path_of(&format!("{start}AWSLogs/{account}"))?;
+        match self.store(bucket)?.list(Some(&folder)).next().await {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(e)) => Err(write_error(&e)),
+        }
+    }
+}
+
+/// Keys with empty parts (`a//b`) have no form in `object_store`.
+fn path_of(key: &str) -> Result<Path, StoreError> {
+    Path::parse(key).map_err(|_| StoreError::InvalidKey)
+}
+
+fn of_error(error: &object_store::Error) -> StoreError {
+    let text = error.to_string();
+    match error {
+        _ if text.contains("NoSuchBucket") => StoreError::NoSuchBucket,
+        object_store::Error::NotFound { .. } => StoreError::NoSuchKey,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            StoreError::AccessDenied
+        }
+        object_store::Error::InvalidPath { .. } => StoreError::InvalidKey,
+        _ => StoreError::Unavailable { reason: text.chars().take(300).collect() },
+    }
+}
+
+/// A write or a listing has no key that could be absent, so "not found" means the bucket.
+fn write_error(error: &object_store::Error) -> StoreError {
+    match of_error(error) {
+        StoreError::NoSuchKey => StoreError::NoSuchBucket,
+        other => other,
+    }
+}
