@@ -1,1 +1,60 @@
-//! Accounts, users, roles, access keys and sessions; who it is and what they may do.
+//! Accounts, users, groups, roles, access keys and sessions; who it is and what they may do.
+//!
+//! The documents are [`user`], [`group`], [`role`], [`managed_policy`] and [`access_key`]; each module has the
+//! operations of IAM on its document, as functions on a [`Transaction`](opentrail_state::Transaction) or, where
+//! they only read, on anything with [`Documents`]. Whoever calls them has authorized the call before and commits
+//! the transaction together with its record after.
+//!
+//! [`Identity`] has what needs more than documents: whose key a call is signed with, whether they may, and the
+//! sessions of STS.
+
+pub mod access_key;
+mod account;
+pub mod attach;
+mod authorize;
+mod aws_managed;
+mod boundary;
+mod cache;
+mod context;
+mod credential;
+mod documents;
+pub mod entity;
+pub mod error;
+pub mod group;
+mod id;
+mod identity;
+pub mod inline;
+mod last_use;
+pub mod limits;
+pub mod managed_policy;
+mod name;
+mod page;
+mod permissions;
+mod principal;
+pub mod role;
+mod root;
+mod session;
+mod sts;
+mod tags;
+pub mod user;
+
+pub use access_key::{AccessKey, AccessKeyStatus, KeyHolder, NewAccessKey};
+pub use account::Account;
+pub use authorize::{Ask, Denial, Verdict};
+pub use context::RequestFacts;
+pub use credential::Credential;
+pub use documents::Documents;
+pub use entity::{Entity, EntityKind};
+pub use error::{CredentialError, IdentityError};
+pub use group::Group;
+pub use identity::Identity;
+pub use last_use::LastUse;
+pub use managed_policy::ManagedPolicy;
+pub use page::{Page, PageRequest};
+pub use permissions::{Permissions, PolicyText};
+pub use principal::{Caller, Principal, root_arn};
+pub use role::Role;
+pub use session::{SessionCredentials, SessionInfo};
+pub use sts::{AssumeRole, AssumedRole, MfaCode};
+pub use tags::Tag;
+pub use user::User;

@@ -1,0 +1,137 @@
+//! The condition keys that are the same for every service.
+//!
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use opentrail_policy::Context;
+
+use crate::{
+    principal::{Caller, Principal},
+    tags::Tag,
+};
+
+/// What the edge knows of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFacts<'a> {
+    /// When it came (`aws:CurrentTime`, `aws:EpochTime`).
+    pub at: DateTime<Utc>,
+    /// Where it came from (`aws:SourceIp`).
+    pub source_ip: Option<IpAddr>,
+    /// Whether it came over TLS (`aws:SecureTransport`).
+    pub secure_transport: bool,
+    /// `aws:UserAgent`.
+    pub user_agent: Option<&'a str>,
+    /// `aws:Referer`.
+    pub referer: Option<&'a str>,
+    /// The region that the call is for (`aws:RequestedRegion`).
+    pub region: Option<&'a str>,
+}
+
+impl RequestFacts<'_> {
+    /// Their condition keys, for [`Ask::context`](crate::Ask::context) to begin with.
+    pub fn context(&self) -> Context {
+        let mut context = Context::new();
+        context.set("aws:CurrentTime", time(self.at));
+        context.set("aws:EpochTime", self.at.timestamp().to_string());
+        context.set("aws:SecureTransport", boolean(self.secure_transport));
+        let texts = [
+            ("aws:UserAgent", self.user_agent),
+            ("aws:Referer", self.referer),
+            ("aws:RequestedRegion", self.region),
+        ];
+        for (key, value) in texts {
+            if let Some(value) = value {
+                context.set(key, value);
+            }
+        }
+        if let Some(ip) = self.source_ip {
+            context.set("aws:SourceIp", ip.to_canonical().to_string());
+        }
+        context
+    }
+}
+
+/// Sets the keys that tell of the caller. They come last, so that nothing else passes for them.
+pub(crate) fn set_caller(context: &mut Context, caller: &Caller, entity_tags: &[Tag], now: DateTime<Utc>) {
+    let principal = &caller.principal;
+    for key in CALLER_KEYS {
+        context.remove(key);
+    }
+    let service = match principal {
+        Principal::Service { name } => Some(name),
+        _ => None,
+    };
+    if let Some(name) = service {
+        context.set("aws:PrincipalServiceName", name.as_ref());
+        context.set_many("aws:PrincipalServiceNamesList", [name.as_ref()]);
+    }
+    context.set("aws:PrincipalIsAWSService", boolean(service.is_some()));
+    context.set("aws:ViaAWSService", boolean(false));
+    if let Some(kind) = principal.policy_type() {
+        context.set("aws:PrincipalType", kind);
+    }
+    if let Some(arn) = principal.as_policy_principal().principal_arn() {
+        context.set("aws:PrincipalArn", arn);
+    }
+    if let Some(account) = principal.account() {
+        context.set("aws:PrincipalAccount", account.as_str());
+    }
+    let user_id = if *principal == Principal::Anonymous {
+        Some("anonymous".to_owned())
+    } else {
+        principal.principal_id()
+    };
+    if let Some(id) = user_id {
+        context.set("aws:userid", id);
+    }
+    if let Some(name) = principal.user_name() {
+        context.set("aws:username", name);
+    }
+    for tag in entity_tags {
+        context.set(&format!("aws:PrincipalTag/{}", tag.key), tag.value.as_str());
+    }
+    set_session(context, caller, now);
+}
+
+fn set_session(context: &mut Context, caller: &Caller, now: DateTime<Utc>) {
+    let Some(session) = &caller.session else { return };
+    for tag in &session.tags {
+        context.set(&format!("aws:PrincipalTag/{}", tag.key), tag.value.as_str());
+    }
+    context.set("aws:TokenIssueTime", time(session.issued_at));
+    context.set("aws:MultiFactorAuthPresent", boolean(session.mfa_authenticated));
+    if session.mfa_authenticated {
+        let age = (now - session.issued_at).num_seconds().max(0);
+        context.set("aws:MultiFactorAuthAge", age.to_string());
+    }
+    if let Some(identity) = &session.source_identity {
+        context.set("aws:SourceIdentity", identity.as_str());
+    }
+}
+
+/// Keys that only the caller's own nature sets.
+const CALLER_KEYS: &[&str] = &[
+    "aws:PrincipalServiceName",
+    "aws:PrincipalServiceNamesList",
+    "aws:PrincipalIsAWSService",
+    "aws:ViaAWSService",
+    "aws:PrincipalType",
+    "aws:PrincipalArn",
+    "aws:PrincipalAccount",
+    "aws:userid",
+    "aws:username",
+    "aws:TokenIssueTime",
+    "aws:MultiFactorAuthPresent",
+    "aws:MultiFactorAuthAge",
+    "aws:SourceIdentity",
+];
+
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

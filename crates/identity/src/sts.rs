@@ -1,0 +1,336 @@
+//! Opening sessions: `AssumeRole` and `GetSessionToken`.
+//!
+//! Source: the STS API reference, and the IAM User Guide's pages on roles, session policies, session tags and
+//! source identity.
+
+use chrono::{DateTime, Utc};
+use opentrail_event::{AccountId, Arn};
+use opentrail_keyring::Keyring;
+use opentrail_policy::{Context, Decision, PolicyKind};
+use opentrail_state::State;
+
+use crate::{
+    authorize::{Ask, Denial, decision},
+    entity,
+    error::{Constraint, IdentityError, InvalidValue},
+    limits, managed_policy,
+    name::{check_external_id, check_range, check_session_name},
+    permissions::PolicyText,
+    principal::{Caller, Principal, role_of_arn},
+    role::Role,
+    session::{self, SessionCredentials, SessionInfo, SessionOwner},
+    tags::{self, Tag, same_key},
+};
+
+/// What `AssumeRole` asks for.
+#[derive(Debug, Clone, Default)]
+pub struct AssumeRole<'a> {
+    /// The ARN of the role.
+    pub role_arn: &'a str,
+    /// What to call the session.
+    pub session_name: &'a str,
+    /// How long it shall last; one hour when absent.
+    pub duration_seconds: Option<u32>,
+    /// A policy to narrow the session by.
+    pub policy: Option<&'a str>,
+    /// ARNs of managed policies of the role's account to narrow the session by.
+    pub policy_arns: &'a [String],
+    /// Session tags.
+    pub tags: &'a [Tag],
+    /// Which of the session tags go along when the session assumes another role.
+    pub transitive_tag_keys: &'a [String],
+    /// What the role's owner asks third parties for (`sts:ExternalId`).
+    pub external_id: Option<&'a str>,
+    /// The person or program behind the session.
+    pub source_identity: Option<&'a str>,
+    /// A code of an MFA device.
+    pub mfa: Option<MfaCode<'a>>,
+    /// The request's condition keys.
+    pub context: Context,
+}
+
+/// A code of an MFA device.
+#[derive(Debug, Clone, Copy)]
+pub struct MfaCode<'a> {
+    /// The device's serial number or ARN.
+    pub serial_number: &'a str,
+    /// Six digits.
+    pub code: &'a str,
+}
+
+/// A role's session, opened.
+#[derive(Debug, Clone)]
+pub struct AssumedRole {
+    /// Its credentials.
+    pub credentials: SessionCredentials,
+    /// `AROA…:SESSION`.
+    pub assumed_role_id: String,
+    /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`.
+    pub arn: Arn,
+    /// The role's ARN.
+    pub role_arn: Arn,
+    /// The role's account, whose trail has the call too.
+    pub account: AccountId,
+    /// How much of the allowed size its policies and tags take, in percent; absent if it has none.
+    pub packed_policy_size: Option<usize>,
+    /// The person or program behind it.
+    pub source_identity: Option<String>,
+}
+
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+const TAG_SESSION: &str = "sts:TagSession";
+const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
+
+/// Opens a session of a role.
+pub(crate) fn assume_role(
+    state: &State,
+    keyring: &Keyring,
+    caller: &Caller,
+    ask: &AssumeRole<'_>,
+    now: DateTime<Utc>,
+) -> Result<AssumedRole, IdentityError> {
+    match caller.principal {
+        Principal::Anonymous | Principal::Service { .. } => return Err(IdentityError::NotAnIdentity),
+        Principal::Root { .. } => return Err(IdentityError::RootMayNotAssumeRole),
+        Principal::User { .. } | Principal::AssumedRole { .. } => {}
+    }
+    let asked_seconds = check_form(ask)?;
+    let (account, _, name) = role_of_arn(ask.role_arn).ok_or_else(|| {
+        IdentityError::Validation(InvalidValue::new("roleArn", ask.role_arn, Constraint::RoleArn))
+    })?;
+    if ask.mfa.is_some() {
+        return Err(IdentityError::MfaFailed);
+    }
+    let denied = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
+    let role = state.get::<Role>(&entity::document_id(account, name));
+    let role = role
+        .filter(|role| entity::Entity::arn(&**role) == ask.role_arn)
+        .ok_or_else(|| denied(ASSUME_ROLE))?;
+    let info = session_info(caller, ask, now, asked_seconds).map_err(|error| match error {
+        Refused::SourceIdentity => denied(SET_SOURCE_IDENTITY),
+        Refused::Value(value) => value.into(),
+    })?;
+    check_trust(state, caller, ask, &role, &info, now)?;
+    check_duration(caller, &role, asked_seconds)?;
+    let mut info = info;
+    narrow(state, account, ask, &mut info)?;
+    let packed_policy_size = packed_size(&info)?;
+    let source_identity = info.source_identity.clone();
+    let owner = SessionOwner::Role {
+        account,
+        name: role.name.clone(),
+        id: role.id.clone(),
+        session: ask.session_name.to_owned(),
+    };
+    let principal = Principal::assumed_role(&role, ask.session_name);
+    let Principal::AssumedRole { arn, role_arn, .. } = principal else {
+        return Err(denied(ASSUME_ROLE));
+    };
+    Ok(AssumedRole {
+        credentials: session::issue(keyring, owner, info)?,
+        assumed_role_id: format!("{}:{}", role.id, ask.session_name),
+        arn,
+        role_arn,
+        account,
+        packed_policy_size,
+        source_identity,
+    })
+}
+
+/// Checks what can be checked without knowing the role; the session's length.
+fn check_form(ask: &AssumeRole<'_>) -> Result<u32, IdentityError> {
+    check_session_name("roleSessionName", ask.session_name)?;
+    ask.source_identity.map_or(Ok(()), |identity| check_session_name("sourceIdentity", identity))?;
+    ask.external_id.map_or(Ok(()), check_external_id)?;
+    tags::check(ask.tags)?;
+    if let Some(key) =
+        ask.transitive_tag_keys.iter().find(|key| !ask.tags.iter().any(|tag| same_key(&tag.key, key)))
+    {
+        return Err(InvalidValue::new("transitiveTagKeys", key, Constraint::TransitiveTagKey).into());
+    }
+    if ask.policy_arns.len() > limits::SESSION_POLICY_ARNS {
+        let constraint = Constraint::MaxLength(limits::SESSION_POLICY_ARNS);
+        return Err(InvalidValue::new("policyArns", &ask.policy_arns.len().to_string(), constraint).into());
+    }
+    let seconds = ask.duration_seconds.unwrap_or(limits::DEFAULT_ROLE_SESSION_SECONDS);
+    check_range("durationSeconds", seconds, limits::MIN_SESSION_SECONDS, limits::MAX_ROLE_SESSION_SECONDS)?;
+    Ok(seconds)
+}
+
+fn check_duration(caller: &Caller, role: &Role, seconds: u32) -> Result<(), IdentityError> {
+    let refused =
+        |constraint| Err(InvalidValue::new("durationSeconds", &seconds.to_string(), constraint).into());
+    let chained = matches!(caller.principal, Principal::AssumedRole { .. });
+    if chained && seconds > limits::MAX_CHAINED_SESSION_SECONDS {
+        refused(Constraint::ChainedMaximum)
+    } else if seconds > role.max_session_duration {
+        refused(Constraint::RoleMaximum)
+    } else {
+        Ok(())
+    }
+}
+
+enum Refused {
+    SourceIdentity,
+    Value(InvalidValue),
+}
+
+/// The session, with what it takes over from the caller's own: source identity and transitive tags.
+fn session_info(
+    caller: &Caller,
+    ask: &AssumeRole<'_>,
+    now: DateTime<Utc>,
+    seconds: u32,
+) -> Result<SessionInfo, Refused> {
+    let mut info = SessionInfo::starting(now, seconds);
+    info.source_identity = ask.source_identity.map(str::to_owned);
+    info.tags = ask.tags.to_vec();
+    info.transitive_tag_keys = ask.transitive_tag_keys.to_vec();
+    let Some(session) = &caller.session else { return Ok(info) };
+    info.mfa_authenticated =
+        session.mfa_authenticated && !matches!(caller.principal, Principal::AssumedRole { .. });
+    if let Some(identity) = &session.source_identity {
+        if info.source_identity.as_ref().is_some_and(|asked| asked != identity) {
+            return Err(Refused::SourceIdentity);
+        }
+        info.source_identity = Some(identity.clone());
+    }
+    for key in &session.transitive_tag_keys {
+        if info.tags.iter().any(|tag| same_key(&tag.key, key)) {
+            return Err(Refused::Value(InvalidValue::new("tags", key, Constraint::InheritedTag)));
+        }
+        info.tags.extend(session.tags.iter().filter(|tag| same_key(&tag.key, key)).cloned());
+        info.transitive_tag_keys.push(key.clone());
+    }
+    Ok(info)
+}
+
+/// Whether the role's trust policy, and where it only names the caller's account also the caller's own
+/// policies, allow the session.
+fn check_trust(
+    state: &State,
+    caller: &Caller,
+    ask: &AssumeRole<'_>,
+    role: &Role,
+    info: &SessionInfo,
+    now: DateTime<Utc>,
+) -> Result<(), IdentityError> {
+    let untold = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
+    let trust = role.trust_policy.policy(PolicyKind::Trust).ok_or_else(|| untold(ASSUME_ROLE))?;
+    let context = trust_context(ask, role, info);
+    let needed = [
+        (ASSUME_ROLE, true),
+        (TAG_SESSION, !info.tags.is_empty()),
+        (SET_SOURCE_IDENTITY, info.source_identity.is_some()),
+    ];
+    for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
+        let ask = Ask {
+            action,
+            resource: ask.role_arn,
+            context: context.clone(),
+            resource_policy: Some(trust),
+            resource_account: Some(role.account),
+            resource_must_allow: true,
+        };
+        let decision = decision(state, caller, &ask, now);
+        if decision != Decision::Allow {
+            let told = caller.principal.account() == Some(role.account);
+            let denial = Denial::by_policy(caller, action, ask.resource, decision, told);
+            return Err(IdentityError::AccessDenied(denial));
+        }
+    }
+    Ok(())
+}
+
+fn trust_context(ask: &AssumeRole<'_>, role: &Role, info: &SessionInfo) -> Context {
+    let mut context = ask.context.clone();
+    context.set("sts:RoleSessionName", ask.session_name);
+    if let Some(id) = ask.external_id {
+        context.set("sts:ExternalId", id);
+    }
+    if let Some(identity) = &info.source_identity {
+        context.set("sts:SourceIdentity", identity.as_str());
+    }
+    if !info.tags.is_empty() {
+        context.set_many("aws:TagKeys", info.tags.iter().map(|tag| tag.key.as_str()));
+    }
+    if !info.transitive_tag_keys.is_empty() {
+        context.set_many("sts:TransitiveTagKeys", info.transitive_tag_keys.iter().map(String::as_str));
+    }
+    for tag in &info.tags {
+        context.set(&format!("aws:RequestTag/{}", tag.key), tag.value.as_str());
+    }
+    for tag in &role.tags {
+        context.set(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
+        context.set(&format!("iam:ResourceTag/{}", tag.key), tag.value.as_str());
+    }
+    context
+}
+
+/// Narrows the session by the policies that were passed.
+fn narrow(
+    state: &State,
+    account: AccountId,
+    ask: &AssumeRole<'_>,
+    info: &mut SessionInfo,
+) -> Result<(), IdentityError> {
+    if let Some(text) = ask.policy {
+        if text.chars().count() > limits::SESSION_POLICY_CHARS {
+            let constraint = Constraint::MaxLength(limits::SESSION_POLICY_CHARS);
+            return Err(InvalidValue::new("policy", text, constraint).into());
+        }
+        info.policy = Some(PolicyText::new("policy", text, PolicyKind::Identity)?);
+    }
+    for arn in ask.policy_arns {
+        managed_policy::check_attachable(state, account, arn)?;
+    }
+    info.policy_arns = ask.policy_arns.to_vec();
+    Ok(())
+}
+
+/// How much of the allowed size a session's policies and tags take, in percent.
+fn packed_size(info: &SessionInfo) -> Result<Option<usize>, IdentityError> {
+    if !info.is_narrowed() && info.tags.is_empty() {
+        return Ok(None);
+    }
+    let policies = info.policy.iter().map(|policy| policy.as_str().len());
+    let arns = info.policy_arns.iter().map(String::len);
+    let tags = info.tags.iter().map(|tag| tag.key.len() + tag.value.len());
+    let keys = info.transitive_tag_keys.iter().map(String::len);
+    let bytes: usize = policies.chain(arns).chain(tags).chain(keys).sum();
+    let percent = (bytes * 100).div_ceil(limits::PACKED_SESSION_BYTES);
+    if percent > 100 { Err(IdentityError::PackedPolicyTooLarge { percent }) } else { Ok(Some(percent)) }
+}
+
+/// Opens a session of the caller itself, for `GetSessionToken`.
+///
+/// It needs no permission: the session can do no more than the credentials that asked for it.
+pub(crate) fn session_token(
+    keyring: &Keyring,
+    caller: &Caller,
+    duration_seconds: Option<u32>,
+    mfa: Option<MfaCode<'_>>,
+    now: DateTime<Utc>,
+) -> Result<SessionCredentials, IdentityError> {
+    if caller.session.is_some() {
+        return Err(IdentityError::SessionMayNotGetSession);
+    }
+    let asked = duration_seconds.unwrap_or(limits::DEFAULT_SESSION_TOKEN_SECONDS);
+    check_range("durationSeconds", asked, limits::MIN_SESSION_SECONDS, limits::MAX_SESSION_TOKEN_SECONDS)?;
+    if mfa.is_some() {
+        return Err(IdentityError::MfaFailed);
+    }
+    let (owner, seconds) = match &caller.principal {
+        Principal::Root { account } => {
+            (SessionOwner::Root { account: *account }, asked.min(limits::MAX_ROOT_SESSION_TOKEN_SECONDS))
+        }
+        Principal::User { account, name, id, .. } => {
+            let owner = SessionOwner::User { account: *account, name: name.to_string(), id: id.to_string() };
+            (owner, asked)
+        }
+        Principal::AssumedRole { .. } | Principal::Service { .. } | Principal::Anonymous => {
+            return Err(IdentityError::NotAnIdentity);
+        }
+    };
+    session::issue(keyring, owner, SessionInfo::starting(now, seconds))
+}
