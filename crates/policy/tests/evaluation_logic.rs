@@ -1,0 +1,316 @@
+//! How policies of several kinds combine: the IAM User Guide's "Policy evaluation logic".
+
+use opentrail_policy::{
+    Context, Decision, Identity, Policies, Policy, PolicyKind, PolicySource, PrincipalRef, Request, decide,
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+const ACCOUNT: &str = "111122223333";
+const USER_ARN: &str = "arn:aws:iam::111122223333:user/alice";
+const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/audit";
+const SESSION_ARN: &str = "arn:aws:sts::111122223333:assumed-role/audit/app";
+const ROOT_ARN: &str = "arn:aws:iam::111122223333:root";
+const USER: PrincipalRef<'static> =
+    PrincipalRef::User { arn: USER_ARN, account: ACCOUNT, id: "AIDAALICEALICEALICEAL" };
+const SESSION: PrincipalRef<'static> = PrincipalRef::AssumedRole {
+    role_arn: ROLE_ARN,
+    session_arn: SESSION_ARN,
+    account: ACCOUNT,
+    role_id: "AROAAUDITAUDITAUDITAU",
+};
+const ROOT: PrincipalRef<'static> = PrincipalRef::Root { account: ACCOUNT };
+
+/// A policy of each kind that allows (`+`) or denies (`-`) everything, or speaks of something else (` `).
+fn on_identity(mark: char) -> Policy {
+    let (effect, action) = effect(mark);
+    let text = json!({"Version": "2012-10-17", "Statement":
+        {"Sid": "S1", "Effect": effect, "Action": action, "Resource": "*"}});
+    Policy::parse(&text.to_string(), PolicyKind::Identity).expect("a policy")
+}
+
+fn on_resource(mark: char, principal: &str) -> Policy {
+    let (effect, action) = effect(mark);
+    let text = json!({"Version": "2012-10-17", "Statement":
+        {"Sid": "S1", "Effect": effect, "Principal": {"AWS": principal}, "Action": action, "Resource": "*"}});
+    Policy::parse(&text.to_string(), PolicyKind::Resource).expect("a policy")
+}
+
+fn trust(principal: serde_json::Value) -> Policy {
+    let text = json!({"Version": "2012-10-17", "Statement":
+        {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}});
+    Policy::parse(&text.to_string(), PolicyKind::Trust).expect("a policy")
+}
+
+fn effect(mark: char) -> (&'static str, &'static str) {
+    match mark {
+        '+' => ("Allow", "*"),
+        '-' => ("Deny", "*"),
+        _ => ("Allow", "other:Thing"),
+    }
+}
+
+fn ask(principal: PrincipalRef<'_>, policies: &Policies<'_>) -> Decision {
+    ask_for("s3:GetObject", principal, policies)
+}
+
+fn ask_for(action: &str, principal: PrincipalRef<'_>, policies: &Policies<'_>) -> Decision {
+    decide(&Request { action, resource: "arn:aws:s3:::b/x", principal, context: &Context::new() }, policies)
+}
+
+fn implicit(by: PolicySource) -> Decision {
+    Decision::ImplicitDeny { by }
+}
+
+fn explicit(by: PolicySource) -> Decision {
+    Decision::ExplicitDeny { by, sid: Some("S1".into()) }
+}
+
+/// One row: who asks, the principal the resource policy names with its mark, then the marks of identity,
+/// boundary and session policies, `.` where there is none; the answer.
+type Row = (PrincipalRef<'static>, &'static str, [char; 4], Decision);
+
+fn check(same_account: bool, rows: Vec<Row>) {
+    for (principal, named, [resource, identity, boundary, session], expected) in rows {
+        let policy = |mark: char| (mark != '.').then(|| on_identity(mark));
+        let (identity, boundary, session) = (policy(identity), policy(boundary), policy(session));
+        let resource_policy = (resource != '.').then(|| on_resource(resource, named));
+        let attached: Vec<&Policy> = identity.iter().collect();
+        let session: Vec<&Policy> = session.iter().collect();
+        let policies = Policies {
+            identity: match principal {
+                PrincipalRef::Root { .. } => Identity::Root,
+                PrincipalRef::Anonymous | PrincipalRef::Service(_) => Identity::None,
+                _ => Identity::Policies(&attached),
+            },
+            boundary: boundary.as_ref(),
+            session: &session,
+            resource: resource_policy.as_ref(),
+            same_account,
+            ..Policies::default()
+        };
+        let found = ask(principal, &policies);
+        assert_eq!(found, expected, "{principal:?} {named} {resource:?} {policies:?}");
+    }
+}
+
+#[test]
+fn within_one_account() {
+    use PolicySource::{Boundary, Identity, Resource, Session};
+    let allow = Decision::Allow;
+    check(
+        true,
+        vec![
+            // Who is asking, whom the resource policy names, [resource, identity, boundary, session].
+            (USER, "*", ['.', '.', '.', '.'], implicit(Identity)),
+            (USER, "*", ['.', '+', '.', '.'], allow.clone()),
+            (USER, "*", ['.', ' ', '.', '.'], implicit(Identity)),
+            (USER, "*", ['.', '-', '.', '.'], explicit(Identity)),
+            (USER, "*", [' ', '+', '.', '.'], allow.clone()),
+            // A resource policy that names the user, or everyone, is enough, and no boundary limits it.
+            (USER, USER_ARN, ['+', '.', '.', '.'], allow.clone()),
+            (USER, "*", ['+', '.', '.', '.'], allow.clone()),
+            (USER, USER_ARN, ['+', ' ', ' ', '.'], allow.clone()),
+            (USER, USER_ARN, ['+', '-', '.', '.'], explicit(Identity)),
+            (USER, USER_ARN, ['+', '.', '-', '.'], explicit(Boundary)),
+            // One that names the account only delegates.
+            (USER, ROOT_ARN, ['+', '.', '.', '.'], implicit(Identity)),
+            (USER, ROOT_ARN, ['+', '+', '.', '.'], allow.clone()),
+            (USER, ROOT_ARN, ['+', '+', ' ', '.'], implicit(Boundary)),
+            (USER, ROOT_ARN, ['-', '+', '.', '.'], explicit(Resource)),
+            (USER, USER_ARN, ['-', '+', '+', '.'], explicit(Resource)),
+            // A boundary limits, and grants nothing.
+            (USER, "*", ['.', '+', '+', '.'], allow.clone()),
+            (USER, "*", ['.', '+', ' ', '.'], implicit(Boundary)),
+            (USER, "*", ['.', ' ', '+', '.'], implicit(Identity)),
+            // A session's policy limits; of a user, also what the resource gives.
+            (USER, USER_ARN, ['+', '+', '.', ' '], implicit(Session)),
+            (SESSION, "*", ['.', '+', '.', '+'], allow.clone()),
+            (SESSION, "*", ['.', '+', '.', ' '], implicit(Session)),
+            (SESSION, "*", ['.', '+', '+', '-'], explicit(Session)),
+            (SESSION, "*", ['.', '+', ' ', '+'], implicit(Boundary)),
+            // A grant to the role stays within boundary and session policy, one to the session does not.
+            (SESSION, ROLE_ARN, ['+', '.', '.', '.'], allow.clone()),
+            (SESSION, ROLE_ARN, ['+', '.', ' ', '.'], implicit(Boundary)),
+            (SESSION, ROLE_ARN, ['+', '.', '+', ' '], implicit(Session)),
+            (SESSION, SESSION_ARN, ['+', '.', ' ', ' '], allow.clone()),
+            (SESSION, ROOT_ARN, ['+', '.', '.', '.'], implicit(Identity)),
+            // Root needs nobody's permission and obeys every denial.
+            (ROOT, "*", ['.', '.', '.', '.'], allow.clone()),
+            (ROOT, USER_ARN, ['+', '.', '.', '.'], allow.clone()),
+            (ROOT, "*", ['-', '.', '.', '.'], explicit(Resource)),
+            (ROOT, ROOT_ARN, ['-', '.', '.', '.'], explicit(Resource)),
+            // Who has no identity has only the resource's policy.
+            (PrincipalRef::Anonymous, "*", ['+', '.', '.', '.'], allow.clone()),
+            (PrincipalRef::Anonymous, ROOT_ARN, ['+', '.', '.', '.'], implicit(Resource)),
+            (PrincipalRef::Anonymous, "*", ['.', '.', '.', '.'], implicit(Resource)),
+            (PrincipalRef::Service("cloudtrail.amazonaws.com"), "*", ['+', '.', '.', '.'], allow),
+        ],
+    );
+}
+
+#[test]
+fn between_accounts() {
+    use PolicySource::{Boundary, Identity, Resource, Session};
+    let allow = Decision::Allow;
+    check(
+        false,
+        vec![
+            (USER, "*", ['.', '+', '.', '.'], implicit(Resource)),
+            (USER, USER_ARN, ['+', '.', '.', '.'], implicit(Identity)),
+            (USER, USER_ARN, ['+', '+', '.', '.'], allow.clone()),
+            (USER, ROOT_ARN, ['+', '+', '.', '.'], allow.clone()),
+            (USER, ROOT_ARN, ['+', ' ', '.', '.'], implicit(Identity)),
+            (USER, ROOT_ARN, [' ', '+', '.', '.'], implicit(Resource)),
+            (USER, "*", ['+', '.', '.', '.'], implicit(Identity)),
+            (USER, USER_ARN, ['+', '+', ' ', '.'], implicit(Boundary)),
+            (USER, USER_ARN, ['-', '+', '.', '.'], explicit(Resource)),
+            (USER, USER_ARN, ['+', '-', '.', '.'], explicit(Identity)),
+            (SESSION, SESSION_ARN, ['+', '+', '.', ' '], implicit(Session)),
+            (SESSION, ROLE_ARN, ['+', '+', '+', '+'], allow.clone()),
+            (ROOT, ROOT_ARN, ['+', '.', '.', '.'], allow),
+            (ROOT, "*", ['.', '.', '.', '.'], implicit(Resource)),
+        ],
+    );
+}
+
+#[test]
+fn service_control_policies_limit_every_level_and_root_too() {
+    let (yes, no, deny) = (on_identity('+'), on_identity(' '), on_identity('-'));
+    let attached = [&yes];
+    let cases: &[(&[Vec<&Policy>], Decision)] = &[
+        (&[], Decision::Allow),
+        (&[vec![&yes], vec![&yes]], Decision::Allow),
+        (&[vec![&yes], vec![&no, &yes]], Decision::Allow),
+        (&[vec![&yes], vec![&no]], implicit(PolicySource::ServiceControl)),
+        (&[vec![&yes], vec![]], implicit(PolicySource::ServiceControl)),
+        (&[vec![&no], vec![&yes]], implicit(PolicySource::ServiceControl)),
+        (&[vec![&yes, &deny], vec![&yes]], explicit(PolicySource::ServiceControl)),
+    ];
+    for (levels, expected) in cases {
+        for (principal, identity) in [(USER, Identity::Policies(&attached)), (ROOT, Identity::Root)] {
+            let policies =
+                Policies { identity, service_control: levels, same_account: true, ..Policies::default() };
+            assert_eq!(&ask(principal, &policies), expected, "{principal:?} {levels:?}");
+        }
+    }
+    let everyone = on_resource('+', "*");
+    let service = Policies { service_control: &[vec![]], resource: Some(&everyone), ..Policies::default() };
+    assert!(ask(PrincipalRef::Service("cloudtrail.amazonaws.com"), &service).is_allow());
+}
+
+#[test]
+fn a_roles_trust_policy_must_allow() {
+    let (yes, no) = (on_identity('+'), on_identity(' '));
+    let (allowed, unsaid) = ([&yes], [&no]);
+    let cases: &[(serde_json::Value, &[&Policy], bool, Decision)] = &[
+        (json!({"AWS": USER_ARN}), &unsaid, true, Decision::Allow),
+        (json!({"AWS": ROOT_ARN}), &unsaid, true, implicit(PolicySource::Identity)),
+        (json!({"AWS": ROOT_ARN}), &allowed, true, Decision::Allow),
+        (json!({"Service": "ec2.amazonaws.com"}), &allowed, true, implicit(PolicySource::Trust)),
+        (json!({"AWS": ROOT_ARN}), &allowed, false, Decision::Allow),
+        (json!({"AWS": USER_ARN}), &unsaid, false, implicit(PolicySource::Identity)),
+        (json!({"AWS": "999999999999"}), &allowed, false, implicit(PolicySource::Trust)),
+    ];
+    for (principal, attached, same_account, expected) in cases {
+        let document = trust(principal.clone());
+        let policies = Policies {
+            identity: Identity::Policies(attached),
+            resource: Some(&document),
+            same_account: *same_account,
+            ..Policies::default()
+        };
+        assert_eq!(&ask_for("sts:AssumeRole", USER, &policies), expected, "{principal} {same_account}");
+    }
+    let document = trust(json!({"Service": "cloudtrail.amazonaws.com"}));
+    let policies = Policies { resource: Some(&document), ..Policies::default() };
+    assert!(
+        ask_for("sts:AssumeRole", PrincipalRef::Service("cloudtrail.amazonaws.com"), &policies).is_allow()
+    );
+    assert_eq!(
+        ask_for("sts:AssumeRole", PrincipalRef::Service("ec2.amazonaws.com"), &policies),
+        implicit(PolicySource::Trust)
+    );
+}
+
+#[test]
+fn a_key_policy_must_allow_also_within_the_account() {
+    let (yes, key_policy) = (on_identity('+'), on_resource('+', ROOT_ARN));
+    let attached = [&yes];
+    let policies = Policies {
+        identity: Identity::Policies(&attached),
+        resource_must_allow: true,
+        same_account: true,
+        ..Policies::default()
+    };
+    assert_eq!(ask(USER, &policies), implicit(PolicySource::Resource));
+    assert!(ask(USER, &Policies { resource: Some(&key_policy), ..policies }).is_allow());
+}
+
+#[test]
+fn not_principal_excepts_nobody_with_a_boundary() {
+    let text =
+        json!({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*",
+        "NotPrincipal": {"AWS": [USER_ARN, ROOT_ARN]}}})
+        .to_string();
+    let policy = Policy::parse(&text, PolicyKind::Resource).expect("a policy");
+    let yes = on_identity('+');
+    let attached = [&yes];
+    let policies = Policies {
+        identity: Identity::Policies(&attached),
+        resource: Some(&policy),
+        same_account: true,
+        ..Policies::default()
+    };
+    assert!(ask(USER, &policies).is_allow());
+    let bounded = Policies { boundary: Some(&yes), ..policies };
+    assert_eq!(ask(USER, &bounded), Decision::ExplicitDeny { by: PolicySource::Resource, sid: None });
+}
+
+#[test]
+fn the_reason_is_in_awss_words() {
+    use PolicySource::{Boundary, Identity, Resource, ServiceControl, Session, Trust};
+    let implied = |by| implicit(by).reason("s3:GetObject").expect("a denial");
+    let stated = |by| explicit(by).reason("s3:GetObject").expect("a denial");
+    assert_eq!(implied(Identity), "because no identity-based policy allows the s3:GetObject action");
+    assert_eq!(implied(Resource), "because no resource-based policy allows the s3:GetObject action");
+    assert_eq!(implied(Boundary), "because no permissions boundary allows the s3:GetObject action");
+    assert_eq!(implied(Session), "because no session policy allows the s3:GetObject action");
+    assert_eq!(implied(ServiceControl), "because no service control policy allows the s3:GetObject action");
+    assert_eq!(stated(Identity), "with an explicit deny in an identity-based policy");
+    assert_eq!(stated(Resource), "with an explicit deny in a resource-based policy");
+    assert_eq!(stated(Boundary), "with an explicit deny in a permissions boundary");
+    assert_eq!(stated(Session), "with an explicit deny in a session policy");
+    assert_eq!(stated(ServiceControl), "with an explicit deny in a service control policy");
+    assert_eq!(stated(Trust), "with an explicit deny in the role trust policy");
+    assert_eq!(Decision::Allow.reason("s3:GetObject"), None);
+}
+
+proptest! {
+    /// Wherever a denial is added, the answer becomes an explicit denial; whatever else was there.
+    #[test]
+    fn a_denial_anywhere_is_final(
+        marks in prop::collection::vec(prop::sample::select(vec!['+', ' ', '-']), 5),
+        place in 0_usize..5,
+        same_account: bool,
+        by_root: bool,
+    ) {
+        let mark = |at: usize| if at == place { '-' } else { marks[at] };
+        let (identity, boundary, session) = (on_identity(mark(0)), on_identity(mark(1)), on_identity(mark(2)));
+        let (control, resource) = (on_identity(mark(3)), on_resource(mark(4), "*"));
+        let attached = [&identity];
+        prop_assume!(!(by_root && place == 0));
+        let policies = Policies {
+            identity: if by_root { Identity::Root } else { Identity::Policies(&attached) },
+            boundary: Some(&boundary),
+            session: &[&session],
+            service_control: &[vec![&control]],
+            resource: Some(&resource),
+            resource_must_allow: false,
+            same_account,
+        };
+        let found = ask(if by_root { ROOT } else { USER }, &policies);
+        let explicit = matches!(found, Decision::ExplicitDeny { .. });
+        prop_assert!(explicit, "{:?}", found);
+    }
+}
