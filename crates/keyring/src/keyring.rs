@@ -152,6 +152,21 @@ impl Keyring {
         infos.collect()
     }
 
+    /// Opens every signing key of every region, and checks that it is the one its name says; how many there are.
+    ///
+    /// # Errors
+    /// [`KeyringError::Unsealable`] or [`KeyringError::Damaged`] for the first that is not.
+    pub fn check(&self) -> Result<usize, KeyringError> {
+        let keys = self.inner.state.list::<SigningKeyDocument>("");
+        for (id, key) in &keys {
+            if *id != key.id() {
+                return Err(KeyringError::Damaged { fingerprint: key.fingerprint.clone() });
+            }
+            key.open(&self.inner.sealing)?;
+        }
+        Ok(keys.len())
+    }
+
     fn keys(&self, region: &Region) -> Vec<(String, Arc<SigningKeyDocument>)> {
         self.inner.state.list(&format!("{region}/"))
     }

@@ -241,6 +241,7 @@ async fn a_rotated_key_signs_from_now_on_and_the_one_before_for_the_time_before(
     assert_eq!(signing(now).await.unwrap().fingerprint(), third.fingerprint());
     assert_eq!(keyring.public_keys(&region, start, now).len(), 3);
     assert_eq!(keyring.public_keys(&region, start, start).len(), 1);
+    assert_eq!(keyring.check().unwrap(), 3);
     let names: Vec<String> = opened.records().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["AdoptMasterKey", "CreateSigningKey", "RotateSigningKey", "RotateSigningKey"]);
     opened.close().await;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Weak, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use opentrail_journal::Seq;
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::{
     error::StateError,
+    measure,
     state::{Inner, State},
 };
 
@@ -68,14 +69,18 @@ impl State {
         let inner = Arc::clone(&self.inner);
         // In a task of its own, so that a caller that goes away does not leave the shelf behind the disk.
         let task = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let size = shelf
                 .add(&*inner.disk, &inner.dir, &documents)
+                .inspect_err(|_| measure::snapshot_failed())
                 .map_err(|cause| StateError::Disk { path: inner.dir.clone(), cause })?;
             inner.since_snapshot.seq.store(documents.applied.0, Ordering::Relaxed);
             inner.since_snapshot.size.store(size, Ordering::Relaxed);
             inner.since_snapshot.bytes.fetch_sub(bytes, Ordering::Relaxed);
             inner.hold.lock().advance(shelf.needed_after());
-            tracing::debug!(seq = documents.applied.0, documents = documents.len(), size, "snapshot written");
+            let (seq, count) = (documents.applied, documents.len());
+            measure::snapshot(seq.0, count, size, began.elapsed());
+            tracing::debug!(%seq, documents = count, size, "snapshot written");
             Ok(())
         });
         task.await.map_err(|_| StateError::Interrupted)?

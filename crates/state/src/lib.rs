@@ -13,6 +13,7 @@ mod documents;
 mod entry;
 mod error;
 mod fsck;
+pub mod measure;
 mod options;
 mod recovery;
 mod resource;

@@ -8,6 +8,7 @@ use crate::{
     documents::Documents,
     entry::Entry,
     error::StateError,
+    measure,
     shelf::{Opened, RejectedSnapshot, Shelf},
 };
 
@@ -47,12 +48,9 @@ pub(crate) fn recover(journal: &Journal, dir: &Path, disk: &dyn Disk) -> Result<
     let Replayed { entries, bytes } = replay(journal, &mut documents, journal.durable(), |_| Ok(()))?;
     let report =
         StateRecovery { snapshot: shelf.newest(), replayed: entries, documents: documents.len(), rejected };
-    tracing::info!(
-        snapshot = documents.applied.0 - entries,
-        replayed = entries,
-        documents = report.documents,
-        "state recovered"
-    );
+    let from = report.snapshot.unwrap_or_default();
+    measure::recovered(from.0, report.documents, report.rejected.len());
+    tracing::info!(snapshot = %from, replayed = entries, documents = report.documents, "state recovered");
     Ok(Recovered { documents, shelf, hold, report, size, replayed_bytes: bytes })
 }
 

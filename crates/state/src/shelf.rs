@@ -42,6 +42,7 @@ impl Shelf {
     /// Reads the newest usable snapshot and checks the others.
     pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> io::Result<Opened> {
         disk.create_dir_all(dir)?;
+        remove_leftovers(disk, dir)?;
         let mut usable = Vec::new();
         let mut newest = None;
         let mut rejected = Vec::new();
@@ -96,6 +97,16 @@ impl Shelf {
         }
         Ok(size)
     }
+}
+
+/// Removes snapshots that a crash left half-written.
+fn remove_leftovers(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    let entries = disk.read_dir(dir)?;
+    let leftovers = entries.iter().filter(|entry| {
+        let inner = entry.name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+        inner.and_then(snapshot::position).is_some()
+    });
+    leftovers.map(|entry| dir.join(&entry.name)).try_for_each(|path| disk.remove_file(&path))
 }
 
 /// The positions of all snapshots in the directory, usable or not, ascending.

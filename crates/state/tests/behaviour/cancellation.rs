@@ -91,6 +91,39 @@ async fn a_closure_that_panics_is_its_own_callers_trouble_only() {
     opened.close().await;
 }
 
+#[test]
+fn a_commit_that_the_runtime_tears_down_leaves_no_stale_documents_to_write_down() {
+    let world = World::new();
+    let doomed = tokio::runtime::Runtime::new().unwrap();
+    let opened = doomed.block_on(world.open());
+    doomed.block_on(async {
+        world.disk.hold_syncs();
+        let mut tx = opened.state.begin().await;
+        tx.put("1/a", &thing(1));
+        begin_and_leave(tx.commit(vec![event("PutThing", 1)]));
+        eventually("the entry is on its way", || opened.journal.status().queue_bytes > 0).await;
+    });
+    doomed.shutdown_background();
+    world.disk.release_syncs();
+
+    let next = tokio::runtime::Runtime::new().unwrap();
+    next.block_on(async {
+        eventually("the entry is durable", || opened.journal.durable() == Seq(1)).await;
+        // The documents lack the change, so neither a snapshot nor another change may build on them.
+        let refused = opened.state.snapshot_now().await.unwrap_err();
+        assert!(matches!(refused, StateError::Interrupted), "{refused}");
+        let mut tx = opened.state.begin().await;
+        tx.put("1/a", &thing(2));
+        let refused = tx.commit(vec![event("PutThing", 2)]).await.unwrap_err();
+        assert!(matches!(refused, StateError::Interrupted), "{refused}");
+        opened.journal.close().await;
+        drop(opened);
+        let opened = world.open().await;
+        assert_eq!(things(&opened.state), [("1/a".to_owned(), 1)]);
+        opened.close().await;
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_leave_cannot_fill_the_memory() {
     let mut world = World::new();
