@@ -61,6 +61,21 @@ async fn snapshots_are_written_as_bytes_pass() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_a_crash_left_half_written_is_removed() {
+    let world = World::new();
+    world.open().await.close().await;
+    let leftover = world.state_dir().join(format!(".snapshot-{:020}.state.tmp", 7));
+    let strange = world.state_dir().join("snapshot-of-somebody.state");
+    fs::write(&leftover, b"half").unwrap();
+    fs::write(&strange, b"not ours").unwrap();
+    let opened = world.open().await;
+    assert!(!leftover.exists());
+    assert!(strange.exists());
+    assert!(opened.state.recovery().rejected.is_empty());
+    opened.close().await;
+}
+
+#[tokio::test]
 async fn two_snapshots_are_kept() {
     let world = World::new();
     let opened = world.open().await;
