@@ -122,6 +122,10 @@ fn condition_operators() {
         ("StringLikeIfExists", json!(["t1.*", "m3.*"]), Missing, true),
         ("StringNotEqualsIfExists", json!("a"), Missing, true),
         ("NumericLessThanIfExists", json!("10"), Missing, true),
+        // A multivalued key without a set operator: any value may match; negated, none may
+        ("StringEquals", json!("a"), Many(&["b", "a"]), true),
+        ("StringNotEquals", json!("a"), Many(&["b", "a"]), false),
+        ("StringNotEquals", json!("a"), Many(&["b", "c"]), true),
         // ForAllValues: every value of the request is among the policy's; also when there are none
         ("ForAllValues:StringEquals", tags.clone(), Many(&["environment"]), true),
         ("ForAllValues:StringEquals", tags.clone(), Many(&["environment", "cost-center"]), true),
@@ -182,14 +186,16 @@ fn every_operator_and_every_key_must_hold() {
     }
 }
 
+/// Resource of the policy, keys of the context, resource of the request, whether it matches.
+type VariableCase<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, bool);
+
 #[test]
 fn policy_variables() {
     let bob = [("aws:username", "bob")];
     let star = [("aws:username", "*")];
     let yellow = [("aws:PrincipalTag/team", "yellow")];
     let none: [(&str, &str); 0] = [];
-    // Resource of the policy, context, resource of the request, whether it matches.
-    let cases: &[(&str, &[(&str, &str)], &str, bool)] = &[
+    let cases: &[VariableCase<'_>] = &[
         ("arn:aws:s3:::b/${aws:username}/*", &bob, "arn:aws:s3:::b/bob/x", true),
         ("arn:aws:s3:::b/${AWS:UserName}/*", &bob, "arn:aws:s3:::b/bob/x", true),
         ("arn:aws:s3:::b/${aws:username}/*", &bob, "arn:aws:s3:::b/carol/x", false),
@@ -429,6 +435,8 @@ fn who_a_not_principal_element_excepts() {
         (json!({"AWS": [alice, account]}), SESSION, false),
         (json!({"AWS": [session, role, account]}), SESSION, true),
         (json!({"AWS": [role, account]}), SESSION, false),
+        (json!({"AWS": [session, account]}), SESSION, false),
+        (json!({"AWS": [session, role]}), SESSION, false),
         (json!({"AWS": [alice, account]}), STRANGER, false),
         (json!({"AWS": [alice, account]}), PrincipalRef::Anonymous, false),
         (json!({"Service": "cloudtrail.amazonaws.com"}), TRAIL, true),
@@ -459,4 +467,19 @@ fn the_statement_that_decided_is_named() {
     assert_eq!(ask("s3:PutObject"), Match::Allow { sid: None, index: 1, grant });
     assert_eq!(ask("s3:DeleteObject"), Match::Deny { sid: Some("NoDelete".into()), index: 2 });
     assert_eq!(ask("iam:GetUser"), Match::None);
+}
+
+#[test]
+fn of_several_allowing_statements_the_most_direct_counts() {
+    let statement = |sid: &str, arn: &str| json!({"Sid": sid, "Effect": "Allow", "Principal": {"AWS": arn}, "Action": "s3:*", "Resource": "*"});
+    let alice = statement("Alice", "arn:aws:iam::111122223333:user/eng/alice");
+    let account = statement("Account", "arn:aws:iam::111122223333:root");
+    for (statements, index) in [([alice.clone(), account.clone()], 0), ([account, alice], 1)] {
+        let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let policy = Policy::parse(&text, PolicyKind::Resource).expect("a policy");
+        let request =
+            Request { action: "s3:GetObject", resource: "*", principal: ALICE, context: &Context::new() };
+        let expected = Match::Allow { sid: Some("Alice".into()), index, grant: Grant::Principal };
+        assert_eq!(policy.evaluate(&request), expected);
+    }
 }

@@ -123,6 +123,10 @@ fn within_one_account() {
             (USER, "*", ['.', '+', '+', '.'], allow.clone()),
             (USER, "*", ['.', '+', ' ', '.'], implicit(Boundary)),
             (USER, "*", ['.', ' ', '+', '.'], implicit(Identity)),
+            // Of several denials the first in AWS's order is named: resource, identity, boundary, session.
+            (USER, "*", ['-', '-', '-', '-'], explicit(Resource)),
+            (USER, "*", ['+', '-', '-', '-'], explicit(Identity)),
+            (USER, "*", ['+', '+', '-', '-'], explicit(Boundary)),
             // A session's policy limits; of a user, also what the resource gives.
             (USER, USER_ARN, ['+', '+', '.', ' '], implicit(Session)),
             (SESSION, "*", ['.', '+', '.', '+'], allow.clone()),

@@ -54,10 +54,13 @@ fn what_is_not_a_document_at_all() {
     assert_eq!(Policy::parse(&long, Identity), Err(PolicyError::TooLarge { bytes: long.len() }));
 }
 
+/// Kind, changes to its plain statement, the whole message.
+type RefusedStatement<'a> = (PolicyKind, &'a [(&'a str, Value)], &'a str);
+
 #[test]
 fn statements_that_each_kind_refuses() {
     let principal = json!({"AWS": "*"});
-    let cases: &[(PolicyKind, &[(&str, Value)], &str)] = &[
+    let cases: &[RefusedStatement<'_>] = &[
         (Identity, &[("Principal", principal.clone())], "Policy document should not specify a principal."),
         (Identity, &[("NotPrincipal", principal.clone())], "Policy document should not specify a principal."),
         (Identity, &[("Resource", Value::Null)], "Policy statement must contain resources."),
