@@ -8,7 +8,7 @@ use crate::{
     error::{Damage, io_error},
     journal::lock,
     mark::read_mark,
-    recovery::{TornTail, check_chain, find_frame, later_group_follows, list_segments},
+    recovery::{TornTail, check_chain, find_frame, later_group_follows, list_segments, unborn_segment},
     segment::{Frames, segment_name},
 };
 
@@ -74,18 +74,22 @@ pub fn fsck(dir: &Path, disk: &dyn Disk) -> Result<FsckReport, JournalError> {
     }
     let _owned = lock(disk, dir)?;
     let mark = read_mark(disk, dir).map_err(|error| io_error("read the mark in", dir, error))?;
-    let mark = mark.unwrap_or_default();
-    let segments = list_segments(disk, dir)?;
+    let mut segments = list_segments(disk, dir)?;
     report.segments = segments.len();
     report.bytes = segments.iter().map(|(_, len)| len).sum();
     report.first = segments.first().map_or(Seq(1), |(first, _)| *first);
     report.last = report.first.previous();
+    report.torn = unborn_segment(disk, dir, &segments, mark)?;
+    if report.torn.is_some() {
+        segments.pop();
+    }
+    let mark = mark.unwrap_or_default();
     for (at, &(first, len)) in segments.iter().enumerate() {
         let before = at.checked_sub(1).map(|at| segments[at]);
         let after = segments.get(at + 1).map(|(first, _)| *first);
         check_segment(disk, dir, (first, len), before, after, mark, &mut report)?;
     }
-    if report.torn.is_none() && report.problems.is_empty() && mark > report.last {
+    if report.problems.is_empty() && mark > report.last {
         let (first, len) = segments.last().copied().unwrap_or((Seq(1), 0));
         report.problems.push(Problem {
             segment: segment_name(first),
@@ -108,15 +112,6 @@ fn check_segment(
 ) -> Result<(), JournalError> {
     let mut frames = match Frames::open(disk, dir, first) {
         Ok(frames) => frames,
-        Err(JournalError::Corrupt { segment, offset, damage: Damage::Header, .. })
-            if after.is_none()
-                && before.is_some()
-                && mark < first
-                && len <= crate::segment::SEGMENT_HEADER_BYTES =>
-        {
-            report.torn = Some(TornTail { segment, offset, bytes: len, damage: Damage::Header });
-            return Ok(());
-        }
         Err(error) => return report.add(error),
     };
     if let Some(Err(error)) = before.map(|before| check_chain(before, frames.header())) {

@@ -158,22 +158,34 @@ fn remove_unborn_segment(
     segments: &mut Vec<(Seq, u64)>,
     mark: Option<Seq>,
 ) -> Result<Option<TornTail>, JournalError> {
-    let Some(&(first, len)) = segments.last() else { return Ok(None) };
-    let alone = segments.len() == 1 && first != Seq(1);
-    if len > SEGMENT_HEADER_BYTES || alone || mark.is_some_and(|mark| mark >= first) {
-        return Ok(None);
-    }
-    match Frames::open(disk, dir, first) {
-        Err(JournalError::Corrupt { damage: Damage::Header, .. }) => {}
-        Ok(_) => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let path = dir.join(segment_name(first));
+    let Some(torn) = unborn_segment(disk, dir, segments, mark)? else { return Ok(None) };
+    let path = dir.join(&torn.segment);
     disk.remove_file(&path)
         .and_then(|()| disk.sync_dir(dir))
         .map_err(|error| io_error("remove", path, error))?;
     segments.pop();
-    Ok(Some(TornTail { segment: segment_name(first), offset: 0, bytes: len, damage: Damage::Header }))
+    Ok(Some(torn))
+}
+
+/// The last segment, if it is one whose making was interrupted.
+pub(crate) fn unborn_segment(
+    disk: &dyn Disk,
+    dir: &Path,
+    segments: &[(Seq, u64)],
+    mark: Option<Seq>,
+) -> Result<Option<TornTail>, JournalError> {
+    let Some(&(first, len)) = segments.last() else { return Ok(None) };
+    let orphan = segments.len() == 1 && first != Seq(1);
+    if len > SEGMENT_HEADER_BYTES || orphan || mark.is_some_and(|mark| mark >= first) {
+        return Ok(None);
+    }
+    match Frames::open(disk, dir, first) {
+        Err(JournalError::Corrupt { damage: damage @ Damage::Header, segment, offset, .. }) => {
+            Ok(Some(TornTail { segment, offset, bytes: len, damage }))
+        }
+        Err(JournalError::Corrupt { .. }) | Ok(_) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What reading the last segment gave.
