@@ -7,6 +7,8 @@
 //! Invariants: this crate knows neither HTTP nor the vault; a file's bytes and name are durable before its
 //! first upload; a digest lists only files that were delivered.
 
+pub mod delivery;
+pub mod digest;
 pub mod error;
 pub mod layout;
 pub mod name;
@@ -16,6 +18,10 @@ pub mod store;
 pub mod trail;
 
 pub use self::{
+    delivery::{
+        ChainHead, ChainLink, Clock, Delivery, DeliveryError, DeliveryOptions, DeliveryStatus, SystemClock,
+        TrailStatus,
+    },
     error::TrailError,
     name::{TrailArn, TrailName, TrailRef},
     rules::{CreateTrail, Trails, UpdateTrail},

@@ -110,7 +110,12 @@ impl Chain {
         TrailArn { region: self.home_region.clone(), account: self.account, name: self.trail.clone() }
     }
 
-    pub(crate) fn new(trail: &TrailArn, region: &str, destination: &Destination, start: DateTime<Utc>) -> Self {
+    pub(crate) fn new(
+        trail: &TrailArn,
+        region: &str,
+        destination: &Destination,
+        start: DateTime<Utc>,
+    ) -> Self {
         Self {
             trail: trail.name.clone(),
             home_region: trail.region.clone(),
@@ -175,10 +180,9 @@ pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: D
     for trail in ledger.trails.values().filter(|trail| active(trail)) {
         let arn = trail.arn();
         let name = Chain::name(&arn.to_string(), trail.home_region.as_str());
-        ledger
-            .chains
-            .entry(name)
-            .or_insert_with(|| Chain::new(&arn, trail.home_region.as_str(), &Destination::of(trail), boundary));
+        ledger.chains.entry(name).or_insert_with(|| {
+            Chain::new(&arn, trail.home_region.as_str(), &Destination::of(trail), boundary)
+        });
     }
     for chain in ledger.chains.values_mut() {
         let id = format!("{}/{}/{}", chain.account, chain.home_region, chain.trail);
@@ -196,7 +200,13 @@ pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: D
 }
 
 /// A log file was delivered: its digest is to list it.
-pub(crate) fn log_file_delivered(ledger: &mut Ledger, file: &Outstanding, log: &LogFile, now: DateTime<Utc>, boundary: DateTime<Utc>) {
+pub(crate) fn log_file_delivered(
+    ledger: &mut Ledger,
+    file: &Outstanding,
+    log: &LogFile,
+    now: DateTime<Utc>,
+    boundary: DateTime<Utc>,
+) {
     let Ok(arn) = TrailArn::parse(&file.trail_arn) else { return };
     if !log.validation {
         return;

@@ -29,6 +29,7 @@ pub(crate) struct DigestPlan {
     /// Whether it is the last of its chain.
     last: bool,
     digest: Digest,
+    previous: Option<ChainLink>,
     lists: Vec<DeliveredFile>,
 }
 
@@ -128,6 +129,7 @@ fn plan(
         backfill: backfill.then_some(now),
         last,
         digest,
+        previous: previous.cloned(),
         lists,
     }
 }
@@ -150,7 +152,8 @@ pub(crate) async fn sign(mut plan: DigestPlan, keyring: &Keyring) -> Result<Sign
     let key = keyring.signing_key(&region, plan.backfill.unwrap_or(plan.end)).await?;
     key.fingerprint().clone_into(&mut plan.digest.digest_public_key_fingerprint);
     let digest = &plan.digest;
-    let unwritable = |e: std::io::Error| DeliveryError::Disk { path: digest.digest_s3_object.clone().into(), source: e };
+    let unwritable =
+        |e: std::io::Error| DeliveryError::Disk { path: digest.digest_s3_object.clone().into(), source: e };
     let text = serde_json::to_vec(digest).map_err(|e| unwritable(e.into()))?;
     let sha256 = sha256_hex(&text);
     let message = string_to_sign(
@@ -201,13 +204,14 @@ pub(crate) fn adopt(ledger: &mut Ledger, signed: SignedDigest, number: u64) {
         kind: FileKind::Digest {
             chain: plan.chain.clone(),
             link,
+            previous: plan.previous,
             period_start: plan.period_start,
             lists: plan.lists,
             backfill: plan.backfill,
         },
         durable: false,
         maybe_written: false,
-        refused: None,
+        damaged: false,
     };
     ledger.files.insert(number, file);
 }

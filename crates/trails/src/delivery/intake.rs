@@ -104,7 +104,12 @@ impl Intake {
     /// An entry that changes trails belongs to the trails as they were and as they are: so StopLogging and
     /// DeleteTrail are in the files of the trail that they stop, and StartLogging in those of the one that it
     /// starts.
-    fn apply_entry(&mut self, entry: &Entry, options: &DeliveryOptions, spool: &Spool) -> Result<(), DeliveryError> {
+    fn apply_entry(
+        &mut self,
+        entry: &Entry,
+        options: &DeliveryOptions,
+        spool: &Spool,
+    ) -> Result<(), DeliveryError> {
         let mut before = Vec::new();
         let changes_trails = entry.changes.iter().any(|change| id_of_trail(change).is_some());
         if changes_trails {

@@ -19,7 +19,7 @@ use super::{
     error::DeliveryError,
     status::DeliveryStatus,
 };
-use crate::{store::StoreError, trail::Trail};
+use crate::trail::Trail;
 
 const FILE: &str = "ledger";
 const VERSION: u32 = 1;
@@ -62,9 +62,9 @@ pub(crate) struct Outstanding {
     /// Whether a write may have happened without an answer.
     #[serde(skip)]
     pub(crate) maybe_written: bool,
-    /// What the bucket said last.
+    /// Whether the bytes in the spool are not those that were decided.
     #[serde(skip)]
-    pub(crate) refused: Option<StoreError>,
+    pub(crate) damaged: bool,
 }
 
 /// The two kinds of files.
@@ -78,6 +78,8 @@ pub(crate) enum FileKind {
         chain: String,
         /// How its successor refers to it.
         link: ChainLink,
+        /// The digest before it in its chain.
+        previous: Option<ChainLink>,
         /// Where its period begins.
         period_start: DateTime<Utc>,
         /// The files that it lists.
