@@ -1,1 +1,64 @@
 //! The object store that keeps the record: buckets, objects, versions, policies.
+//!
+//! Buckets are documents of the control state. Objects are facts in the journal, and an index that is a view
+//! of them; their bytes are files, or travel with the fact where they are few. Storing an object goes: the
+//! bytes are written and synced; the fact and the records of the call become one journal entry; the index
+//! follows; the caller hears. So an object and the record of its storing exist both or neither, and an upload
+//! that was interrupted is never visible.
+//!
+//! Who may do what is decided above; nothing here speaks HTTP.
+
+mod amend;
+mod apply;
+mod blob;
+mod bucket;
+mod bucket_name;
+mod bucket_policy;
+mod checksum;
+mod condition;
+mod copy;
+mod delete;
+mod error;
+mod fact;
+mod follow;
+mod fsck;
+mod get;
+mod id;
+mod index;
+pub mod limits;
+mod list;
+mod locks;
+mod lookup;
+mod multipart;
+mod object;
+mod put;
+mod range;
+mod sweep;
+mod tables;
+mod tags;
+mod upload;
+mod vault;
+
+pub use bucket::{
+    Bucket, BucketPage, BucketQuery, BucketRemoval, NewBucket, Ownership, PublicAccessBlock, Versioning,
+};
+pub use bucket_name::{BucketNameError, check_bucket_name};
+pub use bucket_policy::{check_policy, is_public};
+pub use checksum::{ChecksumAlgorithm, ChecksumType, Checksums, Expected};
+pub use condition::{Condition, EtagMatch, ReadConditions, WriteConditions};
+pub use copy::{CopyOutcome, CopyRequest, CopySource};
+pub use delete::{DeleteOutcome, DeleteRequest};
+pub use error::{Damage, IndexEntryError, InvalidTagReason, MalformedPolicy, VaultError};
+pub use fsck::{Finding, FsckReport};
+pub use get::ObjectReader;
+pub use id::{NotAnId, UploadId};
+pub use list::{ListPage, ListQuery, Marker, UploadPage, VersionEntry, VersionPage};
+pub use multipart::{
+    CompletedPart, Completion, PartPage, PartSummary, PartUpload, StagedPart, UploadOptions, UploadSummary,
+};
+pub use object::{DeleteMarker, NULL_VERSION, NewObject, ObjectHeaders, ObjectMeta, ObjectSummary, Version};
+pub use put::{PutOptions, PutOutcome, StagedObject, Upload};
+pub use range::ByteRange;
+pub use sweep::Swept;
+pub use tags::{Tags, tags_of};
+pub use vault::{Vault, VaultOptions};

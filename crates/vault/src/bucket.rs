@@ -1,0 +1,366 @@
+//! Buckets: documents of the control state, so a change of one and its record are one journal entry.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use opentrail_event::{AccountId, Region};
+use opentrail_state::{Resource, Transaction};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedRwLockWriteGuard;
+
+use crate::{
+    Vault, VaultError,
+    bucket_name::check_bucket_name,
+    fact::{BucketId, Carried, VaultFact},
+    limits,
+    tags::{Tags, check_tags},
+};
+
+/// Whether overwriting and deleting keeps what was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Versioning {
+    /// Never turned on: there is one version of each key.
+    #[default]
+    Off,
+    /// Each write makes a version, each delete a marker.
+    Enabled,
+    /// Writes and deletes replace the `null` version; the other versions stay.
+    Suspended,
+}
+
+/// Who owns the objects that others write (S3 user guide, "Controlling ownership of objects").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Ownership {
+    /// The bucket's owner; ACLs do nothing. The default of new buckets since April 2023.
+    #[default]
+    BucketOwnerEnforced,
+    /// The bucket's owner where the writer names `bucket-owner-full-control`.
+    BucketOwnerPreferred,
+    /// The writer.
+    ObjectWriter,
+}
+
+/// The four switches against public access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicAccessBlock {
+    /// `BlockPublicAcls`.
+    pub block_public_acls: bool,
+    /// `IgnorePublicAcls`.
+    pub ignore_public_acls: bool,
+    /// `BlockPublicPolicy`.
+    pub block_public_policy: bool,
+    /// `RestrictPublicBuckets`.
+    pub restrict_public_buckets: bool,
+}
+
+impl PublicAccessBlock {
+    /// All four on, as new buckets have them since April 2023.
+    pub const ALL: Self = Self {
+        block_public_acls: true,
+        ignore_public_acls: true,
+        block_public_policy: true,
+        restrict_public_buckets: true,
+    };
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Its name, unique among all accounts.
+    pub name: String,
+    /// Tells it from a bucket that had the name before.
+    pub(crate) id: BucketId,
+    /// The account it belongs to.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// When it was made.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub created: DateTime<Utc>,
+    /// Whether it keeps versions.
+    #[serde(default)]
+    pub versioning: Versioning,
+    /// Its policy as the caller wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    /// Its ownership controls; `None` where they were deleted.
+    #[serde(default)]
+    pub ownership: Option<Ownership>,
+    /// Its public access block; `None` where it was deleted.
+    #[serde(default)]
+    pub public_access_block: Option<PublicAccessBlock>,
+    /// Other settings by name, as text that the caller wrote and reads (encryption, lifecycle, …).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Resource for Bucket {
+    const KIND: &'static str = "vault.bucket";
+}
+
+/// A bucket to be made.
+#[derive(Debug, Clone)]
+pub struct NewBucket {
+    /// Its name.
+    pub name: String,
+    /// The account it will belong to.
+    pub owner: AccountId,
+    /// Where it will be.
+    pub region: Region,
+    /// Its ownership controls.
+    pub ownership: Ownership,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Which buckets to list.
+#[derive(Debug, Clone, Default)]
+pub struct BucketQuery {
+    /// Only names that begin with this.
+    pub prefix: String,
+    /// Only buckets in this region.
+    pub region: Option<Region>,
+    /// Only names after this one (the page before's [`BucketPage::next`]).
+    pub after: Option<String>,
+    /// At most so many; [`limits::MAX_LIST_BUCKETS`] where `None`.
+    pub max: Option<usize>,
+}
+
+/// One page of an account's buckets.
+#[derive(Debug, Clone)]
+pub struct BucketPage {
+    /// The buckets, by name.
+    pub buckets: Vec<Arc<Bucket>>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// A bucket that is being deleted. Hold it until the transaction is committed or dropped: as long as it lives,
+/// nobody can put anything into the bucket.
+#[must_use = "without it an object can be put into a bucket that is gone"]
+#[derive(Debug)]
+pub struct BucketRemoval {
+    /// The bucket as it was.
+    pub bucket: Arc<Bucket>,
+    _closed: OwnedRwLockWriteGuard<()>,
+}
+
+impl Vault {
+    /// Stages a new bucket.
+    ///
+    /// # Errors
+    /// [`VaultError::InvalidBucketName`], [`VaultError::BucketAlreadyOwnedByYou`],
+    /// [`VaultError::BucketAlreadyExists`], [`VaultError::TooManyBuckets`], [`VaultError::InvalidTag`].
+    pub fn create_bucket(
+        &self,
+        tx: &mut Transaction,
+        new: NewBucket,
+        now: DateTime<Utc>,
+    ) -> Result<Bucket, VaultError> {
+        check_bucket_name(&new.name)?;
+        check_tags(&new.tags, limits::MAX_BUCKET_TAGS)?;
+        if let Some(taken) = tx.get::<Bucket>(&new.name) {
+            return Err(if taken.owner == new.owner {
+                VaultError::BucketAlreadyOwnedByYou { bucket: new.name }
+            } else {
+                VaultError::BucketAlreadyExists { bucket: new.name }
+            });
+        }
+        let all = tx.list::<Bucket>("");
+        if all.iter().filter(|(_, bucket)| bucket.owner == new.owner).count()
+            >= limits::MAX_BUCKETS_PER_ACCOUNT
+        {
+            return Err(VaultError::TooManyBuckets { limit: limits::MAX_BUCKETS_PER_ACCOUNT });
+        }
+        let bucket = Bucket {
+            name: new.name,
+            id: rand::random(),
+            owner: new.owner,
+            region: new.region,
+            created: now,
+            versioning: Versioning::Off,
+            policy: None,
+            tags: new.tags,
+            ownership: Some(new.ownership),
+            public_access_block: Some(PublicAccessBlock::ALL),
+            settings: BTreeMap::new(),
+        };
+        tx.put(&bucket.name, &bucket);
+        Ok(bucket)
+    }
+
+    /// The bucket of this name.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`].
+    pub fn bucket(&self, name: &str) -> Result<Arc<Bucket>, VaultError> {
+        self.inner.state.try_get::<Bucket>(name)?.ok_or_else(|| no_such_bucket(name))
+    }
+
+    /// The buckets of an account, by name.
+    pub fn list_buckets(&self, owner: &AccountId, query: &BucketQuery) -> BucketPage {
+        let max = query.max.unwrap_or(limits::MAX_LIST_BUCKETS).min(limits::MAX_LIST_BUCKETS);
+        let mut buckets: Vec<_> = self
+            .inner
+            .state
+            .scan::<Bucket>(&query.prefix, query.after.as_deref(), usize::MAX)
+            .into_iter()
+            .map(|(_, bucket)| bucket)
+            .filter(|bucket| bucket.owner == *owner)
+            .filter(|bucket| query.region.as_ref().is_none_or(|region| bucket.region == *region))
+            .take(max.saturating_add(1))
+            .collect();
+        let more = buckets.len() > max;
+        buckets.truncate(max);
+        let next = if more { buckets.last().map(|bucket| bucket.name.clone()) } else { None };
+        BucketPage { buckets, next }
+    }
+
+    /// Stages the removal of an empty bucket. It waits for the puts into it that have begun to commit; uploads
+    /// in progress do not keep it and are gone with it.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::BucketNotEmpty`], [`VaultError::IndexUnavailable`].
+    pub async fn delete_bucket(&self, tx: &mut Transaction, name: &str) -> Result<BucketRemoval, VaultError> {
+        let closed = self.inner.buckets.write(name).await;
+        let bucket = tx.try_get::<Bucket>(name)?.ok_or_else(|| no_such_bucket(name))?;
+        if !self.inner.index.is_bucket_empty(bucket.id)? {
+            let versioned = bucket.versioning != Versioning::Off;
+            return Err(VaultError::BucketNotEmpty { bucket: name.to_owned(), versioned });
+        }
+        tx.delete::<Bucket>(name);
+        tx.fact(Carried::from(VaultFact::DropBucket { bucket: bucket.id }).encode()?);
+        Ok(BucketRemoval { bucket, _closed: closed })
+    }
+
+    /// Stages a change of versioning. `Off` is the state of buckets that never had it and cannot be returned to.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::VersioningCannotBeRemoved`].
+    pub fn put_versioning(
+        &self,
+        tx: &mut Transaction,
+        name: &str,
+        versioning: Versioning,
+    ) -> Result<(), VaultError> {
+        if versioning == Versioning::Off {
+            return Err(VaultError::VersioningCannotBeRemoved);
+        }
+        self.change(tx, name, |bucket| bucket.versioning = versioning)
+    }
+
+    /// Stages the bucket's tags in place of those it had; none to delete them.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::InvalidTag`].
+    pub fn put_bucket_tags(&self, tx: &mut Transaction, name: &str, tags: Tags) -> Result<(), VaultError> {
+        check_tags(&tags, limits::MAX_BUCKET_TAGS)?;
+        self.change(tx, name, |bucket| bucket.tags = tags)
+    }
+
+    /// The bucket's tags.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchTagSet`].
+    pub fn bucket_tags(&self, name: &str) -> Result<Tags, VaultError> {
+        let bucket = self.bucket(name)?;
+        if bucket.tags.is_empty() {
+            return Err(VaultError::NoSuchTagSet { bucket: name.to_owned() });
+        }
+        Ok(bucket.tags.clone())
+    }
+
+    /// Stages the bucket's ownership controls; `None` to delete them.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`].
+    pub fn put_ownership(
+        &self,
+        tx: &mut Transaction,
+        name: &str,
+        ownership: Option<Ownership>,
+    ) -> Result<(), VaultError> {
+        self.change(tx, name, |bucket| bucket.ownership = ownership)
+    }
+
+    /// The bucket's ownership controls.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::NoOwnershipControls`].
+    pub fn ownership(&self, name: &str) -> Result<Ownership, VaultError> {
+        self.bucket(name)?
+            .ownership
+            .ok_or_else(|| VaultError::NoOwnershipControls { bucket: name.to_owned() })
+    }
+
+    /// Stages the bucket's public access block; `None` to delete it.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`].
+    pub fn put_public_access_block(
+        &self,
+        tx: &mut Transaction,
+        name: &str,
+        block: Option<PublicAccessBlock>,
+    ) -> Result<(), VaultError> {
+        self.change(tx, name, |bucket| bucket.public_access_block = block)
+    }
+
+    /// The bucket's public access block.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::NoPublicAccessBlock`].
+    pub fn public_access_block(&self, name: &str) -> Result<PublicAccessBlock, VaultError> {
+        let block = self.bucket(name)?.public_access_block;
+        block.ok_or_else(|| VaultError::NoPublicAccessBlock { bucket: name.to_owned() })
+    }
+
+    /// Stages a setting that the vault only keeps; `None` to delete it.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`].
+    pub fn put_bucket_setting(
+        &self,
+        tx: &mut Transaction,
+        name: &str,
+        setting: &str,
+        text: Option<String>,
+    ) -> Result<(), VaultError> {
+        self.change(tx, name, |bucket| match text {
+            Some(text) => drop(bucket.settings.insert(setting.to_owned(), text)),
+            None => drop(bucket.settings.remove(setting)),
+        })
+    }
+
+    /// A setting that the vault only keeps.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchSetting`].
+    pub fn bucket_setting(&self, name: &str, setting: &str) -> Result<String, VaultError> {
+        self.bucket(name)?
+            .settings
+            .get(setting)
+            .cloned()
+            .ok_or_else(|| VaultError::NoSuchSetting { bucket: name.to_owned(), setting: setting.to_owned() })
+    }
+
+    pub(crate) fn change(
+        &self,
+        tx: &mut Transaction,
+        name: &str,
+        change: impl FnOnce(&mut Bucket),
+    ) -> Result<(), VaultError> {
+        let bucket = tx.try_get::<Bucket>(name)?.ok_or_else(|| no_such_bucket(name))?;
+        let mut changed = Bucket::clone(&bucket);
+        change(&mut changed);
+        tx.put(name, &changed);
+        Ok(())
+    }
+}
+
+pub(crate) fn no_such_bucket(name: &str) -> VaultError {
+    VaultError::NoSuchBucket { bucket: name.to_owned() }
+}

@@ -1,0 +1,298 @@
+//! Reading an object.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use opentrail_journal::disk::DiskFile;
+use redb::ReadTransaction;
+
+use crate::{
+    ByteRange, Vault, VaultError,
+    blob::{BlobRef, BlobStore, Pin},
+    checksum::crc32c,
+    error::{Damage, IndexEntryError},
+    follow::blocking,
+    id::{BlobId, UploadId},
+    limits::READ_PIECE_BYTES,
+    lookup,
+    multipart::PartRecord,
+    object::{Body, ObjectMeta, check_key},
+    tables::{INLINE, PARTS, decode_row},
+};
+
+/// How often an object that is replaced at the very moment of reading is looked up again.
+const LOOKUPS: usize = 16;
+
+/// One stretch of an object's bytes.
+#[derive(Debug, Clone)]
+enum Source {
+    Memory(Bytes),
+    File(BlobRef),
+}
+
+#[derive(Debug, Clone)]
+struct Segment {
+    start: u64,
+    len: u64,
+    part_number: u16,
+    source: Source,
+}
+
+impl Segment {
+    fn end(&self) -> u64 {
+        self.start + self.len
+    }
+}
+
+/// An object found, its bytes ready to be read. They stay readable even if the object is replaced or deleted.
+pub struct ObjectReader {
+    meta: ObjectMeta,
+    segments: Arc<Vec<Segment>>,
+    blobs: Arc<BlobStore>,
+    pins: Arc<Vec<Pin>>,
+}
+
+impl Vault {
+    /// What is known about an object: the current one, or the version with this id.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchKey`], [`VaultError::NoSuchVersion`],
+    /// [`VaultError::VersionIsDeleteMarker`], [`VaultError::IndexUnavailable`].
+    pub fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<ObjectMeta, VaultError> {
+        check_key(key)?;
+        let bucket = self.bucket(bucket)?;
+        self.inner.index.read(|read| lookup::object(read, bucket.id, key, version_id))
+    }
+
+    /// Opens an object to read from.
+    ///
+    /// # Errors
+    /// As [`Vault::head`].
+    pub fn get(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<ObjectReader, VaultError> {
+        check_key(key)?;
+        let bucket = self.bucket(bucket)?;
+        for _ in 0..LOOKUPS {
+            let find = |read: &ReadTransaction| lookup::object(read, bucket.id, key, version_id);
+            let (meta, segments) = self.inner.index.read(|read| {
+                let meta = find(read)?;
+                let segments = segments_of(read, &meta)?;
+                Ok((meta, segments))
+            })?;
+            let blobs = &self.inner.blobs;
+            let pins: Vec<_> = files_of(&segments).map(|id| blobs.pin(id)).collect();
+            // A blob that the index still refers to after it was pinned cannot go away any more.
+            let stands =
+                pins.is_empty() || self.inner.index.read(|read| Ok(find(read)?.body == meta.body))?;
+            if stands {
+                let (segments, pins) = (Arc::new(segments), Arc::new(pins));
+                return Ok(ObjectReader { meta, segments, blobs: Arc::clone(blobs), pins });
+            }
+        }
+        Err(VaultError::IndexUnavailable)
+    }
+}
+
+fn files_of(segments: &[Segment]) -> impl Iterator<Item = BlobId> {
+    segments.iter().filter_map(|segment| match &segment.source {
+        Source::File(blob) => Some(blob.id),
+        Source::Memory(_) => None,
+    })
+}
+
+fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>, VaultError> {
+    let mut segments = Vec::new();
+    match &meta.body {
+        Body::Parts { upload, .. } => {
+            let mut start = 0;
+            for (number, part) in parts_of(read, *upload)? {
+                if let Some(source) = source_of(read, &part.body)? {
+                    segments.push(Segment { start, len: part.size, part_number: number, source });
+                }
+                start += part.size;
+            }
+            if start != meta.size {
+                return Err(IndexEntryError::Dangling("part").into());
+            }
+        }
+        body => {
+            if let Some(source) = source_of(read, body)? {
+                segments.push(Segment { start: 0, len: meta.size, part_number: 1, source });
+            }
+        }
+    }
+    Ok(segments)
+}
+
+pub(crate) fn parts_of(
+    read: &ReadTransaction,
+    upload: UploadId,
+) -> Result<Vec<(u16, PartRecord)>, VaultError> {
+    let mut parts = Vec::new();
+    for row in read.open_table(PARTS)?.range((upload.0, 0)..=(upload.0, u16::MAX))? {
+        let (key, value) = row?;
+        parts.push((key.value().1, decode_row::<PartRecord>(value.value())?));
+    }
+    Ok(parts)
+}
+
+fn source_of(read: &ReadTransaction, body: &Body) -> Result<Option<Source>, VaultError> {
+    match body {
+        Body::Empty => Ok(None),
+        Body::File(blob) => Ok(Some(Source::File(blob.clone()))),
+        Body::Inline { blob, crc32c: expected } => {
+            Ok(Some(Source::Memory(inline_bytes(read, *blob, *expected)?)))
+        }
+        Body::Parts { .. } => Err(IndexEntryError::Dangling("body").into()),
+    }
+}
+
+/// The small bytes kept in the index, verified.
+pub(crate) fn inline_bytes(read: &ReadTransaction, blob: BlobId, expected: u32) -> Result<Bytes, VaultError> {
+    let corrupt = |damage| VaultError::Corrupt { blob: blob.to_string(), offset: 0, damage };
+    let Some(row) = read.open_table(INLINE)?.get(blob.0)? else { return Err(corrupt(Damage::Missing)) };
+    let bytes = Bytes::copy_from_slice(row.value());
+    if crc32c(&bytes) != expected {
+        metrics::counter!("opentrail_vault_corrupt_reads_total").increment(1);
+        return Err(corrupt(Damage::Checksum));
+    }
+    Ok(bytes)
+}
+
+impl ObjectReader {
+    /// What is known about the object.
+    pub fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    /// The bytes that a range names.
+    ///
+    /// # Errors
+    /// [`VaultError::InvalidRange`].
+    pub fn resolve(&self, range: ByteRange) -> Result<Range<u64>, VaultError> {
+        range.within(self.meta.size)
+    }
+
+    /// The bytes of one part; part 1 of an object that was not a multipart upload is all of it.
+    ///
+    /// # Errors
+    /// [`VaultError::InvalidPartNumber`].
+    pub fn part(&self, part_number: u16) -> Result<Range<u64>, VaultError> {
+        let Some(parts) = self.meta.parts_count() else {
+            return match part_number {
+                1 => Ok(0..self.meta.size),
+                _ => Err(VaultError::InvalidPartNumber { part_number, parts: 1 }),
+            };
+        };
+        // The only part may be empty, and then there is no segment for it.
+        if self.segments.is_empty() && part_number == 1 {
+            return Ok(0..0);
+        }
+        let found = self.segments.iter().find(|segment| segment.part_number == part_number);
+        found
+            .map(|segment| segment.start..segment.end())
+            .ok_or(VaultError::InvalidPartNumber { part_number, parts })
+    }
+
+    /// Streams bytes of the object in pieces of at most [`READ_PIECE_BYTES`]. Each piece was verified against its
+    /// checksum; damaged bytes are an error and never handed out.
+    pub fn stream(
+        &self,
+        range: Range<u64>,
+    ) -> impl Stream<Item = Result<Bytes, VaultError>> + Send + 'static {
+        let end = range.end.min(self.meta.size);
+        let state = Reading {
+            segments: Arc::clone(&self.segments),
+            blobs: Arc::clone(&self.blobs),
+            _pins: Arc::clone(&self.pins),
+            at: range.start,
+            end,
+            file: None,
+            ready: Bytes::new(),
+        };
+        stream::try_unfold(state, Reading::next)
+    }
+
+    /// All of the object, or of a range, in memory. For objects whose size the caller bounds.
+    ///
+    /// # Errors
+    /// As the stream: [`VaultError::Corrupt`], [`VaultError::Io`].
+    pub async fn bytes(&self, range: Range<u64>) -> Result<Bytes, VaultError> {
+        use futures::TryStreamExt;
+        let capacity = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
+        let whole = bytes::BytesMut::with_capacity(capacity.min(READ_PIECE_BYTES));
+        let whole = self.stream(range).try_fold(whole, |mut whole, piece| async move {
+            whole.extend_from_slice(&piece);
+            Ok(whole)
+        });
+        Ok(whole.await?.freeze())
+    }
+}
+
+type OpenFile = (BlobId, Arc<dyn DiskFile>);
+
+struct Reading {
+    segments: Arc<Vec<Segment>>,
+    blobs: Arc<BlobStore>,
+    _pins: Arc<Vec<Pin>>,
+    at: u64,
+    end: u64,
+    file: Option<OpenFile>,
+    /// Verified bytes from `at` on.
+    ready: Bytes,
+}
+
+impl Reading {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, VaultError> {
+        if self.at >= self.end {
+            return Ok(None);
+        }
+        if self.ready.is_empty() {
+            self.ready = self.load().await?;
+        }
+        let piece = self.ready.split_to(self.ready.len().min(READ_PIECE_BYTES));
+        self.at += piece.len() as u64;
+        Ok(Some((piece, self)))
+    }
+
+    /// The bytes from `at` to the end of what is read and verified as one.
+    async fn load(&mut self) -> Result<Bytes, VaultError> {
+        let next = self.segments.partition_point(|segment| segment.end() <= self.at);
+        let segment = self.segments.get(next).ok_or(IndexEntryError::Dangling("segment"))?;
+        let (offset, wanted) = (self.at - segment.start, self.end - self.at);
+        let bytes = match &segment.source {
+            Source::Memory(bytes) => bytes.slice(to_len(offset).min(bytes.len())..),
+            Source::File(blob) => {
+                let blob = blob.clone();
+                let open = self.file.take().filter(|(id, _)| *id == blob.id);
+                let blobs = Arc::clone(&self.blobs);
+                let (file, bytes) = blocking(move || read_file(&blobs, open, &blob, offset)).await?;
+                self.file = Some(file);
+                bytes
+            }
+        };
+        if bytes.is_empty() {
+            return Err(IndexEntryError::Dangling("segment").into());
+        }
+        Ok(bytes.slice(..bytes.len().min(to_len(wanted))))
+    }
+}
+
+fn read_file(
+    blobs: &BlobStore,
+    open: Option<OpenFile>,
+    blob: &BlobRef,
+    offset: u64,
+) -> Result<(OpenFile, Bytes), VaultError> {
+    let (id, file) = match open {
+        Some(open) => open,
+        None => (blob.id, Arc::from(blobs.open_blob(blob)?)),
+    };
+    let (start, chunk) = blobs.read_chunk(&*file, blob, offset)?;
+    let bytes = chunk.slice(to_len(offset - start).min(chunk.len())..);
+    Ok(((id, file), bytes))
+}
+
+fn to_len(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,247 @@
+//! The index of objects: a view of the journal's facts in an embedded database.
+//!
+//! Facts are applied in the order of the journal by one task, and each write of the database says up to which
+//! entry it goes. Most writes are not synced; a synced one follows at least every
+//! [`crate::VaultOptions::checkpoint_interval`]. After a crash the database is what the last synced write left,
+//! and the journal, which is held from there on, brings it up to date. So the index after opening is always
+//! exactly the facts of the journal.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use opentrail_journal::{
+    Item, Seq,
+    disk::{Access, Disk, DiskFile},
+};
+use opentrail_state::Entry;
+use parking_lot::{Mutex, RwLock};
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
+use tokio::sync::watch;
+
+use crate::{
+    VaultError,
+    apply::Writing,
+    error::IndexEntryError,
+    fact::{BucketId, Carried, VIEW},
+    id::BlobId,
+    tables::{CLEAN, CURRENT_FORMAT, CURSOR, FILES, FORMAT, VERSIONS, age_of},
+};
+
+pub(crate) struct Index {
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+    cache_bytes: usize,
+    /// `None` while it is being opened again after a failure.
+    database: RwLock<Option<Database>>,
+    applied: watch::Sender<Seq>,
+    /// Held by the one who writes.
+    writer: Mutex<()>,
+}
+
+/// What opening the database found.
+pub(crate) struct Found {
+    pub(crate) cursor: Seq,
+    /// It was closed in good order.
+    pub(crate) clean: bool,
+}
+
+impl Index {
+    pub(crate) fn new(dir: &Path, disk: Arc<dyn Disk>, cache_bytes: usize) -> Self {
+        Self {
+            path: dir.join("index.redb"),
+            disk,
+            cache_bytes,
+            database: RwLock::new(None),
+            applied: watch::Sender::new(Seq(0)),
+            writer: Mutex::new(()),
+        }
+    }
+
+    /// Opens the database as the last synced write left it, without letting anybody read it. Blocks.
+    pub(crate) fn load(&self) -> Result<(Database, Found), VaultError> {
+        let file = match self.disk.open_write(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = self.disk.create_new(&self.path, Access::Private);
+                let file = file.map_err(|error| VaultError::io("create", &self.path, error))?;
+                let dir = self.path.parent().unwrap_or(Path::new("."));
+                self.disk.sync_dir(dir).map_err(|error| VaultError::io("sync", dir, error))?;
+                file
+            }
+            other => other.map_err(|error| VaultError::io("open", &self.path, error))?,
+        };
+        let database =
+            Database::builder().set_cache_size(self.cache_bytes).create_with_backend(IndexFile(file))?;
+        let mut found = Found { cursor: Seq(0), clean: true };
+        write(&database, true, |tables| {
+            match tables.number(FORMAT)? {
+                None => tables.set(FORMAT, CURRENT_FORMAT)?,
+                Some(CURRENT_FORMAT) => {}
+                Some(other) => {
+                    return Err(IndexEntryError::UnknownFormat(u8::try_from(other).unwrap_or(u8::MAX)).into());
+                }
+            }
+            found.cursor = Seq(tables.number(CURSOR)?.unwrap_or(0));
+            found.clean = tables.number(CLEAN)?.unwrap_or(1) == 1;
+            tables.set(CLEAN, 0)
+        })?;
+        Ok((database, found))
+    }
+
+    /// Lets everybody read the database, which has the facts up to `applied`.
+    pub(crate) fn install(&self, database: Database, applied: Seq) {
+        *self.database.write() = Some(database);
+        self.applied.send_if_modified(|now| {
+            let newer = applied > *now;
+            if newer {
+                *now = applied;
+            }
+            newer
+        });
+    }
+
+    /// Closes the database after a failure; what was not synced is forgotten.
+    pub(crate) fn unload(&self) {
+        let _writer = self.writer.lock();
+        drop(self.database.write().take());
+    }
+
+    /// Applies the facts of the items and goes on to the last of them. Blocks.
+    pub(crate) fn advance(&self, items: &[Item], durable: bool) -> Result<Applied, VaultError> {
+        let _writer = self.writer.lock();
+        let database = self.database.read();
+        let applied = apply(database.as_ref().ok_or(VaultError::IndexUnavailable)?, items, durable)?;
+        drop(database);
+        if let Some(last) = items.last() {
+            self.applied.send_replace(last.seq);
+        }
+        Ok(applied)
+    }
+
+    /// Makes what was applied durable. Blocks.
+    pub(crate) fn checkpoint(&self, cursor: Seq, clean: bool) -> Result<(), VaultError> {
+        let _writer = self.writer.lock();
+        let database = self.database.read();
+        write(database.as_ref().ok_or(VaultError::IndexUnavailable)?, true, |tables| {
+            tables.set(CLEAN, u64::from(clean))?;
+            tables.set(CURSOR, cursor.0)
+        })
+    }
+
+    /// Reads the index as it is now.
+    pub(crate) fn read<R>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<R, VaultError>,
+    ) -> Result<R, VaultError> {
+        let database = self.database.read();
+        let transaction = database.as_ref().ok_or(VaultError::IndexUnavailable)?.begin_read()?;
+        read(&transaction)
+    }
+
+    /// Waits until the facts of this entry are visible.
+    pub(crate) async fn reached(&self, seq: Seq) -> Result<(), VaultError> {
+        let mut applied = self.applied.subscribe();
+        applied.wait_for(|applied| *applied >= seq).await.map_err(|_| VaultError::Closing)?;
+        Ok(())
+    }
+
+    pub(crate) fn applied(&self) -> Seq {
+        *self.applied.borrow()
+    }
+
+    pub(crate) fn is_bucket_empty(&self, bucket: BucketId) -> Result<bool, VaultError> {
+        self.read(|transaction| {
+            let versions = transaction.open_table(VERSIONS)?;
+            let first = versions.range((bucket, &[][..], 0)..)?.next().transpose()?;
+            Ok(first.is_none_or(|(key, _)| key.value().0 != bucket))
+        })
+    }
+
+    pub(crate) fn refers_to(&self, blob: BlobId) -> Result<bool, VaultError> {
+        self.read(|transaction| Ok(transaction.open_table(FILES)?.get(blob.0)?.is_some()))
+    }
+}
+
+/// What applying did.
+#[derive(Default)]
+pub(crate) struct Applied {
+    pub(crate) facts: usize,
+    /// Files that nothing refers to any more.
+    pub(crate) freed: Vec<BlobId>,
+}
+
+/// Applies the facts of the items in one write; entries without facts for the vault need none. Blocks.
+pub(crate) fn apply(database: &Database, items: &[Item], durable: bool) -> Result<Applied, VaultError> {
+    let mut facts = Vec::new();
+    for item in items {
+        for (number, fact) in Entry::facts_of(item, VIEW)?.into_iter().enumerate() {
+            facts.push((Carried::decode(&fact.body)?, age_of(item.seq, number)));
+        }
+    }
+    let (count, Some(last)) = (facts.len(), items.last()) else { return Ok(Applied::default()) };
+    if count == 0 && !durable {
+        return Ok(Applied::default());
+    }
+    let mut freed = Vec::new();
+    write(database, durable, |tables| {
+        for (fact, age) in facts {
+            tables.apply(fact, age)?;
+        }
+        tables.set(CURSOR, last.seq.0)?;
+        freed = tables.take_freed();
+        Ok(())
+    })?;
+    Ok(Applied { facts: count, freed })
+}
+
+fn write(
+    database: &Database,
+    durable: bool,
+    change: impl FnOnce(&mut Writing<'_>) -> Result<(), VaultError>,
+) -> Result<(), VaultError> {
+    let transaction = begin(database, durable)?;
+    let mut tables = Writing::open(&transaction)?;
+    change(&mut tables)?;
+    drop(tables);
+    transaction.commit()?;
+    Ok(())
+}
+
+fn begin(database: &Database, durable: bool) -> Result<redb::WriteTransaction, VaultError> {
+    let mut transaction = database.begin_write()?;
+    if durable {
+        // Opening after a crash then takes the same short time however large the index is.
+        transaction.set_quick_repair(true);
+    } else {
+        transaction.set_durability(Durability::None)?;
+    }
+    Ok(transaction)
+}
+
+/// The database's file, through the seam.
+#[derive(Debug)]
+struct IndexFile(Box<dyn DiskFile>);
+
+impl StorageBackend for IndexFile {
+    fn len(&self) -> Result<u64, io::Error> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.0.sync_all()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.0.write_all_at(data, offset)
+    }
+}
