@@ -7,6 +7,7 @@ use opentrail_event::AccountId;
 use opentrail_keyring::Keyring;
 use opentrail_policy::Context;
 use opentrail_state::{State, Transaction};
+use zeroize::Zeroizing;
 
 use crate::{
     access_key::{self, AccessKey, KeyHolder, NewAccessKey},
@@ -57,6 +58,17 @@ impl Identity {
     /// The state that the documents are in.
     pub fn state(&self) -> &State {
         &self.inner.state
+    }
+
+    /// The root credentials that [`Identity::ensure_root`] was given last: access key id and secret.
+    ///
+    /// # Errors
+    /// `Keyring` if the secret cannot be opened.
+    pub fn operator_credentials(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(String, Zeroizing<String>)>, IdentityError> {
+        root::operator_credentials(&self.inner.state, &self.inner.keyring, account)
     }
 
     /// Makes these the operator's root credentials of an account; whether anything had to change. Those that

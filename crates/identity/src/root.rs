@@ -7,6 +7,7 @@ use opentrail_keyring::Keyring;
 use opentrail_state::{OwnedEvent, State, Transaction};
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::{
     access_key::{self, AccessKey, AccessKeyStatus, KeyOwner},
@@ -59,6 +60,17 @@ pub(crate) async fn ensure(
     let record = record(account_id, access_key_id, replaced.as_deref(), now)?;
     tx.commit(vec![record]).await?;
     Ok(true)
+}
+
+/// The root credentials of the account that the operator gave, or that were drawn, last: access key id and
+/// secret. None before the first start is through.
+pub(crate) fn operator_credentials(
+    state: &State,
+    keyring: &Keyring,
+    account_id: AccountId,
+) -> Result<Option<(String, Zeroizing<String>)>, IdentityError> {
+    let key = account::get(state, account_id).operator_key.and_then(|id| state.get::<AccessKey>(&id));
+    key.map(|key| Ok((key.id.clone(), unseal_secret(keyring, &key)?))).transpose()
 }
 
 fn put_key(

@@ -1,1 +1,32 @@
-//! The services: every operation, the recording of every call.
+//! The server: one port, every service, every call recorded.
+//!
+//! A request comes in at the `door`, which finds out what it is for and who sent it. An awsJson or
+//! awsQuery call goes to `dispatch`, which runs the operation from its service's table; S3 goes to
+//! `s3`, events sent from elsewhere to `events`. All of them leave their record through `recording`.
+
+mod call;
+mod cloudtrail;
+mod dispatch;
+mod door;
+mod error;
+mod events;
+mod fault;
+mod health;
+mod iam;
+mod listen;
+mod operation;
+mod options;
+mod recording;
+mod rooms;
+mod s3;
+mod server;
+mod service;
+mod startup;
+mod store;
+mod sts;
+mod welcome;
+
+pub use error::ServerError;
+pub use options::{Options, RemoteBucket, RootCredentials, TlsFiles};
+pub use server::Server;
+pub use welcome::Welcome;

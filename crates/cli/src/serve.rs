@@ -1,0 +1,171 @@
+//! `opentrail serve`.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, ValueEnum};
+use opentrail_event::{AccountId, Region};
+use opentrail_server::{Options, RemoteBucket, RootCredentials, Server, TlsFiles};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::durations::{Retention, at_least_a_second, retention};
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// Folder that holds everything; created if it is not there
+    #[arg(long, env = "OPENTRAIL_DATA", default_value = "./opentrail-data", value_name = "DIR")]
+    data: PathBuf,
+    /// Address to listen on
+    #[arg(long, env = "OPENTRAIL_LISTEN", default_value = "127.0.0.1:7400", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// The first account, 12 digits; drawn at first start if absent
+    #[arg(long, env = "OPENTRAIL_ACCOUNT_ID", value_name = "ID")]
+    account_id: Option<AccountId>,
+    /// Region of the operator's own clients
+    #[arg(long, env = "OPENTRAIL_REGION", default_value = "us-east-1")]
+    region: Region,
+    /// How often log files are delivered
+    #[arg(long, env = "OPENTRAIL_DELIVERY_INTERVAL", default_value = "60s", value_parser = at_least_a_second, value_name = "DURATION")]
+    delivery_interval: Duration,
+    /// How often digest files are delivered
+    #[arg(long, env = "OPENTRAIL_DIGEST_INTERVAL", default_value = "1h", value_parser = at_least_a_second, value_name = "DURATION")]
+    digest_interval: Duration,
+    /// Cut a log file early when its records reach this many bytes
+    #[arg(long, env = "OPENTRAIL_DELIVERY_FILE_BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(4096..=1 << 30), value_name = "BYTES")]
+    delivery_file_bytes: u64,
+    /// How old an event may be and still be in event history, or `unlimited`
+    #[arg(long, env = "OPENTRAIL_HISTORY_RETENTION", default_value = "90d", value_parser = retention, value_name = "DURATION")]
+    history_retention: Retention,
+    /// Root's access key id; drawn at first start if absent
+    #[arg(long, env = "OPENTRAIL_ROOT_ACCESS_KEY_ID", value_name = "ID", requires = "root_secret_access_key")]
+    root_access_key_id: Option<String>,
+    /// Root's secret access key
+    #[arg(long, env = "OPENTRAIL_ROOT_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true, requires = "root_access_key_id")]
+    root_secret_access_key: Option<String>,
+    /// The key that seals all secrets, 64 hexadecimal digits; a file in the data folder if absent
+    #[arg(long, env = "OPENTRAIL_MASTER_KEY", value_name = "HEX", hide_env_values = true, value_parser = master_key)]
+    master_key: Option<[u8; 32]>,
+    /// A bucket outside: NAME=ENDPOINT; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long = "remote-bucket", env = "OPENTRAIL_REMOTE_BUCKET", value_name = "NAME=URL", value_delimiter = ',', value_parser = remote_bucket)]
+    remote_buckets: Vec<RemoteBucket>,
+    /// Certificate chain, PEM: serve HTTPS
+    #[arg(long, env = "OPENTRAIL_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, env = "OPENTRAIL_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// How log lines are written
+    #[arg(long, env = "OPENTRAIL_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged, such as `info` or `opentrail_trails=debug`
+    #[arg(long, env = "OPENTRAIL_LOG", default_value = "info", value_name = "FILTER")]
+    log: EnvFilter,
+}
+
+fn remote_bucket(text: &str) -> Result<RemoteBucket, String> {
+    match text.split_once('=') {
+        Some((name, endpoint)) if !name.is_empty() && endpoint.starts_with("http") => {
+            Ok(RemoteBucket { name: name.to_owned(), endpoint: endpoint.to_owned() })
+        }
+        _ => Err("write NAME=URL, such as audit=https://minio.example:9000".to_owned()),
+    }
+}
+
+fn master_key(text: &str) -> Result<[u8; 32], String> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).map_err(|_| "write 64 hexadecimal digits".to_owned())?;
+    Ok(key)
+}
+
+impl ServeArguments {
+    fn options(self) -> Options {
+        let root = self.root_access_key_id.zip(self.root_secret_access_key);
+        Options {
+            data: self.data,
+            listen: self.listen,
+            account_id: self.account_id,
+            region: self.region,
+            root: root.map(|(id, secret)| RootCredentials { access_key_id: id, secret_access_key: secret }),
+            delivery_interval: self.delivery_interval,
+            digest_interval: self.digest_interval,
+            delivery_file_bytes: self.delivery_file_bytes,
+            history_retention: self.history_retention.0,
+            master_key: self.master_key,
+            remote_buckets: self.remote_buckets,
+            tls: self
+                .tls_certificate
+                .zip(self.tls_key)
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
+        }
+    }
+}
+
+/// Runs the server until it is asked to stop.
+pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
+    let logs = tracing_subscriber::fmt().with_env_filter(arguments.log.clone()).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "can't start the runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(arguments.options())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %error, "the server can't go on");
+            eprintln!("opentrail: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: Options) -> Result<(), opentrail_server::ServerError> {
+    let server = Server::open(options).await?;
+    announce(&server);
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_when_asked(stop.clone()));
+    server.run(stop).await
+}
+
+/// Tells the operator where the server is and where its credentials are; new ones are shown once.
+fn announce(server: &Server) {
+    let welcome = server.welcome();
+    println!("opentrail {} listens on {}", env!("CARGO_PKG_VERSION"), welcome.endpoint);
+    println!("  account      {}", welcome.account);
+    println!("  region       {}", welcome.region);
+    if let Some(root) = &welcome.new_root {
+        println!("  new root credentials, shown this once:");
+        println!("    AWS_ACCESS_KEY_ID      {}", root.access_key_id);
+        println!("    AWS_SECRET_ACCESS_KEY  {}", root.secret_access_key);
+    }
+    println!("  to use it    source {}", welcome.client_env.display());
+}
+
+async fn stop_when_asked(stop: CancellationToken) {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: no new calls, running ones end");
+    stop.cancel();
+}

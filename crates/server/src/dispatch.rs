@@ -1,0 +1,115 @@
+//! What happens around every operation: decode, authorize, act, record.
+
+use http::StatusCode;
+use opentrail_identity::Ask;
+use opentrail_wire::value;
+use serde_json::Value;
+
+use crate::{
+    call::Call,
+    fault::{Common, Dialect, Fault},
+    operation::{Described, Outcome, Permission, Read, Write},
+    recording::Trace,
+};
+
+/// Runs an operation that reads. Its record is durable before its answer leaves.
+pub(crate) async fn read<O: Read>(call: &Call, params: Value) -> Outcome {
+    let (trace, input) = match open::<O>(call, true, &params) {
+        Ok(opened) => opened,
+        Err((trace, fault)) => return Err(trace.failed(call, fault).await),
+    };
+    match O::act(input, call).await {
+        Ok(output) => {
+            let answer = written(call, &output)?;
+            let elements = O::SHOWS_ELEMENTS.then(|| value::to_record(&answer, call.service.record_times));
+            trace.succeeded(call, elements).await?;
+            Ok(answer)
+        }
+        Err(fault) => Err(trace.failed(call, fault).await),
+    }
+}
+
+/// Runs an operation that writes. Its change and its record are one journal entry, durable before its
+/// answer leaves; where the entry can't be written, the change has not happened.
+pub(crate) async fn write<O: Write>(call: &Call, params: Value) -> Outcome {
+    let (trace, input) = match open::<O>(call, false, &params) {
+        Ok(opened) => opened,
+        Err((trace, fault)) => return Err(trace.failed(call, fault).await),
+    };
+    if let Err(fault) = O::prepare(&input, call).await {
+        return Err(trace.failed(call, fault).await);
+    }
+    let mut tx = call.rooms.state.begin().await;
+    match O::act(input, call, &mut tx) {
+        Ok(output) => {
+            let answer = written(call, &output)?;
+            let elements = value::to_record(&answer, call.service.record_times);
+            let events = trace.events(call, Some(elements), None)?;
+            tx.commit(events).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
+            Ok(answer)
+        }
+        Err(fault) => {
+            drop(tx);
+            Err(trace.failed(call, fault).await)
+        }
+    }
+}
+
+/// Decodes the input and asks for permission. The trace comes back either way, for the record.
+fn open<O: Described>(
+    call: &Call,
+    read_only: bool,
+    params: &Value,
+) -> Result<(Trace, O::Input), (Trace, Fault)> {
+    let trace = Trace::new(O::NAME, read_only, O::SECRETS);
+    let input = match decode::<O>(call, params) {
+        Ok(input) => input,
+        Err(fault) => return Err((trace, fault)),
+    };
+    let trace = match value::to_value(&input) {
+        Ok(tree) => trace
+            .parameters(value::to_record(&tree, call.service.record_times))
+            .touching(O::touched(&input, call), call),
+        Err(_) => trace,
+    };
+    match permit::<O>(call, &input) {
+        Ok(()) => Ok((trace, input)),
+        Err(fault) => Err((trace, fault)),
+    }
+}
+
+fn decode<O: Described>(call: &Call, params: &Value) -> Result<O::Input, Fault> {
+    let decoded = match call.dialect() {
+        Dialect::Query => {
+            opentrail_wire::query::from_query(params).map_err(|error| (Common::Invalid, error.to_string()))
+        }
+        _ => serde_json::from_value(params.clone()).map_err(|error| {
+            let text = error.to_string();
+            let missing = text.starts_with("missing field");
+            (if missing { Common::Invalid } else { Common::Malformed }, text)
+        }),
+    };
+    decoded.map_err(|(kind, text)| call.fault(kind, text))
+}
+
+fn permit<O: Described>(call: &Call, input: &O::Input) -> Result<(), Fault> {
+    if O::PERMISSION != Permission::Policies {
+        return Ok(());
+    }
+    let action = format!("{}:{}", call.service.name, O::NAME);
+    let resource = O::resource(input, call)?;
+    let mut context = call.arrival.context(&call.region);
+    O::context(input, call, &mut context);
+    let verdict = call.rooms.identity.authorize(
+        &call.caller,
+        &Ask { action: &action, resource: &resource, context, ..Ask::default() },
+    );
+    verdict.into_result().map_err(|denial| call.fault(Common::AccessDenied, denial.to_string()))
+}
+
+fn written<T: serde::Serialize>(call: &Call, output: &T) -> Outcome {
+    value::to_value(output).map_err(|error| {
+        tracing::error!(%error, "an answer can't be written");
+        Fault::common(Common::Internal, call.dialect(), StatusCode::INTERNAL_SERVER_ERROR.as_str())
+    })
+}

@@ -1,0 +1,57 @@
+//! awsJson calls.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::Response;
+use opentrail_wire::awsjson::{AwsJsonError, Target, check_content_type, read_input};
+use serde_json::Value;
+
+use super::{
+    Visit, answer, body,
+    perform::{Request, perform},
+};
+use crate::{
+    fault::{Common, Dialect, Fault},
+    service::{self, Service},
+};
+
+/// The largest body; CloudTrail's largest inputs (500 selector values of 2,048 characters) fit.
+const MAX_BODY_BYTES: usize = 2 << 20;
+
+/// Answers an awsJson call.
+pub(super) async fn enter(visit: Visit, target: Result<Target, AwsJsonError>) -> Response<Body> {
+    let Visit { rooms, parts, body, arrival } = visit;
+    let json = |kind, message: String| Fault::common(kind, Dialect::Json, message);
+    let target = match target {
+        Ok(target) => target,
+        Err(error) => {
+            let fault = json(Common::UnknownOperation, error.to_string());
+            return answer::of_fault(Dialect::Json, "", &arrival, &fault);
+        }
+    };
+    let Some(service) = targeted(&target.service) else {
+        let fault = json(Common::UnknownOperation, format!("opentrail does not serve {}.", target.service));
+        return answer::of_fault(Dialect::Json, "", &arrival, &fault);
+    };
+    let (bytes, input) = match body::whole(body, MAX_BODY_BYTES).await {
+        Ok(bytes) => {
+            let input = read(&parts, &bytes);
+            (bytes, input)
+        }
+        Err(fault) => (Bytes::new(), Err(body::fault(fault, Dialect::Json))),
+    };
+    perform(rooms, &parts, arrival, Request { service, operation: target.operation, bytes, input }).await
+}
+
+fn read(parts: &http::request::Parts, bytes: &Bytes) -> Result<Value, Fault> {
+    check_content_type(&parts.headers)
+        .and_then(|()| read_input(bytes))
+        .map_err(|error| Fault::common(Common::Malformed, Dialect::Json, error.to_string()))
+}
+
+/// The service whose target this is: `com.amazonaws.….CloudTrail_20131101`, or the last part alone.
+fn targeted(name: &str) -> Option<&'static Service> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let prefix = last.split('_').next().unwrap_or(last);
+    service::named(&prefix.to_ascii_lowercase()).filter(|service| service.dialect == Dialect::Json)
+}

@@ -1,0 +1,177 @@
+//! `POST /v1/events`: records from elsewhere, as `{"Records":[…]}`, an array, NDJSON or a single record;
+//! plain or gzip.
+
+use std::io::Read;
+
+use axum::body::Body;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use http::{Response, header::CONTENT_ENCODING, request::Parts};
+use opentrail_event::{Category, Event, RecordResource, Region};
+use opentrail_identity::{Ask, Caller};
+use opentrail_wire::value;
+use serde_json::json;
+
+use super::{
+    SERVICE,
+    admission::{self, Admitted, NotAdmitted, Rejected},
+};
+use crate::{
+    call::Arrival,
+    door::{self, Stranger, Visit, answer, body},
+    fault::{Common, Dialect, Fault},
+    recording::{Deed, Who},
+    rooms::Rooms,
+};
+
+/// The operation's name.
+pub(crate) const PUT_EVENTS: &str = "PutEvents";
+/// The largest body as sent.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// The largest body once it is unpacked.
+const MAX_UNPACKED_BYTES: u64 = 64 << 20;
+/// Bodies above this are unpacked and parsed away from the threads that serve.
+const INLINE_BYTES: usize = 64 << 10;
+
+/// Takes events in.
+pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
+    let Visit { rooms, parts, body, arrival } = visit;
+    let bytes = body::whole(body, MAX_BODY_BYTES).await;
+    let digest_of = bytes.as_ref().cloned().unwrap_or_default();
+    let (caller, region) = match identify(&rooms, &parts, &arrival, &digest_of) {
+        Ok(known) => known,
+        Err(stranger) => {
+            let fault = recorded(&rooms, &arrival, stranger.who(), &rooms.region, Err(&stranger.fault)).await;
+            return answer::of_fault(Dialect::Rest, "", &arrival, &fault.unwrap_or(stranger.fault));
+        }
+    };
+    let outcome = match bytes {
+        Ok(bytes) => take(&rooms, &parts, &arrival, &region, &caller, bytes).await,
+        Err(fault) => Err(body::fault(fault, Dialect::Rest)),
+    };
+    let unrecorded = recorded(&rooms, &arrival, Who::Known(&caller), &region, outcome.as_ref()).await;
+    let outcome = match unrecorded {
+        Some(fault) => Err(fault),
+        None => outcome.and_then(|admitted| {
+            value::to_value(&admitted).map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string()))
+        }),
+    };
+    answer::of_outcome(&SERVICE, PUT_EVENTS, &arrival, &outcome)
+}
+
+fn identify(
+    rooms: &Rooms,
+    parts: &Parts,
+    arrival: &Arrival,
+    bytes: &Bytes,
+) -> Result<(Caller, Region), Stranger> {
+    let common = |kind, message| Stranger::nobody(Fault::common(kind, Dialect::Rest, message));
+    let signed = door::signed(parts, Dialect::Rest)?
+        .ok_or_else(|| common(Common::Unsigned, "Request is missing Authentication Token"))?;
+    if signed.service() != SERVICE.name {
+        return Err(common(Common::WrongScope, "Credential should be scoped to correct service: 'opentrail'."));
+    }
+    let region = signed
+        .region()
+        .parse()
+        .map_err(|_| common(Common::WrongScope, "Credential should be scoped to a valid region."))?;
+    let digest = door::sha256(bytes);
+    let (caller, _) = door::authenticate(rooms, &signed, parts, arrival, Some(digest), Dialect::Rest)?;
+    Ok((caller, region))
+}
+
+async fn take(
+    rooms: &Rooms,
+    parts: &Parts,
+    arrival: &Arrival,
+    region: &Region,
+    caller: &Caller,
+    bytes: Bytes,
+) -> Result<Admitted, Fault> {
+    let account = caller.principal.account().unwrap_or(rooms.home);
+    let resource = format!("arn:aws:opentrail:{region}:{account}:events");
+    let ask = Ask {
+        action: "opentrail:PutEvents",
+        resource: &resource,
+        context: arrival.context(region),
+        ..Ask::default()
+    };
+    let denied = |denial: opentrail_identity::Denial| {
+        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
+    };
+    rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
+
+    let packed = parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+    let (events, rejected) = if bytes.len() <= INLINE_BYTES && !packed {
+        admission::sort(bytes)
+    } else {
+        tokio::task::spawn_blocking(move || unpack_and_sort(bytes, packed))
+            .await
+            .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))??
+    };
+    let mut admitted = admission::admit(rooms, account, events).await.map_err(|error| match error {
+        NotAdmitted::State(error) => Fault::of_state(error, Dialect::Rest),
+        NotAdmitted::Seen(error) => {
+            tracing::error!(%error, "events can't be told from those that are there");
+            Fault::common(Common::Unavailable, Dialect::Rest, "Events can't be taken at the moment.")
+        }
+    })?;
+    admitted.rejected = rejected;
+    Ok(admitted)
+}
+
+fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
+    // A gzip file sent as it is, without the header that says so, is understood too.
+    if !packed && !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(admission::sort(bytes));
+    }
+    let mut unpacked = Vec::with_capacity(bytes.len() * 8);
+    let read = MultiGzDecoder::new(&bytes[..]).take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut unpacked);
+    if unpacked.len() as u64 > MAX_UNPACKED_BYTES {
+        let message = format!("The body unpacks to more than {MAX_UNPACKED_BYTES} bytes.");
+        return Err(Fault::common(Common::TooLarge, Dialect::Rest, message));
+    }
+    match read {
+        Ok(_) => Ok(admission::sort(unpacked.into())),
+        Err(error) => {
+            Err(Fault::common(Common::Malformed, Dialect::Rest, format!("The body is not whole gzip: {error}")))
+        }
+    }
+}
+
+/// Records the call itself: a data event, kept where a trail selects it. Answers why it could not.
+async fn recorded(
+    rooms: &Rooms,
+    arrival: &Arrival,
+    who: Who<'_>,
+    region: &Region,
+    outcome: Result<&Admitted, &Fault>,
+) -> Option<Fault> {
+    let account = match who {
+        Who::Known(caller) => caller.principal.account().unwrap_or(rooms.home),
+        Who::Unknown(_) | Who::Service(_) => rooms.home,
+    };
+    let resource = format!("arn:aws:opentrail:{region}:{account}:events");
+    let deed = Deed {
+        event_source: SERVICE.event_source,
+        event_name: PUT_EVENTS,
+        region: region.clone(),
+        arrival,
+        who,
+        accounts: vec![account],
+        read_only: false,
+        category: Category::Data,
+        parameters: None,
+        elements: outcome.ok().map(|admitted| {
+            json!({
+                "accepted": admitted.accepted,
+                "duplicates": admitted.duplicates,
+                "rejected": admitted.rejected.len(),
+            })
+        }),
+        additional: None,
+        resources: vec![RecordResource::new("OpenTrail::Events", resource, Some(account))],
+        fault: outcome.err(),
+    };
+    deed.keep(&rooms.recorder, Dialect::Rest).await.err()
+}

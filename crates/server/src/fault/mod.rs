@@ -1,0 +1,89 @@
+//! What a caller is told when a call fails, and the one table that turns causes into AWS's codes.
+
+mod causes;
+mod codes;
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use opentrail_wire::sigv4::Family;
+
+pub(crate) use codes::Common;
+
+/// The family of AWS protocols an answer is given in; each has its own words for the same failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// awsJson 1.0 and 1.1 (CloudTrail).
+    Json,
+    /// awsQuery (IAM, STS).
+    Query,
+    /// S3's REST-XML.
+    S3,
+    /// restJson (`opentrail`).
+    Rest,
+}
+
+impl Dialect {
+    /// The words in which the protocol layer names a signature's faults.
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Self::Json | Self::Rest => Family::Json,
+            Self::Query => Family::Query,
+            Self::S3 => Family::S3,
+        }
+    }
+}
+
+/// A failed call as its caller sees it: code, status and message; and the code its record carries.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    code: Cow<'static, str>,
+    recorded: Cow<'static, str>,
+    status: StatusCode,
+    message: String,
+}
+
+impl Fault {
+    /// A failure that an operation's own model declares. Status and the record's spelling come from
+    /// the table in `codes`; a code that is not listed there is a 400.
+    pub(crate) fn declared(code: &'static str, message: impl Into<String>) -> Self {
+        let (status, recorded) = codes::declared(code);
+        Self { code: code.into(), recorded: recorded.into(), status, message: message.into() }
+    }
+
+    /// A failure any operation of any service may have, in the dialect's own words.
+    pub(crate) fn common(kind: Common, dialect: Dialect, message: impl Into<String>) -> Self {
+        let (code, status) = kind.spelled(dialect);
+        Self { code: code.into(), recorded: code.into(), status, message: message.into() }
+    }
+
+    /// A failure whose code and status were decided elsewhere (the protocol layer).
+    pub(crate) fn exact(code: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
+        Self { code: code.into(), recorded: code.into(), status, message: message.into() }
+    }
+
+    /// The code on the wire.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The code in the call's record.
+    pub(crate) fn recorded_code(&self) -> &str {
+        &self.recorded
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for the caller.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the caller is at fault (AWS's `Sender`) or the service (`Receiver`).
+    pub(crate) fn is_senders(&self) -> bool {
+        self.status.is_client_error()
+    }
+}

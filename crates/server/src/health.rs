@@ -1,0 +1,35 @@
+//! What works without credentials: `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use opentrail_journal::Health;
+
+use crate::rooms::Rooms;
+
+/// The process answers.
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// New calls can be recorded; otherwise 503 and the reason.
+pub(crate) async fn readyz(State(rooms): State<Arc<Rooms>>) -> Response {
+    match rooms.state.journal().status().health {
+        Health::Healthy => "ready\n".into_response(),
+        Health::Full => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the journal's disk is full\n".to_owned()).into_response()
+        }
+        Health::Poisoned(reason) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("the journal failed: {reason}\n")).into_response()
+        }
+    }
+}
+
+/// All metrics, in Prometheus's text format.
+pub(crate) async fn metrics(State(rooms): State<Arc<Rooms>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], rooms.metrics.render()).into_response()
+}

@@ -1,0 +1,81 @@
+//! How a server is set up. Every field is a flag of `opentrail serve`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use opentrail_event::{AccountId, Region};
+
+/// The access key of the first account's root, given by the operator.
+#[derive(Clone)]
+pub struct RootCredentials {
+    /// 16 to 128 characters of `[A-Z0-9]`-like text; what clients send.
+    pub access_key_id: String,
+    /// The secret that signs.
+    pub secret_access_key: String,
+}
+
+/// A bucket outside the embedded vault to which trails may deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteBucket {
+    /// The name that trails use for it.
+    pub name: String,
+    /// The S3-compatible endpoint, such as `https://minio.example:9000`.
+    pub endpoint: String,
+}
+
+/// A certificate and its key, both PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key (PKCS#8, PKCS#1 or SEC1).
+    pub key: PathBuf,
+}
+
+/// Everything `opentrail serve` can be told.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder that holds everything; made if it is not there.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The first account; drawn at first start if absent, and kept after.
+    pub account_id: Option<AccountId>,
+    /// The region of the operator's own clients (`client.env`) and of buckets made without one.
+    pub region: Region,
+    /// The root credentials; drawn at first start if absent, and kept after.
+    pub root: Option<RootCredentials>,
+    /// How often log files are delivered.
+    pub delivery_interval: Duration,
+    /// How often digest files are delivered.
+    pub digest_interval: Duration,
+    /// A log file is cut early when its records reach this many bytes.
+    pub delivery_file_bytes: u64,
+    /// How old an event may be and still be in event history; `None` keeps all.
+    pub history_retention: Option<Duration>,
+    /// The key that seals all secrets, if it shall not be kept in the data folder.
+    pub master_key: Option<[u8; 32]>,
+    /// Buckets elsewhere.
+    pub remote_buckets: Vec<RemoteBucket>,
+    /// Serve HTTPS.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Options {
+    /// The defaults of `opentrail serve`, over a data folder and an address.
+    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+        Self {
+            data,
+            listen,
+            account_id: None,
+            region: Region::us_east_1(),
+            root: None,
+            delivery_interval: Duration::from_secs(60),
+            digest_interval: Duration::from_secs(3600),
+            delivery_file_bytes: 64 << 20,
+            history_retention: Some(Duration::from_secs(90 * 24 * 3600)),
+            master_key: None,
+            remote_buckets: Vec::new(),
+            tls: None,
+        }
+    }
+}

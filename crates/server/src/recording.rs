@@ -1,0 +1,239 @@
+//! The record of a call: who did what, from where, and what came of it.
+
+use opentrail_event::{
+    AccountId, Category, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
+};
+use opentrail_identity::Caller;
+use opentrail_state::{OwnedEvent, State};
+use opentrail_trails::Trails;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    call::{Arrival, Call},
+    fault::{Common, Dialect, Fault},
+};
+
+/// The one who called, as far as the door could tell.
+#[derive(Clone, Copy)]
+pub(crate) enum Who<'a> {
+    /// Credentials that hold.
+    Known(&'a Caller),
+    /// Credentials that do not: the access key id they named, if any.
+    Unknown(Option<&'a str>),
+    /// A service of ours, acting for itself.
+    Service(&'a str),
+}
+
+impl Who<'_> {
+    fn identity(self, viewpoint: AccountId) -> UserIdentity {
+        match self {
+            Who::Known(caller) => caller.user_identity(viewpoint),
+            Who::Unknown(access_key_id) => {
+                UserIdentity::Unknown { access_key_id: access_key_id.map(str::to_owned) }
+            }
+            Who::Service(name) => UserIdentity::AwsService { invoked_by: name.to_owned() },
+        }
+    }
+}
+
+/// What a record says of a call, whatever the service.
+pub(crate) struct Deed<'a> {
+    pub(crate) event_source: &'a str,
+    pub(crate) event_name: &'a str,
+    pub(crate) region: Region,
+    pub(crate) arrival: &'a Arrival,
+    pub(crate) who: Who<'a>,
+    /// The accounts whose record it is: the caller's, and that of what was touched. With more than one,
+    /// each gets its own record, joined by `sharedEventID`.
+    pub(crate) accounts: Vec<AccountId>,
+    pub(crate) read_only: bool,
+    /// A data event is kept only where a trail selects it.
+    pub(crate) category: Category,
+    pub(crate) parameters: Option<Value>,
+    pub(crate) elements: Option<Value>,
+    pub(crate) additional: Option<Value>,
+    pub(crate) resources: Vec<RecordResource>,
+    pub(crate) fault: Option<&'a Fault>,
+}
+
+/// Where records are kept, and who asks for those that are not kept anyway.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    pub(crate) state: State,
+    pub(crate) trails: Trails,
+}
+
+impl Deed<'_> {
+    /// The events of this deed, for the journal entry that makes it durable.
+    pub(crate) fn events(mut self, recorder: &Recorder) -> Result<Vec<OwnedEvent>, EventError> {
+        self.accounts.dedup();
+        let shared = (self.accounts.len() > 1).then(Uuid::new_v4);
+        let mut events = Vec::with_capacity(self.accounts.len());
+        for owner in std::mem::take(&mut self.accounts) {
+            let event = self.record(owner, shared).into_event()?;
+            if self.category != Category::Data || recorder.trails.selects_data_event(&event, owner) {
+                events.push(OwnedEvent { owner, event });
+            }
+        }
+        Ok(events)
+    }
+
+    fn record(&self, owner: AccountId, shared: Option<Uuid>) -> Record {
+        let arrival = self.arrival;
+        let mut record = Record::new(
+            Uuid::new_v4(),
+            arrival.at,
+            self.who.identity(owner),
+            self.event_source,
+            self.event_name,
+            self.region.clone(),
+            owner,
+        );
+        if self.category == Category::Data {
+            record = record.into_data_event();
+        }
+        record.source_ip_address = match self.who {
+            Who::Service(name) => name.to_owned(),
+            Who::Known(_) | Who::Unknown(_) => arrival.source_ip.to_string(),
+        };
+        record.user_agent = arrival.user_agent.clone();
+        record.error_code = self.fault.map(|fault| fault.recorded_code().to_owned());
+        record.error_message = self.fault.map(|fault| fault.message().to_owned());
+        record.request_parameters = self.parameters.clone();
+        record.response_elements = self.elements.clone();
+        record.additional_event_data = self.additional.clone();
+        record.request_id = Some(arrival.request_id.clone());
+        record.read_only = Some(self.read_only);
+        record.resources = self.resources.clone();
+        record.shared_event_id = shared;
+        record.tls_details = arrival.tls.as_ref().map(|tls| TlsDetails {
+            tls_version: Some(tls.version.clone()),
+            cipher_suite: Some(tls.cipher_suite.clone()),
+            client_provided_host_header: arrival.host.clone(),
+        });
+        record
+    }
+
+    /// Makes the record durable by itself: for calls that changed nothing.
+    pub(crate) async fn keep(self, recorder: &Recorder, dialect: Dialect) -> Result<(), Fault> {
+        let events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        recorder.state.append(Vec::new(), events).await.map_err(|error| Fault::of_state(error, dialect))?;
+        Ok(())
+    }
+}
+
+/// A record of ours that can't be written is our fault, and the call must not succeed without it.
+fn unwritable(error: &EventError, dialect: Dialect) -> Fault {
+    tracing::error!(%error, "a record can't be written");
+    Fault::common(Common::Internal, dialect, "The call could not be recorded.")
+}
+
+/// What is known of a call of an operation before its outcome is.
+pub(crate) struct Trace {
+    name: &'static str,
+    read_only: bool,
+    secrets: &'static [&'static str],
+    parameters: Option<Value>,
+    resources: Vec<RecordResource>,
+    other_account: Option<AccountId>,
+}
+
+impl Trace {
+    pub(crate) fn new(name: &'static str, read_only: bool, secrets: &'static [&'static str]) -> Self {
+        Self { name, read_only, secrets, parameters: None, resources: Vec::new(), other_account: None }
+    }
+
+    /// Sets `requestParameters`; an input without members is null there.
+    pub(crate) fn parameters(mut self, mut parameters: Value) -> Self {
+        remove_secrets(&mut parameters, self.secrets);
+        self.parameters = Some(parameters).filter(|p| p.as_object().is_none_or(|members| !members.is_empty()));
+        self
+    }
+
+    /// Sets `resources`.
+    pub(crate) fn touching(mut self, resources: Vec<RecordResource>, call: &Call) -> Self {
+        self.other_account = resources.iter().find_map(|r| r.account_id.filter(|id| *id != call.account));
+        self.resources = resources;
+        self
+    }
+
+    /// The events of this call, with its outcome.
+    pub(crate) fn events(
+        self,
+        call: &Call,
+        elements: Option<Value>,
+        fault: Option<&Fault>,
+    ) -> Result<Vec<OwnedEvent>, Fault> {
+        let deed = self.deed(call, elements, fault);
+        deed.events(&call.rooms.recorder).map_err(|error| unwritable(&error, call.dialect()))
+    }
+
+    /// Records the success of a call that changed nothing.
+    pub(crate) async fn succeeded(self, call: &Call, elements: Option<Value>) -> Result<(), Fault> {
+        self.deed(call, elements, None).keep(&call.rooms.recorder, call.dialect()).await
+    }
+
+    /// Records a failure, and answers it; where the record can't be kept, that is the failure.
+    pub(crate) async fn failed(self, call: &Call, fault: Fault) -> Fault {
+        match self.deed(call, None, Some(&fault)).keep(&call.rooms.recorder, call.dialect()).await {
+            Ok(()) => fault,
+            Err(unrecorded) => unrecorded,
+        }
+    }
+
+    fn deed<'a>(self, call: &'a Call, elements: Option<Value>, fault: Option<&'a Fault>) -> Deed<'a> {
+        let elements = elements
+            .map(|mut elements| {
+                remove_secrets(&mut elements, self.secrets);
+                elements
+            })
+            .filter(|e| e.as_object().is_none_or(|members| !members.is_empty()));
+        let mut accounts = vec![call.account];
+        accounts.extend(self.other_account.filter(|_| fault.is_none()));
+        Deed {
+            event_source: call.service.event_source,
+            event_name: self.name,
+            region: call.recorded_region(),
+            arrival: &call.arrival,
+            who: Who::Known(&call.caller),
+            accounts,
+            read_only: self.read_only,
+            category: Category::Management,
+            parameters: self.parameters,
+            elements,
+            additional: None,
+            resources: self.resources,
+            fault,
+        }
+    }
+}
+
+/// Takes members with these names (in the API's spelling) out, at any depth.
+fn remove_secrets(value: &mut Value, secrets: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name)));
+            members.values_mut().for_each(|member| remove_secrets(member, secrets));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| remove_secrets(item, secrets)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::remove_secrets;
+
+    #[test]
+    fn secrets_leave_at_any_depth() {
+        let mut elements = json!({"accessKey": {"accessKeyId": "AKIA", "secretAccessKey": "s"}, "l": [{"secretAccessKey": 1}]});
+        remove_secrets(&mut elements, &["SecretAccessKey"]);
+        assert_eq!(elements, json!({"accessKey": {"accessKeyId": "AKIA"}, "l": [{}]}));
+    }
+}

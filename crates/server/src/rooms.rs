@@ -1,0 +1,44 @@
+//! The rooms of the house, open: what every operation works with.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use opentrail_archive::{Archive, SeenIds};
+use opentrail_event::{AccountId, Region};
+use opentrail_identity::Identity;
+use opentrail_keyring::Keyring;
+use opentrail_state::State;
+use opentrail_trails::{Delivery, Trails};
+use opentrail_vault::Vault;
+
+use crate::{recording::Recorder, store::Stores};
+
+/// Every room, opened once at the start and shared by all calls.
+pub(crate) struct Rooms {
+    /// The documents and, behind them, the journal.
+    pub(crate) state: State,
+    /// Keys.
+    pub(crate) keyring: Keyring,
+    /// Who, and may they.
+    pub(crate) identity: Identity,
+    /// Buckets and objects.
+    pub(crate) vault: Vault,
+    /// Trails and their rules.
+    pub(crate) trails: Trails,
+    /// What the trails deliver.
+    pub(crate) delivery: Delivery,
+    /// Where the trails deliver to: the vault and buckets elsewhere.
+    pub(crate) stores: Arc<Stores>,
+    /// Where records of calls are kept.
+    pub(crate) recorder: Recorder,
+    /// Event history.
+    pub(crate) archive: Archive,
+    /// Which events are in the record already.
+    pub(crate) seen: SeenIds,
+    /// The first account: the operator's, and the owner of calls whose caller nobody knows.
+    pub(crate) home: AccountId,
+    /// The operator's region.
+    pub(crate) region: Region,
+    /// The registry behind `/metrics`.
+    pub(crate) metrics: PrometheusHandle,
+}

@@ -1,0 +1,196 @@
+//! The start: every room is opened in the order in which one needs the other.
+
+use std::{io, sync::Arc};
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use opentrail_archive::{Archive, ArchiveOptions};
+use opentrail_event::AccountId;
+use opentrail_identity::Identity;
+use opentrail_journal::{
+    Journal, JournalOptions,
+    disk::{Access, Disk, RealDisk},
+};
+use opentrail_keyring::{Keyring, MasterKeySource};
+use opentrail_state::{State, StateOptions};
+use opentrail_trails::{Delivery, DeliveryOptions, SystemClock, Trails};
+use opentrail_vault::{Vault, VaultOptions};
+use rand::Rng;
+use tokio::net::TcpListener;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+use crate::{
+    error::ServerError,
+    options::{Options, RootCredentials, TlsFiles},
+    recording::Recorder,
+    rooms::Rooms,
+    store::{Embedded, Stores},
+    welcome::{self, Welcome},
+};
+
+/// Everything a start makes.
+pub(crate) struct Opened {
+    pub(crate) rooms: Rooms,
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) welcome: Welcome,
+}
+
+/// Opens the rooms and takes the address.
+pub(crate) async fn open(options: Options) -> Result<Opened, ServerError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let in_folder = |source| ServerError::DataFolder { folder: options.data.clone(), source };
+    disk.create_dir_all(&options.data).map_err(in_folder)?;
+    let tls = options.tls.as_ref().map(acceptor).transpose()?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|source| ServerError::Listen { address: options.listen, source })?;
+    let address = listener.local_addr().unwrap_or(options.listen);
+
+    let home = home_account(&*disk, &options)?;
+    let rooms = open_rooms(&options, home, disk.clone()).await?;
+    let (root, is_new) = root_credentials(&rooms.identity, home, options.root.clone()).await?;
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let endpoint = format!("{scheme}://{address}");
+    let client_env = options.data.join("client.env");
+    welcome::write_client_env(&*disk, &client_env, &endpoint, &options.region, &root).map_err(in_folder)?;
+    let welcome = Welcome {
+        endpoint,
+        account: home,
+        region: options.region.clone(),
+        new_root: is_new.then_some(root),
+        client_env,
+    };
+    Ok(Opened { rooms, listener, tls, welcome })
+}
+
+/// The first account: the one in the folder, else the one asked for, else a drawn one.
+fn home_account(disk: &dyn Disk, options: &Options) -> Result<AccountId, ServerError> {
+    let path = options.data.join("account");
+    let failed = |source| ServerError::DataFolder { folder: options.data.clone(), source };
+    if disk.exists(&path).map_err(failed)? {
+        let text = disk.read(&path).map_err(failed)?;
+        let kept = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+        let kept: AccountId = kept.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        return match options.account_id {
+            Some(asked) if asked != kept => Err(ServerError::OtherAccount { kept, asked }),
+            _ => Ok(kept),
+        };
+    }
+    let account = match options.account_id {
+        Some(asked) => asked,
+        None => format!("{:012}", rand::rng().random_range(100_000_000_000_u64..1_000_000_000_000))
+            .parse()
+            .map_err(|_| failed(io::ErrorKind::InvalidData.into()))?,
+    };
+    let text = format!("{account}\n");
+    disk.write_atomically(&path, text.as_bytes(), Access::Default).map_err(failed)?;
+    Ok(account)
+}
+
+async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> Result<Rooms, ServerError> {
+    let metrics = PrometheusBuilder::new().build_recorder();
+    let handle = metrics.handle();
+    if metrics::set_global_recorder(metrics).is_err() {
+        tracing::debug!("another server of this process has the metrics");
+    }
+    let folder = |name: &str| options.data.join(name);
+    let (journal_folder, journal_disk) = (folder("journal"), disk.clone());
+    let (journal, recovery) = tokio::task::spawn_blocking(move || {
+        Journal::open(&journal_folder, JournalOptions::default(), journal_disk)
+    })
+    .await
+    .map_err(|_| ServerError::Interrupted)??;
+    tracing::info!(?recovery, "the journal is open");
+
+    let state = State::open(journal, &folder("state"), disk.clone(), StateOptions::default()).await?;
+    let master = match options.master_key {
+        Some(key) => MasterKeySource::Bytes(key.to_vec().into()),
+        None => MasterKeySource::File(folder("master.key")),
+    };
+    let keyring = Keyring::open(state.clone(), master, home).await?;
+    let identity = Identity::open(state.clone(), keyring.clone())?;
+    let vault = Vault::open(&folder("vault"), state.clone(), disk.clone(), VaultOptions::default()).await?;
+    let trails = Trails::new(state.clone());
+    let recorder = Recorder { state: state.clone(), trails: trails.clone() };
+    let embedded = Embedded { vault: vault.clone(), identity: identity.clone(), recorder: recorder.clone() };
+    let stores = Arc::new(Stores::new(embedded, &options.remote_buckets, options.region.as_str()));
+    let delivery = Delivery::open(
+        &folder("trails"),
+        state.clone(),
+        keyring.clone(),
+        stores.clone(),
+        disk.clone(),
+        Arc::new(SystemClock),
+        DeliveryOptions {
+            interval: options.delivery_interval,
+            digest_interval: options.digest_interval,
+            file_bytes: options.delivery_file_bytes,
+            ..DeliveryOptions::default()
+        },
+    )
+    .await?;
+    let archive_options = ArchiveOptions { retention: options.history_retention, ..ArchiveOptions::default() };
+    let archive = Archive::open(&folder("archive"), &state, disk, archive_options).await?;
+    Ok(Rooms {
+        state,
+        keyring,
+        identity,
+        vault,
+        trails,
+        delivery,
+        stores,
+        recorder,
+        seen: archive.seen(),
+        archive,
+        home,
+        region: options.region.clone(),
+        metrics: handle,
+    })
+}
+
+/// The operator's root credentials: those given, else those kept, else drawn ones; and whether they were
+/// drawn just now.
+async fn root_credentials(
+    identity: &Identity,
+    home: AccountId,
+    given: Option<RootCredentials>,
+) -> Result<(RootCredentials, bool), ServerError> {
+    let kept = identity
+        .operator_credentials(home)?
+        .map(|(access_key_id, secret)| RootCredentials { access_key_id, secret_access_key: secret.to_string() });
+    let is_new = given.is_none() && kept.is_none();
+    let root = given.or(kept).unwrap_or_else(drawn);
+    identity.ensure_root(home, &root.access_key_id, &root.secret_access_key).await?;
+    Ok((root, is_new))
+}
+
+fn drawn() -> RootCredentials {
+    const ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let draw = |letters: &[u8], count: usize| -> String {
+        let mut rng = rand::rng();
+        (0..count).map(|_| char::from(letters[rng.random_range(0..letters.len())])).collect()
+    };
+    RootCredentials { access_key_id: format!("AKIA{}", draw(ID, 16)), secret_access_key: draw(SECRET, 40) }
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
+    let failed = |file: &std::path::Path, error: &dyn std::fmt::Display| ServerError::Tls {
+        file: file.to_owned(),
+        reason: error.to_string(),
+    };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(&files.certificate, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
+    let mut config = tokio_rustls::rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| failed(&files.certificate, &error))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,68 @@
+//! Where trails deliver to: a bucket of the vault, or one elsewhere that the operator named.
+
+mod embedded;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use opentrail_event::AccountId;
+use opentrail_trails::{
+    ListPage, LogReader, LogStore, PutFile, StoreError, StoredFile,
+    store::external::{External, ExternalOptions},
+};
+
+pub(crate) use embedded::Embedded;
+
+use crate::options::RemoteBucket;
+
+/// Every bucket that trails can deliver to, by name.
+pub(crate) struct Stores {
+    embedded: Embedded,
+    remote: HashMap<String, External>,
+}
+
+impl Stores {
+    pub(crate) fn new(embedded: Embedded, remote: &[RemoteBucket], region: &str) -> Self {
+        let external = |bucket: &RemoteBucket| {
+            let options = ExternalOptions {
+                endpoint: Some(bucket.endpoint.clone()),
+                region: Some(region.to_owned()),
+                ..ExternalOptions::default()
+            };
+            (bucket.name.clone(), External::new(options))
+        };
+        Self { embedded, remote: remote.iter().map(external).collect() }
+    }
+
+    fn of(&self, bucket: &str) -> &dyn LogStore {
+        self.remote.get(bucket).map_or(&self.embedded as &dyn LogStore, |external| external)
+    }
+}
+
+#[async_trait]
+impl LogReader for Stores {
+    async fn get(&self, bucket: &str, key: &str) -> Result<StoredFile, StoreError> {
+        self.of(bucket).get(bucket, key).await
+    }
+
+    async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListPage, StoreError> {
+        self.of(bucket).list(bucket, prefix, after).await
+    }
+}
+
+#[async_trait]
+impl LogStore for Stores {
+    async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
+        self.of(file.bucket).put(file).await
+    }
+
+    async fn check(
+        &self,
+        bucket: &str,
+        prefix: Option<&str>,
+        trail_arn: &str,
+        account: AccountId,
+    ) -> Result<(), StoreError> {
+        self.of(bucket).check(bucket, prefix, trail_arn, account).await
+    }
+}

@@ -1,0 +1,189 @@
+//! The vault as a store of trails: CloudTrail writes there as the service it is, under the bucket's policy,
+//! and what it does is recorded like anyone's call.
+
+use async_trait::async_trait;
+use chrono::Utc;
+use opentrail_event::{AccountId, Category, RecordResource, Region};
+use opentrail_identity::{Ask, Caller, Identity};
+use opentrail_trails::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
+use opentrail_vault::{
+    Bucket, Expected, ListQuery, NewObject, ObjectHeaders, PutOptions, Vault, VaultError, WriteConditions,
+};
+use serde_json::json;
+
+use crate::{
+    call::Arrival,
+    fault::{Common, Dialect, Fault},
+    recording::{Deed, Recorder, Who},
+};
+
+/// Who delivers.
+const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
+/// The ACL that CloudTrail names on upload, which AWS's bucket policies ask for.
+const ACL: &str = "bucket-owner-full-control";
+
+/// The vault, written to by CloudTrail.
+pub(crate) struct Embedded {
+    pub(crate) vault: Vault,
+    pub(crate) identity: Identity,
+    pub(crate) recorder: Recorder,
+}
+
+/// For whom CloudTrail writes, where.
+struct Errand<'a> {
+    bucket: &'a Bucket,
+    trail_arn: &'a str,
+    account: AccountId,
+}
+
+impl Embedded {
+    fn bucket(&self, name: &str) -> Result<std::sync::Arc<Bucket>, StoreError> {
+        self.vault.bucket(name).map_err(|_| StoreError::NoSuchBucket)
+    }
+
+    /// Whether the bucket's policy lets CloudTrail do this.
+    fn may(&self, errand: &Errand<'_>, action: &str, resource: &str) -> Result<bool, StoreError> {
+        let policy = self.vault.bucket_policy(&errand.bucket.name).map_err(of_vault)?;
+        let mut context = Arrival::of_service(CLOUDTRAIL).context(&errand.bucket.region);
+        context.set("aws:SourceArn", errand.trail_arn);
+        context.set("aws:SourceAccount", errand.account.as_str());
+        context.set("aws:PrincipalIsAWSService", "true");
+        context.set("aws:PrincipalServiceName", CLOUDTRAIL);
+        if action == "s3:PutObject" {
+            context.set("s3:x-amz-acl", ACL);
+        }
+        let ask = Ask {
+            action,
+            resource,
+            context,
+            resource_policy: policy.as_deref(),
+            resource_account: Some(errand.bucket.owner),
+            ..Ask::default()
+        };
+        Ok(self.identity.authorize(&Caller::service(CLOUDTRAIL), &ask).is_allowed())
+    }
+
+    async fn store(&self, file: &PutFile<'_>, bucket: &Bucket, arrival: &Arrival) -> Result<(), StoreError> {
+        let headers = ObjectHeaders {
+            content_type: Some(file.content_type.to_owned()),
+            content_encoding: Some(file.content_encoding.to_owned()),
+            metadata: file.metadata.iter().cloned().collect(),
+            ..ObjectHeaders::default()
+        };
+        let object = NewObject { headers, canned_acl: Some(ACL.to_owned()), ..NewObject::of(bucket.owner) };
+        let mut options = PutOptions::new(object);
+        options.length = Some(file.body.len() as u64);
+        let mut upload = self.vault.begin_put(file.bucket, file.key, options).map_err(of_vault)?;
+        upload.write(file.body.clone()).await.map_err(of_vault)?;
+        let staged = upload.finish(&Expected::default()).await.map_err(of_vault)?;
+        let conditions = WriteConditions::default();
+        let stored = self
+            .vault
+            .commit_put(staged, &conditions, arrival.at, |_| {
+                put_object(file, bucket, arrival, None).events(&self.recorder).unwrap_or_default()
+            })
+            .await;
+        stored.map(drop).map_err(of_vault)
+    }
+}
+
+/// The record of CloudTrail writing a file.
+fn put_object<'a>(
+    file: &PutFile<'_>,
+    bucket: &Bucket,
+    arrival: &'a Arrival,
+    fault: Option<&'a Fault>,
+) -> Deed<'a> {
+    let (bucket_arn, region): (String, Region) = (arn(&bucket.name, None), bucket.region.clone());
+    Deed {
+        event_source: "s3.amazonaws.com",
+        event_name: "PutObject",
+        region,
+        arrival,
+        who: Who::Service(CLOUDTRAIL),
+        accounts: vec![bucket.owner],
+        read_only: false,
+        category: Category::Data,
+        parameters: Some(json!({"bucketName": bucket.name, "key": file.key, "x-amz-acl": ACL})),
+        elements: None,
+        additional: Some(json!({"bytesTransferredIn": file.body.len(), "bytesTransferredOut": 0})),
+        resources: vec![
+            RecordResource::new("AWS::S3::Object", arn(&bucket.name, Some(file.key)), None),
+            RecordResource::new("AWS::S3::Bucket", bucket_arn, Some(bucket.owner)),
+        ],
+        fault,
+    }
+}
+
+fn arn(bucket: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("arn:aws:s3:::{bucket}/{key}"),
+        None => format!("arn:aws:s3:::{bucket}"),
+    }
+}
+
+fn of_vault(error: VaultError) -> StoreError {
+    match error {
+        VaultError::NoSuchBucket { .. } => StoreError::NoSuchBucket,
+        VaultError::NoSuchKey { .. } | VaultError::NoSuchVersion { .. } => StoreError::NoSuchKey,
+        VaultError::KeyTooLong { .. } | VaultError::EmptyKey => StoreError::InvalidKey,
+        VaultError::DiskFull => StoreError::Full,
+        other => StoreError::Unavailable { reason: other.to_string() },
+    }
+}
+
+#[async_trait]
+impl LogReader for Embedded {
+    async fn get(&self, bucket: &str, key: &str) -> Result<StoredFile, StoreError> {
+        let object = self.vault.get(bucket, key, None).map_err(of_vault)?;
+        let metadata = object.meta().object.headers.metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let body = object.bytes(0..object.meta().size).await.map_err(of_vault)?;
+        Ok(StoredFile { body, metadata })
+    }
+
+    async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListPage, StoreError> {
+        let query =
+            ListQuery { prefix: prefix.to_owned(), after: after.map(str::to_owned), ..ListQuery::default() };
+        let page = self.vault.list_objects(bucket, &query).map_err(of_vault)?;
+        let file = |object: opentrail_vault::ObjectSummary| ListedFile {
+            key: object.key,
+            size: object.size,
+            modified: Some(object.last_modified),
+        };
+        Ok(ListPage { files: page.objects.into_iter().map(file).collect(), more: page.next.is_some() })
+    }
+}
+
+#[async_trait]
+impl LogStore for Embedded {
+    async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
+        let bucket = self.bucket(file.bucket)?;
+        let arrival = Arrival::of_service(CLOUDTRAIL);
+        let errand = Errand { bucket: &bucket, trail_arn: file.trail_arn, account: file.account };
+        if self.may(&errand, "s3:PutObject", &arn(file.bucket, Some(file.key)))? {
+            return self.store(&file, &bucket, &arrival).await;
+        }
+        let fault = Fault::common(Common::AccessDenied, Dialect::S3, "Access Denied");
+        let deed = put_object(&file, &bucket, &arrival, Some(&fault));
+        deed.keep(&self.recorder, Dialect::S3)
+            .await
+            .map_err(|unrecorded| StoreError::Unavailable { reason: unrecorded.message().to_owned() })?;
+        Err(StoreError::AccessDenied)
+    }
+
+    async fn check(
+        &self,
+        bucket: &str,
+        prefix: Option<&str>,
+        trail_arn: &str,
+        account: AccountId,
+    ) -> Result<(), StoreError> {
+        let bucket = self.bucket(bucket)?;
+        let errand = Errand { bucket: &bucket, trail_arn, account };
+        let folder = prefix.filter(|prefix| !prefix.is_empty()).map_or(String::new(), |prefix| format!("{prefix}/"));
+        let probe = format!("{folder}AWSLogs/{account}/{}", Utc::now().format("CloudTrail/%Y/%m/%d/check"));
+        let reads = self.may(&errand, "s3:GetBucketAcl", &arn(&bucket.name, None))?;
+        let writes = self.may(&errand, "s3:PutObject", &arn(&bucket.name, Some(&probe)))?;
+        if reads && writes { Ok(()) } else { Err(StoreError::InsufficientPolicy) }
+    }
+}

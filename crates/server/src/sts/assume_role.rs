@@ -1,0 +1,110 @@
+//! AssumeRole: the role's trust policy decides, and where it trusts an account, the caller's policies too.
+
+use opentrail_event::{AccountId, RecordResource};
+use opentrail_identity::{self as identity, MfaCode, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::shape::{Credentials, SECRETS};
+use crate::{
+    call::Call,
+    fault::Fault,
+    operation::{Described, Permission, Read},
+};
+
+pub(super) struct AssumeRole;
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    role_arn: String,
+    role_session_name: String,
+    duration_seconds: Option<u32>,
+    policy: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    policy_arns: Vec<PolicyDescriptor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<SessionTag>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    transitive_tag_keys: Vec<String>,
+    external_id: Option<String>,
+    serial_number: Option<String>,
+    token_code: Option<String>,
+    source_identity: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct PolicyDescriptor {
+    arn: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SessionTag {
+    key: String,
+    value: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output {
+    credentials: Credentials,
+    assumed_role_user: AssumedRoleUser,
+    packed_policy_size: Option<usize>,
+    source_identity: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AssumedRoleUser {
+    assumed_role_id: String,
+    arn: String,
+}
+
+impl Described for AssumeRole {
+    type Input = Input;
+    type Output = Output;
+    const NAME: &'static str = "AssumeRole";
+    const PERMISSION: Permission = Permission::OwnRules;
+    const SECRETS: &'static [&'static str] = SECRETS;
+    const SHOWS_ELEMENTS: bool = true;
+
+    fn touched(input: &Input, _: &Call) -> Vec<RecordResource> {
+        let account = input.role_arn.split(':').nth(4).and_then(|id| id.parse::<AccountId>().ok());
+        vec![RecordResource::new("AWS::IAM::Role", &input.role_arn, account)]
+    }
+}
+
+impl Read for AssumeRole {
+    async fn act(input: Input, call: &Call) -> Result<Output, Fault> {
+        let policy_arns: Vec<String> = input.policy_arns.into_iter().map(|policy| policy.arn).collect();
+        let tags: Vec<Tag> = input.tags.iter().map(|tag| Tag::new(&tag.key, &tag.value)).collect();
+        let mfa = input.serial_number.as_deref().zip(input.token_code.as_deref());
+        let ask = identity::AssumeRole {
+            role_arn: &input.role_arn,
+            session_name: &input.role_session_name,
+            duration_seconds: input.duration_seconds,
+            policy: input.policy.as_deref(),
+            policy_arns: &policy_arns,
+            tags: &tags,
+            transitive_tag_keys: &input.transitive_tag_keys,
+            external_id: input.external_id.as_deref(),
+            source_identity: input.source_identity.as_deref(),
+            mfa: mfa.map(|(serial_number, code)| MfaCode { serial_number, code }),
+            context: call.arrival.context(&call.region),
+        };
+        let assumed = call
+            .rooms
+            .identity
+            .assume_role(&call.caller, &ask, call.arrival.at)
+            .map_err(|e| call.refused(e))?;
+        Ok(Output {
+            credentials: assumed.credentials.into(),
+            assumed_role_user: AssumedRoleUser {
+                assumed_role_id: assumed.assumed_role_id,
+                arn: assumed.arn.to_string(),
+            },
+            packed_policy_size: assumed.packed_policy_size,
+            source_identity: assumed.source_identity,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! GetSessionToken: a session of the caller itself.
+
+use opentrail_identity::MfaCode;
+use serde::{Deserialize, Serialize};
+
+use super::shape::{Credentials, SECRETS};
+use crate::{
+    call::Call,
+    fault::Fault,
+    operation::{Described, Permission, Read},
+};
+
+pub(super) struct GetSessionToken;
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    duration_seconds: Option<u32>,
+    serial_number: Option<String>,
+    token_code: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output {
+    credentials: Credentials,
+}
+
+impl Described for GetSessionToken {
+    type Input = Input;
+    type Output = Output;
+    const NAME: &'static str = "GetSessionToken";
+    const PERMISSION: Permission = Permission::Anyone;
+    const SECRETS: &'static [&'static str] = SECRETS;
+}
+
+impl Read for GetSessionToken {
+    async fn act(input: Input, call: &Call) -> Result<Output, Fault> {
+        let mfa = input.serial_number.as_deref().zip(input.token_code.as_deref());
+        let mfa = mfa.map(|(serial_number, code)| MfaCode { serial_number, code });
+        let session = call
+            .rooms
+            .identity
+            .session_token(&call.caller, input.duration_seconds, mfa, call.arrival.at)
+            .map_err(|e| call.refused(e))?;
+        Ok(Output { credentials: session.into() })
+    }
+}
