@@ -4,7 +4,10 @@ use opentrail_event::AccountId;
 use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::documents::Documents;
+use crate::{
+    access_key::AccessKey, documents::Documents, entity::account_prefix, group::Group, limits,
+    managed_policy::ManagedPolicy, role::Role, user::User,
+};
 
 /// An account. Its document holds what is the account's own; an account without a document has nothing yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,4 +35,46 @@ pub(crate) fn get(docs: &impl Documents, id: AccountId) -> Account {
 
 pub(crate) fn save(tx: &mut Transaction, account: &Account) {
     tx.put(account.id.as_str(), account);
+}
+
+/// The figures of `GetAccountSummary`: what there is in an account and what there may be. Figures about things
+/// that are not kept here (MFA devices, server certificates, …) are zero.
+pub fn summary(docs: &impl Documents, id: AccountId) -> Vec<(&'static str, usize)> {
+    let prefix = account_prefix(id);
+    let policies = docs.documents::<ManagedPolicy>(&prefix);
+    let versions = policies.iter().map(|(_, policy)| policy.version_count()).sum();
+    let root_keys = get(docs, id).root_access_keys;
+    let has_root_key = root_keys.iter().any(|key| docs.document::<AccessKey>(key).is_some());
+    vec![
+        ("Users", docs.count::<User>(&prefix)),
+        ("UsersQuota", limits::USERS_PER_ACCOUNT),
+        ("Groups", docs.count::<Group>(&prefix)),
+        ("GroupsQuota", limits::GROUPS_PER_ACCOUNT),
+        ("Roles", docs.count::<Role>(&prefix)),
+        ("RolesQuota", limits::ROLES_PER_ACCOUNT),
+        ("Policies", policies.len()),
+        ("PoliciesQuota", limits::POLICIES_PER_ACCOUNT),
+        ("PolicyVersionsInUse", versions),
+        ("PolicyVersionsInUseQuota", limits::POLICIES_PER_ACCOUNT * limits::VERSIONS_PER_POLICY),
+        ("VersionsPerPolicyQuota", limits::VERSIONS_PER_POLICY),
+        ("PolicySizeQuota", limits::MANAGED_POLICY_CHARS),
+        ("UserPolicySizeQuota", limits::USER_INLINE_CHARS),
+        ("GroupPolicySizeQuota", limits::GROUP_INLINE_CHARS),
+        ("RolePolicySizeQuota", limits::ROLE_INLINE_CHARS),
+        ("AssumeRolePolicySizeQuota", limits::TRUST_POLICY_CHARS),
+        ("GroupsPerUserQuota", limits::GROUPS_PER_USER),
+        ("AttachedPoliciesPerUserQuota", limits::ATTACHED_PER_ENTITY),
+        ("AttachedPoliciesPerGroupQuota", limits::ATTACHED_PER_ENTITY),
+        ("AttachedPoliciesPerRoleQuota", limits::ATTACHED_PER_ENTITY),
+        ("AccessKeysPerUserQuota", limits::ACCESS_KEYS_PER_USER),
+        ("AccountAccessKeysPresent", usize::from(has_root_key)),
+        ("AccountMFAEnabled", 0),
+        ("AccountPasswordPresent", 0),
+        ("AccountSigningCertificatesPresent", 0),
+        ("MFADevices", 0),
+        ("MFADevicesInUse", 0),
+        ("InstanceProfiles", 0),
+        ("Providers", 0),
+        ("ServerCertificates", 0),
+    ]
 }

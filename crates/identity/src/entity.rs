@@ -81,6 +81,17 @@ pub(crate) fn arn(account: AccountId, kind: EntityKind, path: &str, name: &str) 
     format!("arn:aws:iam::{account}:{}{path}{name}", kind.word())
 }
 
+/// Account, kind, path and name of an entity's ARN.
+pub(crate) fn parts_of_arn(arn: &str) -> Option<(AccountId, EntityKind, &str, &str)> {
+    let (account, resource) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
+    let (kind, path_and_name) = resource.split_at(resource.find('/')?);
+    let kind =
+        [EntityKind::Group, EntityKind::Role, EntityKind::User].into_iter().find(|k| k.word() == kind)?;
+    let (path, name) = path_and_name.split_at(path_and_name.rfind('/')? + 1);
+    let account = account.parse().ok()?;
+    (!name.is_empty()).then_some((account, kind, path, name))
+}
+
 /// The id of an entity's document: names are unique whatever their case.
 pub(crate) fn document_id(account: AccountId, name: &str) -> String {
     format!("{account}/{}", name.to_ascii_lowercase())
@@ -153,5 +164,32 @@ pub(crate) fn check_free<T: Entity>(
     match docs.document::<T>(&document_id(account, name)) {
         Some(_) => Err(IdentityError::AlreadyExists(Existing::Entity(T::ENTITY, name.to_owned()))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{EntityKind, arn, parts_of_arn};
+
+    proptest! {
+        #[test]
+        fn an_arn_comes_apart_into_what_it_was_made_of(
+            account in "[0-9]{12}", path in "/([!-~]{1,20}/)?", name in "[A-Za-z0-9_+=,.@-]{1,20}",
+        ) {
+            let account = account.parse().unwrap();
+            for kind in [EntityKind::Group, EntityKind::Role, EntityKind::User] {
+                let whole = arn(account, kind, &path, &name);
+                prop_assert_eq!(parts_of_arn(&whole), Some((account, kind, path.as_str(), name.as_str())));
+            }
+        }
+
+        #[test]
+        fn any_text_is_taken_apart_or_refused(text in "(arn:aws:iam::[0-9]{11,13}:)?[a-z/:é]{0,20}") {
+            if let Some((account, kind, path, name)) = parts_of_arn(&text) {
+                prop_assert_eq!(arn(account, kind, path, name), text);
+            }
+        }
     }
 }

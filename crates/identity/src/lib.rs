@@ -9,7 +9,7 @@
 //! sessions of STS.
 
 pub mod access_key;
-mod account;
+pub mod account;
 pub mod attach;
 mod authorize;
 mod aws_managed;
@@ -36,6 +36,7 @@ mod root;
 mod session;
 mod sts;
 mod tags;
+mod trust;
 pub mod user;
 
 pub use access_key::{AccessKey, AccessKeyStatus, KeyHolder, NewAccessKey};

@@ -72,6 +72,11 @@ impl ManagedPolicy {
         self.versions.get(&self.default_version).map(|version| &version.document)
     }
 
+    /// How many versions are kept.
+    pub(crate) fn version_count(&self) -> usize {
+        self.versions.len()
+    }
+
     fn version(&self, number: u32) -> Option<PolicyVersion> {
         self.versions.get(&number).map(|version| PolicyVersion {
             version_id: format!("v{number}"),
@@ -497,6 +502,9 @@ pub fn untag(
 
 fn document(text: &str) -> Result<PolicyText, IdentityError> {
     let document = PolicyText::new("policyDocument", text, PolicyKind::Identity)?;
+    if let Some(policy) = document.policy(PolicyKind::Identity) {
+        policy.require_current_version()?;
+    }
     if counted_chars(text) > limits::MANAGED_POLICY_CHARS {
         return Err(IdentityError::LimitExceeded(Quota::Count("PolicySize", limits::MANAGED_POLICY_CHARS)));
     }

@@ -6,7 +6,7 @@ use opentrail_event::{AccountId, Arn, SessionContext, SessionIssuer, UserIdentit
 use opentrail_policy::PrincipalRef;
 
 use crate::{
-    entity::{self, Entity, EntityKind},
+    entity::{Entity, EntityKind},
     role::Role,
     session::SessionInfo,
     user::User,
@@ -247,15 +247,4 @@ fn session_context(principal: &Principal, session: &SessionInfo) -> SessionConte
         mfa_authenticated: session.mfa_authenticated,
         source_identity: session.source_identity.clone(),
     }
-}
-
-/// The parts of a role's ARN: account, path, name.
-pub(crate) fn role_of_arn(arn: &str) -> Option<(AccountId, &str, &str)> {
-    let (account, resource) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
-    let path_and_name = resource.strip_prefix("role")?;
-    let (_, name) = path_and_name.rsplit_once('/')?;
-    let path = path_and_name.strip_suffix(name)?;
-    let account: AccountId = account.parse().ok()?;
-    let whole = entity::arn(account, EntityKind::Role, path, name) == arn;
-    (whole && !name.is_empty() && path.starts_with('/')).then_some((account, path, name))
 }

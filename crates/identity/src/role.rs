@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
-use opentrail_policy::PolicyKind;
 use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +11,14 @@ use crate::{
     boundary,
     documents::Documents,
     entity::{self, Entity, EntityKind},
-    error::{Conflict, IdentityError, Quota},
+    error::{Conflict, IdentityError},
     id::{self, IdKind},
     limits,
-    name::{check_name, check_path, check_range, check_role_description, counted_chars},
+    name::{check_name, check_path, check_range, check_role_description},
     page::{Page, PageRequest},
     permissions::{Permissions, PolicyText},
     tags::{self, Tag},
+    trust::{self, Bindings},
 };
 
 /// A role of an account.
@@ -41,6 +41,9 @@ pub struct Role {
     pub max_session_duration: u32,
     /// Who may assume it.
     pub trust_policy: PolicyText,
+    /// Whom the trust policy means by the ARNs in it.
+    #[serde(default)]
+    pub(crate) trusted: Bindings,
     /// Its tags, which are also its sessions' principal tags.
     #[serde(default)]
     pub tags: Vec<Tag>,
@@ -127,7 +130,7 @@ pub fn create(
     check_role_description(new.description.unwrap_or_default())?;
     check_max_session(max_session_duration)?;
     tags::check(new.tags)?;
-    let trust_policy = trust_policy("assumeRolePolicyDocument", new.trust_policy)?;
+    let (trust_policy, trusted) = trust::read(tx, account, "assumeRolePolicyDocument", new.trust_policy)?;
     entity::check_new::<Role>(tx, account, new.name)?;
     boundary::check(tx, account, new.permissions_boundary)?;
     let role = Role {
@@ -139,6 +142,7 @@ pub fn create(
         description: new.description.map(str::to_owned),
         max_session_duration,
         trust_policy,
+        trusted,
         tags: new.tags.to_vec(),
         permissions_boundary: new.permissions_boundary.map(str::to_owned),
         permissions: Permissions::default(),
@@ -203,7 +207,7 @@ pub fn update_trust_policy(
     document: &str,
 ) -> Result<(), IdentityError> {
     let mut role = Role::clone(&*get(tx, account, name)?);
-    role.trust_policy = trust_policy("policyDocument", document)?;
+    (role.trust_policy, role.trusted) = trust::read(tx, account, "policyDocument", document)?;
     save(tx, &role);
     Ok(())
 }
@@ -265,14 +269,6 @@ pub fn set_permissions_boundary(
     boundary::change(tx, account, EntityKind::Role, name, &mut role.permissions_boundary, policy_arn)?;
     save(tx, &role);
     Ok(())
-}
-
-fn trust_policy(member: &'static str, document: &str) -> Result<PolicyText, IdentityError> {
-    let policy = PolicyText::new(member, document, PolicyKind::Trust)?;
-    if counted_chars(document) > limits::TRUST_POLICY_CHARS {
-        return Err(IdentityError::LimitExceeded(Quota::Count("ACLSizePerRole", limits::TRUST_POLICY_CHARS)));
-    }
-    Ok(policy)
 }
 
 fn check_max_session(seconds: u32) -> Result<(), IdentityError> {

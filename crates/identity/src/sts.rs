@@ -11,15 +11,16 @@ use opentrail_state::State;
 
 use crate::{
     authorize::{Ask, Denial, decision},
-    entity,
+    entity::{self, Entity, EntityKind},
     error::{Constraint, IdentityError, InvalidValue},
     limits, managed_policy,
     name::{check_external_id, check_range, check_session_name},
     permissions::PolicyText,
-    principal::{Caller, Principal, role_of_arn},
+    principal::{Caller, Principal},
     role::Role,
     session::{self, SessionCredentials, SessionInfo, SessionOwner},
     tags::{self, Tag, same_key},
+    trust,
 };
 
 /// What `AssumeRole` asks for.
@@ -95,17 +96,15 @@ pub(crate) fn assume_role(
         Principal::User { .. } | Principal::AssumedRole { .. } => {}
     }
     let asked_seconds = check_form(ask)?;
-    let (account, _, name) = role_of_arn(ask.role_arn).ok_or_else(|| {
-        IdentityError::Validation(InvalidValue::new("roleArn", ask.role_arn, Constraint::RoleArn))
-    })?;
+    let Some((account, EntityKind::Role, _, name)) = entity::parts_of_arn(ask.role_arn) else {
+        return Err(InvalidValue::new("roleArn", ask.role_arn, Constraint::RoleArn).into());
+    };
     if ask.mfa.is_some() {
         return Err(IdentityError::MfaFailed);
     }
     let denied = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
     let role = state.get::<Role>(&entity::document_id(account, name));
-    let role = role
-        .filter(|role| entity::Entity::arn(&**role) == ask.role_arn)
-        .ok_or_else(|| denied(ASSUME_ROLE))?;
+    let role = role.filter(|role| role.arn() == ask.role_arn).ok_or_else(|| denied(ASSUME_ROLE))?;
     let info = session_info(caller, ask, now, asked_seconds).map_err(|error| match error {
         Refused::SourceIdentity => denied(SET_SOURCE_IDENTITY),
         Refused::Value(value) => value.into(),
@@ -217,6 +216,9 @@ fn check_trust(
 ) -> Result<(), IdentityError> {
     let untold = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
     let trust = role.trust_policy.policy(PolicyKind::Trust).ok_or_else(|| untold(ASSUME_ROLE))?;
+    if !trust::is_meant(&role.trusted, &caller.principal) {
+        return Err(untold(ASSUME_ROLE));
+    }
     let context = trust_context(ask, role, info);
     let needed = [
         (ASSUME_ROLE, true),

@@ -1,0 +1,13 @@
+//! The behaviour of identities over a real state.
+
+#![expect(clippy::unwrap_used, reason = "a failure of the fixture is a failure of the test")]
+
+mod authorization;
+mod credentials;
+mod groups;
+mod managed_policies;
+mod roles;
+mod root;
+mod sessions;
+mod users;
+mod world;
