@@ -16,6 +16,7 @@ pub mod rules;
 pub mod selector;
 pub mod store;
 pub mod trail;
+pub mod validate;
 
 pub use self::{
     delivery::{

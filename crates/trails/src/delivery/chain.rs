@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     batch::Destination,
-    ledger::{Ledger, LogFile, Outstanding},
+    ledger::{FileKind, Ledger, LogFile, Outstanding},
 };
 use crate::{
     name::{TrailArn, TrailName},
     trail::Trail,
 };
 
-/// Beginnings of chains that are remembered; the oldest are forgotten first.
-const MAX_STARTS: usize = 256;
+/// First digests of chains that are remembered, and last ones; the oldest are forgotten first.
+const MAX_REMEMBERED: usize = 256;
 
 /// One chain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,8 +55,10 @@ pub(crate) struct Chain {
     pub(crate) files: Vec<DeliveredFile>,
     /// The first digests of chains.
     pub(crate) starts: Vec<ChainLink>,
-    /// Whether some were forgotten.
-    pub(crate) forgot_starts: bool,
+    /// The last digests of chains that have ended.
+    pub(crate) ends: Vec<ChainLink>,
+    /// Whether some of the first and last digests were forgotten.
+    pub(crate) forgot: bool,
 }
 
 /// A digest, as its successor refers to it.
@@ -75,8 +77,7 @@ pub struct ChainLink {
 }
 
 /// What the server knows about a chain and the bucket cannot say by itself: its newest delivered digest, and
-/// where chains began. With it a validator finds digests that were deleted from the end, and beginnings that
-/// were forged.
+/// where chains began and ended. With it a validator finds digests that were deleted from the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainHead {
     /// The region of the log files.
@@ -87,8 +88,17 @@ pub struct ChainHead {
     pub newest_backfill: Option<ChainLink>,
     /// The first digests of chains, oldest first.
     pub starts: Vec<ChainLink>,
-    /// Whether `starts` has all of them since the first.
-    pub starts_complete: bool,
+    /// The last digests of chains that have ended, oldest first.
+    pub ends: Vec<ChainLink>,
+    /// Whether `starts` and `ends` have all of them since the first.
+    pub complete: bool,
+    /// Whether the chain goes on.
+    pub running: bool,
+    /// The keys of log files of the account and region, of all trails, that are delivered or on their way and
+    /// are in no digest yet.
+    pub pending: Vec<String>,
+    /// When this was known.
+    pub as_of: DateTime<Utc>,
 }
 
 /// A delivered log file that waits for its digest.
@@ -132,7 +142,8 @@ impl Chain {
             backfill_delivered: None,
             files: Vec::new(),
             starts: Vec::new(),
-            forgot_starts: false,
+            ends: Vec::new(),
+            forgot: false,
         }
     }
 
@@ -149,28 +160,40 @@ impl Chain {
     pub(crate) fn end(&mut self) {
         self.running = false;
         self.ending = None;
-        self.decided = None;
+        if let Some(last) = self.decided.take() {
+            self.forgot |= remember(&mut self.ends, last);
+        }
     }
 
     /// Remembers the first digest of a chain.
     pub(crate) fn began_with(&mut self, first: ChainLink) {
-        if self.starts.len() == MAX_STARTS {
-            self.starts.remove(0);
-            self.forgot_starts = true;
-        }
-        self.starts.push(first);
+        self.forgot |= remember(&mut self.starts, first);
     }
 
     /// What a validator is told.
-    pub(crate) fn head(&self) -> ChainHead {
+    pub(crate) fn head(&self, pending: Vec<String>, as_of: DateTime<Utc>) -> ChainHead {
         ChainHead {
             region: self.region.clone(),
             newest: self.delivered.clone(),
             newest_backfill: self.backfill_delivered.clone(),
             starts: self.starts.clone(),
-            starts_complete: !self.forgot_starts,
+            ends: self.ends.clone(),
+            complete: !self.forgot,
+            running: self.running,
+            pending,
+            as_of,
         }
     }
+}
+
+/// Adds a link; whether another was forgotten for it.
+fn remember(links: &mut Vec<ChainLink>, new: ChainLink) -> bool {
+    let full = links.len() >= MAX_REMEMBERED;
+    if full {
+        links.remove(0);
+    }
+    links.push(new);
+    full
 }
 
 /// Brings the chains in line with the trails: begins chains of trails that log with validation, marks those
@@ -197,6 +220,25 @@ pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: D
             chain.ending = Some(now);
         }
     }
+}
+
+/// What a validator is told about the chains of a trail.
+pub(crate) fn heads(ledger: &Ledger, trail_arn: &str, now: DateTime<Utc>) -> Vec<ChainHead> {
+    let of_trail = ledger.chains.values().filter(|chain| chain.trail_arn().to_string() == trail_arn);
+    of_trail.map(|chain| chain.head(pending(ledger, chain), now)).collect()
+}
+
+fn pending(ledger: &Ledger, beside: &Chain) -> Vec<String> {
+    let delivered = ledger
+        .chains
+        .values()
+        .filter(|chain| chain.account == beside.account && chain.region == beside.region)
+        .flat_map(|chain| chain.files.iter().map(|file| file.key.clone()));
+    let on_the_way = ledger.files.values().filter(|file| {
+        file.account == beside.account
+            && matches!(&file.kind, FileKind::Log(log) if log.region == beside.region)
+    });
+    delivered.chain(on_the_way.map(|file| file.key.clone())).collect()
 }
 
 /// A log file was delivered: its digest is to list it.

@@ -44,6 +44,7 @@ use opentrail_state::State;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub(crate) use self::ledger::sha256_hex;
 pub use self::{
     chain::{ChainHead, ChainLink},
     error::DeliveryError,
@@ -200,9 +201,7 @@ impl Delivery {
 
     /// What a validator needs to know about a trail's chains, by region.
     pub fn chain_heads(&self, trail_arn: &str) -> Vec<ChainHead> {
-        let ledger = self.inner.ledger.lock();
-        let of_trail = ledger.chains.values().filter(|chain| chain.trail_arn().to_string() == trail_arn);
-        of_trail.map(chain::Chain::head).collect()
+        chain::heads(&self.inner.ledger.lock(), trail_arn, self.inner.clock.now())
     }
 
     /// The last journal entry whose events are in files.

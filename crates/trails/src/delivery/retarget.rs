@@ -89,6 +89,7 @@ fn undecide(ledger: &mut Ledger, name: &str, gone: bool, numbers: &[u64], now: D
     if !chain.running {
         chain.running = true;
         chain.ending = Some(now);
+        chain.ends.pop();
     }
     chain.decided = previous.filter(|_| !gone);
     removed

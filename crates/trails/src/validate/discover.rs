@@ -1,0 +1,85 @@
+//! Which digest chains and digests a bucket has.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use opentrail_event::{AccountId, Region};
+
+use crate::{
+    layout,
+    name::TrailName,
+    store::{LogReader, StoreError, list_all},
+};
+
+/// The chain of one trail in one region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ChainId {
+    pub(crate) region: String,
+    pub(crate) trail: TrailName,
+    pub(crate) home_region: Region,
+}
+
+/// A digest by its key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DigestKey {
+    pub(crate) end: DateTime<Utc>,
+    pub(crate) backfill: bool,
+    pub(crate) key: String,
+}
+
+/// Reads a digest's key: its chain and when it ends. None for the key of something else.
+pub(crate) fn parse_key(account: AccountId, key: &str) -> Option<(ChainId, DigestKey)> {
+    let (folder, name) = key.rsplit_once('/')?;
+    let (_, rest) = folder.split_once(&format!("AWSLogs/{account}/CloudTrail-Digest/"))?;
+    let region = rest.split('/').next()?;
+    let start = format!("{account}_CloudTrail-Digest_{region}_");
+    let rest = name.strip_prefix(start.as_str())?.strip_suffix(".json.gz")?;
+    let (rest, backfill) = match rest.strip_suffix("_backfill") {
+        Some(rest) => (rest, true),
+        None => (rest, false),
+    };
+    let (rest, time) = rest.rsplit_once('_')?;
+    let (trail, home) = rest.rsplit_once('_')?;
+    let end = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
+    let id =
+        ChainId { region: region.to_owned(), trail: trail.parse().ok()?, home_region: home.parse().ok()? };
+    Some((id, DigestKey { end, backfill, key: key.to_owned() }))
+}
+
+/// All chains under a prefix with their digests, oldest first.
+pub(crate) async fn chains(
+    reader: &dyn LogReader,
+    bucket: &str,
+    prefix: Option<&str>,
+    account: AccountId,
+) -> Result<BTreeMap<ChainId, Vec<DigestKey>>, StoreError> {
+    let folder = layout::digests(prefix, account, None);
+    let mut chains: BTreeMap<ChainId, Vec<DigestKey>> = BTreeMap::new();
+    for file in list_all(reader, bucket, &folder, None).await? {
+        if let Some((id, digest)) = parse_key(account, &file.key) {
+            chains.entry(id).or_default().push(digest);
+        }
+    }
+    for digests in chains.values_mut() {
+        digests.sort_unstable();
+    }
+    Ok(chains)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_says_its_chain() {
+        let account = "111122223333".parse().unwrap();
+        let key = "p/AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2015/08/17/\
+                   111122223333_CloudTrail-Digest_eu-west-1_my_trail_us-east-2_20150817T150131Z_backfill.json.gz";
+        let (id, digest) = parse_key(account, key).unwrap();
+        assert_eq!((id.region.as_str(), id.trail.as_str()), ("eu-west-1", "my_trail"));
+        assert_eq!(id.home_region.as_str(), "us-east-2");
+        assert!(digest.backfill);
+        assert_eq!(digest.end, "2015-08-17T15:01:31Z".parse::<DateTime<Utc>>().unwrap());
+        assert!(parse_key(account, "AWSLogs/111122223333/CloudTrail-Digest/x.json.gz").is_none());
+    }
+}
