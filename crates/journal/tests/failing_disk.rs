@@ -124,9 +124,15 @@ async fn a_full_disk_refuses_and_is_used_again_when_space_is_back() {
 
 #[tokio::test]
 async fn what_was_refused_never_comes_back_whatever_a_crash_keeps() {
-    for keeps in [CrashKeeps::Nothing, CrashKeeps::Everything, CrashKeeps::SomeSectors(3)] {
+    for (keeps, at_once) in [
+        (CrashKeeps::Nothing, false),
+        (CrashKeeps::Nothing, true),
+        (CrashKeeps::Everything, false),
+        (CrashKeeps::SomeSectors(3), false),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::default();
+        disk.write_back_at_once(at_once);
         let journal = open(dir.path(), &disk);
         journal.append(entry(1), None).await.unwrap();
         disk.limit_space(Some(150));

@@ -220,10 +220,12 @@ proptest! {
         segment_bytes in 200u64..5000,
         queue_bytes in 1usize..8000,
         tail_bytes in prop_oneof![Just(0), 0usize..10_000],
+        writes_back: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut world = World::new(JournalOptions { segment_bytes, queue_bytes, tail_bytes });
+            world.disk.write_back_at_once(writes_back);
             for step in steps {
                 world.take(step).await;
             }

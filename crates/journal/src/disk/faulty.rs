@@ -156,6 +156,7 @@ pub(super) struct Script {
     changes_until_power_cut: Option<u64>,
     powered_off: bool,
     syncs_held: bool,
+    pub(super) writes_back: bool,
     pub(super) generation: u64,
     pub(super) images: Images,
     pub(super) counts: DiskCounts,
@@ -205,6 +206,12 @@ impl FaultyDisk {
         script.changes_until_power_cut = None;
         script.syncs_held = false;
         self.shared.syncs_may_go.notify_all();
+    }
+
+    /// Whether written bytes are durable at once, as when the system writes its pages back early. Cuts of files
+    /// and changes of names still wait for a sync.
+    pub fn write_back_at_once(&self, at_once: bool) {
+        self.shared.script().writes_back = at_once;
     }
 
     /// From now on files may grow by so many bytes together, then `StorageFull`; `None`: without limit.
@@ -326,10 +333,15 @@ impl Script {
             Some(left) if changes => *left -= 1,
             _ => {}
         }
-        if self.powered_off || generation.is_some_and(|generation| generation != self.generation) {
+        if !self.is_on(generation.unwrap_or(self.generation)) {
             return Err(power_is_off());
         }
         Ok(())
+    }
+
+    /// Whether the machine runs, since the handle of this generation was opened.
+    pub(super) fn is_on(&self, generation: u64) -> bool {
+        !self.powered_off && self.generation == generation
     }
 
     /// How many of `wanted` more bytes there is room for.

@@ -27,7 +27,10 @@ impl FaultyFile {
         let id = self.id()?;
         let asked = self.shared.ask(Operation::Sync, &self.path, Some(self.generation));
         if let Err(error) = asked {
-            self.shared.script().images.sync_failed(id);
+            let mut script = self.shared.script();
+            if script.is_on(self.generation) {
+                script.images.sync_failed(id);
+            }
             return Err(error);
         }
         self.shared.wait_for_syncs(self.generation)?;
@@ -54,6 +57,9 @@ impl DiskFile for FaultyFile {
         let end = offset + written as u64;
         script.grew(end.saturating_sub(len));
         script.images.wrote(id, offset.min(len)..end);
+        if script.writes_back {
+            script.images.synced(id, &*self.inner)?;
+        }
         script.counts.writes += 1;
         script.counts.bytes_written += written as u64;
         Ok(written)
