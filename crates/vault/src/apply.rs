@@ -52,10 +52,6 @@ impl<'t> Writing<'t> {
         Ok(())
     }
 
-    pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, VaultError> {
-        Ok(self.meta.get(name)?.map(|value| value.value()))
-    }
-
     pub(crate) fn apply(&mut self, carried: Carried, age: u64) -> Result<(), VaultError> {
         let Carried { fact, inline } = carried;
         match fact {

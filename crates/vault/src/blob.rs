@@ -156,9 +156,11 @@ impl BlobStore {
         }
     }
 
-    /// Whether a sweep has something to look for.
+    /// Whether a sweep would have something to look for if the process ended now.
     pub(crate) fn may_have_orphans(&self) -> bool {
-        self.orphans.load(Ordering::Acquire)
+        let uses = self.uses.lock();
+        let unfinished = !uses.pending.is_empty() || uses.pinned.values().any(|pinned| pinned.doomed);
+        unfinished || self.orphans.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_orphans(&self, possible: bool) {

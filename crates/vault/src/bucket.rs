@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
-use opentrail_state::{Resource, Transaction};
+use opentrail_journal::Seq;
+use opentrail_state::{OwnedEvent, Resource, Transaction};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedRwLockWriteGuard;
 
@@ -14,6 +15,7 @@ use crate::{
     fact::{BucketId, Carried, VaultFact},
     limits,
     tags::{Tags, check_tags},
+    vault::refused,
 };
 
 /// Whether overwriting and deleting keeps what was there.
@@ -138,14 +140,32 @@ pub struct BucketPage {
     pub next: Option<String>,
 }
 
-/// A bucket that is being deleted. Hold it until the transaction is committed or dropped: as long as it lives,
-/// nobody can put anything into the bucket.
+/// A bucket that is being deleted: as long as it lives, nobody can put anything into the bucket.
 #[must_use = "without it an object can be put into a bucket that is gone"]
 #[derive(Debug)]
 pub struct BucketRemoval {
     /// The bucket as it was.
     pub bucket: Arc<Bucket>,
-    _closed: OwnedRwLockWriteGuard<()>,
+    closed: OwnedRwLockWriteGuard<()>,
+}
+
+impl BucketRemoval {
+    /// Commits the transaction in which the removal was staged. The bucket stays closed until that is done,
+    /// also if the caller's future is dropped.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::commit`].
+    pub async fn commit(self, tx: Transaction, events: Vec<OwnedEvent>) -> Result<Seq, VaultError> {
+        let committed = tokio::spawn(async move {
+            let committed = tx.commit(events).await;
+            drop(self.closed);
+            committed
+        });
+        match committed.await {
+            Ok(committed) => Ok(committed.map_err(refused)?),
+            Err(_) => Err(VaultError::Closing),
+        }
+    }
 }
 
 impl Vault {
@@ -219,7 +239,7 @@ impl Vault {
         BucketPage { buckets, next }
     }
 
-    /// Stages the removal of an empty bucket. It waits for the puts into it that have begun to commit; uploads
+    /// Stages the removal of an empty bucket; commit it with [`BucketRemoval::commit`]. It waits for the puts into it that have begun to commit; uploads
     /// in progress do not keep it and are gone with it.
     ///
     /// # Errors
@@ -233,7 +253,7 @@ impl Vault {
         }
         tx.delete::<Bucket>(name);
         tx.fact(Carried::from(VaultFact::DropBucket { bucket: bucket.id }).encode()?);
-        Ok(BucketRemoval { bucket, _closed: closed })
+        Ok(BucketRemoval { bucket, closed })
     }
 
     /// Stages a change of versioning. `Off` is the state of buckets that never had it and cannot be returned to.

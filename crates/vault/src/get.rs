@@ -106,9 +106,8 @@ fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>
         Body::Parts { upload, .. } => {
             let mut start = 0;
             for (number, part) in parts_of(read, *upload)? {
-                if let Some(source) = source_of(read, &part.body)? {
-                    segments.push(Segment { start, len: part.size, part_number: number, source });
-                }
+                let source = source_of(read, &part.body)?;
+                segments.push(Segment { start, len: part.size, part_number: number, source });
                 start += part.size;
             }
             if start != meta.size {
@@ -116,9 +115,8 @@ fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>
             }
         }
         body => {
-            if let Some(source) = source_of(read, body)? {
-                segments.push(Segment { start: 0, len: meta.size, part_number: 1, source });
-            }
+            let source = source_of(read, body)?;
+            segments.push(Segment { start: 0, len: meta.size, part_number: 1, source });
         }
     }
     Ok(segments)
@@ -136,13 +134,11 @@ pub(crate) fn parts_of(
     Ok(parts)
 }
 
-fn source_of(read: &ReadTransaction, body: &Body) -> Result<Option<Source>, VaultError> {
+fn source_of(read: &ReadTransaction, body: &Body) -> Result<Source, VaultError> {
     match body {
-        Body::Empty => Ok(None),
-        Body::File(blob) => Ok(Some(Source::File(blob.clone()))),
-        Body::Inline { blob, crc32c: expected } => {
-            Ok(Some(Source::Memory(inline_bytes(read, *blob, *expected)?)))
-        }
+        Body::Empty => Ok(Source::Memory(Bytes::new())),
+        Body::File(blob) => Ok(Source::File(blob.clone())),
+        Body::Inline { blob, crc32c: expected } => Ok(Source::Memory(inline_bytes(read, *blob, *expected)?)),
         Body::Parts { .. } => Err(IndexEntryError::Dangling("body").into()),
     }
 }
@@ -178,17 +174,8 @@ impl ObjectReader {
     /// # Errors
     /// [`VaultError::InvalidPartNumber`].
     pub fn part(&self, part_number: u16) -> Result<Range<u64>, VaultError> {
-        let Some(parts) = self.meta.parts_count() else {
-            return match part_number {
-                1 => Ok(0..self.meta.size),
-                _ => Err(VaultError::InvalidPartNumber { part_number, parts: 1 }),
-            };
-        };
-        // The only part may be empty, and then there is no segment for it.
-        if self.segments.is_empty() && part_number == 1 {
-            return Ok(0..0);
-        }
         let found = self.segments.iter().find(|segment| segment.part_number == part_number);
+        let parts = self.meta.parts_count().unwrap_or(1);
         found
             .map(|segment| segment.start..segment.end())
             .ok_or(VaultError::InvalidPartNumber { part_number, parts })

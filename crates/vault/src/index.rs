@@ -18,7 +18,9 @@ use opentrail_journal::{
 };
 use opentrail_state::Entry;
 use parking_lot::{Mutex, RwLock};
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
+use redb::{
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend, TableError,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
     error::IndexEntryError,
     fact::{BucketId, Carried, VIEW},
     id::BlobId,
-    tables::{CLEAN, CURRENT_FORMAT, CURSOR, FILES, FORMAT, VERSIONS, age_of},
+    tables::{CLEAN, CURRENT_FORMAT, CURSOR, FILES, FORMAT, META, VERSIONS, age_of},
 };
 
 pub(crate) struct Index {
@@ -74,20 +76,23 @@ impl Index {
         };
         let database =
             Database::builder().set_cache_size(self.cache_bytes).create_with_backend(IndexFile(file))?;
-        let mut found = Found { cursor: Seq(0), clean: true };
-        write(&database, true, |tables| {
-            match tables.number(FORMAT)? {
-                None => tables.set(FORMAT, CURRENT_FORMAT)?,
-                Some(CURRENT_FORMAT) => {}
-                Some(other) => {
-                    return Err(IndexEntryError::UnknownFormat(u8::try_from(other).unwrap_or(u8::MAX)).into());
-                }
-            }
-            found.cursor = Seq(tables.number(CURSOR)?.unwrap_or(0));
-            found.clean = tables.number(CLEAN)?.unwrap_or(1) == 1;
-            tables.set(CLEAN, 0)
+        let mut known = (None, None, None);
+        inspect(&database, |numbers| {
+            known = (number(numbers, FORMAT)?, number(numbers, CURSOR)?, number(numbers, CLEAN)?);
+            Ok(())
         })?;
-        Ok((database, found))
+        let (format, cursor, clean) = known;
+        if let Some(other) = format.filter(|format| *format != CURRENT_FORMAT) {
+            return Err(IndexEntryError::UnknownFormat(u8::try_from(other).unwrap_or(u8::MAX)).into());
+        }
+        // Nothing is written where nothing changes, so that a full disk does not keep the index closed.
+        if format.is_none() || clean != Some(0) {
+            write(&database, true, |tables| {
+                tables.set(FORMAT, CURRENT_FORMAT)?;
+                tables.set(CLEAN, 0)
+            })?;
+        }
+        Ok((database, Found { cursor: Seq(cursor.unwrap_or(0)), clean: clean.unwrap_or(1) == 1 }))
     }
 
     /// Lets everybody read the database, which has the facts up to `applied`.
@@ -194,6 +199,22 @@ pub(crate) fn apply(database: &Database, items: &[Item], durable: bool) -> Resul
         Ok(())
     })?;
     Ok(Applied { facts: count, freed })
+}
+
+/// Reads the numbers about the index; a database that was just made has none.
+fn inspect(
+    database: &Database,
+    look: impl FnOnce(&ReadOnlyTable<&'static str, u64>) -> Result<(), VaultError>,
+) -> Result<(), VaultError> {
+    match database.begin_read()?.open_table(META) {
+        Ok(table) => look(&table),
+        Err(TableError::TableDoesNotExist(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn number(numbers: &ReadOnlyTable<&'static str, u64>, name: &str) -> Result<Option<u64>, VaultError> {
+    Ok(numbers.get(name)?.map(|value| value.value()))
 }
 
 fn write(

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use opentrail_journal::disk::Disk;
+use opentrail_journal::{JournalError, disk::Disk};
 use opentrail_state::{OwnedEvent, State, StateError};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -202,9 +202,15 @@ impl Vault {
 
 /// Whether the entry is certainly not in the journal.
 fn is_without_effect(error: &StateError) -> bool {
-    error.is_retryable() || matches!(error, StateError::TooLong(_) | StateError::Refused { .. })
+    match error {
+        StateError::Journal(cause) => {
+            matches!(cause, JournalError::DiskFull(_) | JournalError::TooLarge { .. } | JournalError::Closed)
+        }
+        StateError::TooLong(_) | StateError::Refused { .. } => true,
+        _ => false,
+    }
 }
 
-fn refused(error: StateError) -> VaultError {
+pub(crate) fn refused(error: StateError) -> VaultError {
     if error.is_retryable() { VaultError::DiskFull } else { error.into() }
 }

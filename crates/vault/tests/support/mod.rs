@@ -1,6 +1,11 @@
 //! A vault in a folder of its own, on the disk or on a faulty one.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of it, and a test that cannot prepare itself fails"
+)]
 
 use std::{path::PathBuf, sync::Arc};
 
