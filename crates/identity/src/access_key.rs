@@ -170,7 +170,7 @@ pub fn delete(
 ) -> Result<(), IdentityError> {
     let mut keys = Keys::of(tx, account, holder)?;
     let key = keys.find(tx, access_key_id)?;
-    keys.ids_mut().retain(|id| *id != key.id);
+    keys.forget(&key.id);
     keys.save(tx);
     tx.delete::<AccessKey>(&key.id);
     Ok(())
@@ -215,6 +215,13 @@ impl Keys {
         match self {
             Self::Root(account) => &mut account.root_access_keys,
             Self::User(user) => &mut user.access_keys,
+        }
+    }
+
+    fn forget(&mut self, access_key_id: &str) {
+        self.ids_mut().retain(|id| id != access_key_id);
+        if let Self::Root(account) = self {
+            account.operator_key.take_if(|id| id == access_key_id);
         }
     }
 

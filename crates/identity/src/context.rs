@@ -53,12 +53,29 @@ impl RequestFacts<'_> {
     }
 }
 
+/// Sets the keys of the tags that a request brings: `aws:RequestTag/…` and `aws:TagKeys`.
+pub fn set_request_tags(context: &mut Context, tags: &[Tag]) {
+    if !tags.is_empty() {
+        context.set_many("aws:TagKeys", tags.iter().map(|tag| tag.key.as_str()));
+    }
+    for tag in tags {
+        context.set(&format!("aws:RequestTag/{}", tag.key), tag.value.as_str());
+    }
+}
+
+/// Sets the keys of the tags that are on the resource: `aws:ResourceTag/…`, and the same under the service's own
+/// name (`iam:ResourceTag/…`).
+pub fn set_resource_tags(context: &mut Context, service: &str, tags: &[Tag]) {
+    for tag in tags {
+        context.set(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
+        context.set(&format!("{service}:ResourceTag/{}", tag.key), tag.value.as_str());
+    }
+}
+
 /// Sets the keys that tell of the caller. They come last, so that nothing else passes for them.
 pub(crate) fn set_caller(context: &mut Context, caller: &Caller, entity_tags: &[Tag], now: DateTime<Utc>) {
     let principal = &caller.principal;
-    for key in CALLER_KEYS {
-        context.remove(key);
-    }
+    forget_caller(context);
     let service = match principal {
         Principal::Service { name } => Some(name),
         _ => None,
@@ -95,6 +112,22 @@ pub(crate) fn set_caller(context: &mut Context, caller: &Caller, entity_tags: &[
     set_session(context, caller, now);
 }
 
+/// Removes what a request brought along under the names of keys that tell of the caller.
+fn forget_caller(context: &mut Context) {
+    for key in CALLER_KEYS {
+        context.remove(key);
+    }
+    let tags: Vec<String> = context
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| key.starts_with(PRINCIPAL_TAG))
+        .map(str::to_owned)
+        .collect();
+    for key in tags {
+        context.remove(&key);
+    }
+}
+
 fn set_session(context: &mut Context, caller: &Caller, now: DateTime<Utc>) {
     let Some(session) = &caller.session else { return };
     for tag in &session.tags {
@@ -110,6 +143,9 @@ fn set_session(context: &mut Context, caller: &Caller, now: DateTime<Utc>) {
         context.set("aws:SourceIdentity", identity.as_str());
     }
 }
+
+/// What the keys of a caller's tags begin with, in the form in which a context keeps its names.
+const PRINCIPAL_TAG: &str = "aws:principaltag/";
 
 /// Keys that only the caller's own nature sets.
 const CALLER_KEYS: &[&str] = &[

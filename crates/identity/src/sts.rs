@@ -11,6 +11,7 @@ use opentrail_state::State;
 
 use crate::{
     authorize::{Ask, Denial, decision},
+    context::{set_request_tags, set_resource_tags},
     entity::{self, Entity, EntityKind},
     error::{Constraint, IdentityError, InvalidValue},
     limits, managed_policy,
@@ -253,18 +254,10 @@ fn trust_context(ask: &AssumeRole<'_>, role: &Role, info: &SessionInfo) -> Conte
     if let Some(identity) = &info.source_identity {
         context.set("sts:SourceIdentity", identity.as_str());
     }
-    if !info.tags.is_empty() {
-        context.set_many("aws:TagKeys", info.tags.iter().map(|tag| tag.key.as_str()));
-    }
+    set_request_tags(&mut context, &info.tags);
+    set_resource_tags(&mut context, "iam", &role.tags);
     if !info.transitive_tag_keys.is_empty() {
         context.set_many("sts:TransitiveTagKeys", info.transitive_tag_keys.iter().map(String::as_str));
-    }
-    for tag in &info.tags {
-        context.set(&format!("aws:RequestTag/{}", tag.key), tag.value.as_str());
-    }
-    for tag in &role.tags {
-        context.set(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
-        context.set(&format!("iam:ResourceTag/{}", tag.key), tag.value.as_str());
     }
     context
 }

@@ -222,10 +222,15 @@ async fn conditions_see_the_caller_and_the_request() {
     let elsewhere = RequestFacts { source_ip: Some("11.1.2.3".parse().unwrap()), ..facts };
     assert!(!may(elsewhere.context(), "arn:aws:s3:::a-bucket/alice/x"));
     // What a request brings along does not pass for the caller's own nature.
-    let forged = facts.context().with("aws:username", "bob").with("aws:PrincipalTag/Team", "red");
+    let forged = facts
+        .context()
+        .with("aws:username", "bob")
+        .with("aws:PrincipalTag/Team", "red")
+        .with("aws:PrincipalTag/none", "x");
     assert!(!may(forged.clone(), "arn:aws:s3:::a-bucket/bob/x"));
     assert!(may(forged, "arn:aws:s3:::a-bucket/alice/x"));
-    let seen = world.identity.context(&caller, &facts.context());
+    let seen = world.identity.context(&caller, &facts.context().with("aws:PrincipalTag/none", "x"));
+    assert_eq!(seen.get("aws:PrincipalTag/none"), None);
     assert_eq!(seen.single("aws:userid"), caller.principal.principal_id().as_deref());
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure of the fixture is a failure of the test")]
 
 mod authorization;
+mod consistency;
 mod credentials;
 mod groups;
 mod managed_policies;

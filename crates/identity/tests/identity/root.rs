@@ -50,6 +50,18 @@ async fn other_root_credentials_replace_the_first() {
 }
 
 #[tokio::test]
+async fn the_operators_credentials_are_shown_to_the_operator_until_root_deletes_them() {
+    let world = World::new().await;
+    assert!(world.identity.operator_credentials(account()).unwrap().is_none());
+    world.identity.ensure_root(account(), SECOND.0, SECOND.1).await.unwrap();
+    let (id, secret) = world.identity.operator_credentials(account()).unwrap().unwrap();
+    assert_eq!((id.as_str(), secret.as_str()), SECOND);
+    world.change(|tx| access_key::delete(tx, account(), KeyHolder::Root, SECOND.0)).await.unwrap();
+    assert!(world.identity.operator_credentials(account()).unwrap().is_none());
+    assert!(world.identity.ensure_root(account(), SECOND.0, SECOND.1).await.unwrap());
+}
+
+#[tokio::test]
 async fn credentials_of_wrong_form_or_of_another_are_refused() {
     let world = World::new().await;
     for (id, secret) in [

@@ -218,6 +218,20 @@ async fn an_external_id_is_held_against_the_trust_policy() {
 }
 
 #[tokio::test]
+async fn a_trust_policy_sees_the_tags_of_request_and_role() {
+    let (world, alice) = world_with_role().await;
+    world.change(|tx| role::tag(tx, account(), "r", &[Tag::new("tier", "prod")])).await.unwrap();
+    let condition = json!({ "StringEquals": { "aws:RequestTag/team": "blue", "iam:ResourceTag/tier": "prod" },
+                            "ForAllValues:StringEquals": { "aws:TagKeys": ["team"] } });
+    let actions = json!(["sts:AssumeRole", "sts:TagSession"]);
+    trust_anew(&world, &trusting(&json!({ "AWS": ALICE }), &actions, &condition)).await;
+    let (blue, red) = ([Tag::new("team", "blue")], [Tag::new("team", "red")]);
+    assume(&world, &alice, &AssumeRole { tags: &blue, ..ask() }).unwrap();
+    assert!(assume(&world, &alice, &AssumeRole { tags: &red, ..ask() }).is_err());
+    assert!(assume(&world, &alice, &ask()).is_err());
+}
+
+#[tokio::test]
 async fn tags_and_source_identity_need_leave_and_go_along() {
     let (world, alice) = world_with_role().await;
     let (tags, keys) = ([Tag::new("team", "blue"), Tag::new("cost", "7")], ["team".to_owned()]);
