@@ -22,6 +22,7 @@ use crate::{
     hold::Holds,
     measure,
     options::MAX_ENTRY_BYTES,
+    probe::remove_probe,
     queue::Queue,
     recovery::recover,
     status::Health,
@@ -77,9 +78,16 @@ impl Shared {
         JournalError::Poisoned(cause)
     }
 
-    /// Changes between healthy and full; answers whether that is news.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(&*self.health.lock(), Health::Full)
+    }
+
+    /// Changes between healthy and full; answers whether that is news. A journal that stopped stays so.
     pub(crate) fn set_health(&self, new: Health) -> bool {
         let mut health = self.health.lock();
+        if matches!(&*health, Health::Poisoned(_)) {
+            return false;
+        }
         let news = health.is_healthy() != new.is_healthy();
         *health = new;
         news
@@ -143,6 +151,7 @@ impl Journal {
     ) -> Result<(Self, Recovery), JournalError> {
         disk.create_dir_all(dir).map_err(|error| io_error("create", dir, error))?;
         let lock = lock(&*disk, dir)?;
+        remove_probe(&*disk, dir).map_err(|error| io_error("clean up", dir, error))?;
         let recovered = recover(&*disk, dir)?;
         if let Some(torn) = &recovered.report.cut {
             tracing::warn!(

@@ -27,6 +27,7 @@ mod hold;
 mod journal;
 mod mark;
 mod options;
+mod probe;
 mod queue;
 mod reader;
 mod recovery;

@@ -1,6 +1,6 @@
 //! The queue between those who append and the one thread that writes; bounded in bytes.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -48,6 +48,17 @@ struct Line {
     waiting: VecDeque<Waiting>,
     enqueued: u64,
     closed: bool,
+}
+
+/// What came of waiting for entries.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Entries, at least one.
+    Group(Vec<Waiting>),
+    /// None came in time.
+    Nothing,
+    /// None will come: the queue is closed and empty.
+    Closed,
 }
 
 /// The queue.
@@ -102,14 +113,21 @@ impl Queue {
         Ok(receiver)
     }
 
-    /// The next group to commit, in order; waits for one. `None` when the queue is closed and empty.
-    pub(crate) fn take(&self) -> Option<Vec<Waiting>> {
+    /// The next group to commit, in order; waits for one, at most for `patience`.
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Taken {
         let mut line = self.line.lock();
         while line.waiting.is_empty() {
             if line.closed {
-                return None;
+                return Taken::Closed;
             }
-            self.filled.wait(&mut line);
+            match patience {
+                None => self.filled.wait(&mut line),
+                Some(patience) => {
+                    if self.filled.wait_for(&mut line, patience).timed_out() && line.waiting.is_empty() {
+                        return Taken::Nothing;
+                    }
+                }
+            }
         }
         let (mut bytes, mut count) = (0, 0);
         for waiting in &line.waiting {
@@ -119,7 +137,7 @@ impl Queue {
             }
             count += 1;
         }
-        Some(line.waiting.drain(..count).collect())
+        Taken::Group(line.waiting.drain(..count).collect())
     }
 
     /// Says that so many entries have had their answer.

@@ -9,15 +9,15 @@ use crate::{PoisonCause, Seq};
 pub enum Health {
     /// They do.
     Healthy,
-    /// The last group commit found no room. Appends are still tried, and the first that finds room makes the
-    /// journal healthy again.
+    /// The last group commit found no room. Appends are still tried, and meanwhile the disk is: the journal is
+    /// healthy again by itself within about a second after there is room.
     Full,
     /// The journal stopped; it must be opened again.
     Poisoned(Arc<PoisonCause>),
 }
 
 impl Health {
-    /// Whether the last append worked.
+    /// Whether appends work.
     pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Healthy)
     }

@@ -16,7 +16,8 @@ use crate::{
     journal::Shared,
     mark::Mark,
     measure,
-    queue::Waiting,
+    probe::{PROBE_INTERVAL, probe},
+    queue::{Taken, Waiting},
     segment::{SEGMENT_HEADER_BYTES, SegmentHeader, create_segment, segment_name},
     status::Health,
 };
@@ -70,20 +71,38 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let shared = self.shared.clone();
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            while let Some(group) = self.shared.queue.take() {
-                self.commit(group);
+            loop {
+                let full = self.shared.is_full();
+                match self.shared.queue.take(full.then_some(PROBE_INTERVAL)) {
+                    Taken::Group(group) => self.commit(group),
+                    Taken::Nothing => self.probe(),
+                    Taken::Closed => break,
+                }
             }
             self.mark.sync();
         }));
         if ran.is_err() {
-            shared.poison(PoisonCause::WriterEnded);
-            while let Some(group) = shared.queue.take() {
-                let error = shared.poisoned().unwrap_or(JournalError::Closed);
+            let error = shared.poison(PoisonCause::WriterEnded);
+            while let Taken::Group(group) = shared.queue.take(None) {
                 refuse(&shared, group, &error);
             }
         }
         drop(self);
         shared.end();
+    }
+
+    /// Looks whether a full disk has room again.
+    fn probe(&self) {
+        match probe(&*self.shared.disk, &self.shared.dir) {
+            Ok(()) => self.healthy(),
+            Err(error) => tracing::debug!(%error, "still no space for the journal"),
+        }
+    }
+
+    fn healthy(&self) {
+        if self.shared.set_health(Health::Healthy) {
+            tracing::info!("the journal has space again");
+        }
     }
 
     fn commit(&mut self, group: Vec<Waiting>) {
@@ -211,9 +230,7 @@ impl Writer {
         };
         drop(evicted);
         self.mark.set(self.next.previous());
-        if self.shared.set_health(Health::Healthy) {
-            tracing::info!("the journal has space again");
-        }
+        self.healthy();
         self.shared.set_durable(self.next.previous());
         for (at, waiting) in group.into_iter().enumerate() {
             waiting.answer(Ok(Seq(first.0 + at as u64)));

@@ -1,6 +1,6 @@
 //! What short writes, failed syncs and a full disk do.
 
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use opentrail_journal::{
@@ -120,6 +120,23 @@ async fn a_full_disk_refuses_and_is_used_again_when_space_is_back() {
     assert_eq!(numbers(&journal), taken);
     drop(journal);
     assert_eq!(numbers(&open(dir.path(), &disk)), taken);
+}
+
+#[tokio::test]
+async fn a_journal_that_nobody_uses_notices_that_space_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let journal = open(dir.path(), &disk);
+    disk.limit_space(Some(50));
+    assert!(journal.append(entry(1), None).await.is_err());
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(matches!(journal.status().health, Health::Full), "a little space is not enough");
+    disk.limit_space(None);
+    while !journal.status().health.is_healthy() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(journal);
+    assert!(fs::read_dir(dir.path()).unwrap().all(|entry| entry.unwrap().file_name() != "probe"));
 }
 
 #[tokio::test]
