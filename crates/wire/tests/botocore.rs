@@ -1,5 +1,7 @@
 //! Signature Version 4 against the requests that botocore signs.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::process::Command;
 
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -1,5 +1,7 @@
 //! Each way a signature can be wrong, and AWS's code for it.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, request::Parts};
 use opentrail_wire::sigv4::{

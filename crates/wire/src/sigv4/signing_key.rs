@@ -2,19 +2,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, hmac};
 
 use super::credential::TERMINATOR;
 
-/// The most derived keys remembered: one a (secret, day, region, service). 1024 keys are well under 1 MiB.
+/// The most derived keys remembered: one a (secret, day, region, service). 1024 keys take about 1.5 MiB.
 const CACHE_ENTRIES: usize = 1024;
 
 /// The HMAC key for one secret, day, region and service.
 #[derive(Clone)]
-pub(crate) struct SigningKey(hmac::Key);
+pub(crate) struct SigningKey(Arc<hmac::Key>);
 
 /// Names a derived key without keeping the secret.
 pub(super) type KeyName = [u8; 32];
@@ -27,7 +27,7 @@ impl SigningKey {
         for part in [day, region, service, TERMINATOR] {
             key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
         }
-        SigningKey(key)
+        SigningKey(Arc::new(key))
     }
 
     /// The signature of `string_to_sign`, lower-case hex.
@@ -109,7 +109,7 @@ mod tests {
             &mut documented,
         )
         .unwrap();
-        let documented = SigningKey(hmac::Key::new(hmac::HMAC_SHA256, &documented));
+        let documented = SigningKey(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &documented)));
         let derived = SigningKey::derive(SECRET, "20120215", "us-east-1", "iam");
         assert_eq!(derived.sign(b"text"), documented.sign(b"text"));
     }
