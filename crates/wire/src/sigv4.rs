@@ -27,7 +27,7 @@ pub use signer::{Credentials, SignError, presign, sign};
 pub use verify::Verified;
 
 /// How far a request's date may be from the server's clock, either way.
-/// Source: IAM User Guide: "requests must reach AWS within five minutes"; services allow 15.
+/// Source: the window of AWS's `RequestTimeTooSkewed` and `RequestExpired`.
 pub const CLOCK_WINDOW: TimeDelta = TimeDelta::minutes(15);
 
 const X_AMZ_DATE: &str = "x-amz-date";
