@@ -1,7 +1,9 @@
 //! What a caller is told when a call fails, and the one table that turns causes into AWS's codes.
 
+mod archive;
 mod causes;
 mod codes;
+mod trails;
 
 use std::borrow::Cow;
 

@@ -1,0 +1,216 @@
+//! CreateTrail, UpdateTrail, DeleteTrail.
+
+use opentrail_state::Transaction;
+use opentrail_trails::{self as trails, LogStore, Trail, TrailError};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    refused,
+    shape::{OneTrail, TagShape, TrailShape, pairs, trail_arn},
+};
+use crate::{
+    call::Call,
+    fault::Fault,
+    operation::{Described, Write},
+};
+
+/// What CreateTrail and UpdateTrail have in common.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Settings {
+    s3_key_prefix: Option<String>,
+    sns_topic_name: Option<String>,
+    include_global_service_events: Option<bool>,
+    is_multi_region_trail: Option<bool>,
+    enable_log_file_validation: Option<bool>,
+    cloud_watch_logs_log_group_arn: Option<String>,
+    cloud_watch_logs_role_arn: Option<String>,
+    kms_key_id: Option<String>,
+    is_organization_trail: Option<bool>,
+    recursive_logging: Option<bool>,
+}
+
+impl Settings {
+    /// Refuses what AWS's trails can do and these cannot, so that nobody counts on it. The codes are those
+    /// of AWS for a topic, key or log group that is not there: here, none are. Empty texts ask for nothing.
+    fn check_served(&self) -> Result<(), Fault> {
+        let refusals = [
+            (
+                &self.sns_topic_name,
+                "InsufficientSnsTopicPolicyException",
+                "SNS Topic does not exist or the topic policy is incorrect! This server has no topics.",
+            ),
+            (
+                &self.kms_key_id,
+                "KmsKeyNotFoundException",
+                "The KMS key does not exist: this server encrypts no log files with KMS keys.",
+            ),
+            (
+                &self.cloud_watch_logs_log_group_arn,
+                "InvalidCloudWatchLogsLogGroupArnException",
+                "CloudTrail cannot validate the specified log group ARN: this server has no log groups.",
+            ),
+            (
+                &self.cloud_watch_logs_role_arn,
+                "InvalidCloudWatchLogsRoleArnException",
+                "A role for CloudWatch Logs needs a log group: this server has no log groups.",
+            ),
+        ];
+        let asked = |member: &Option<String>| member.as_deref().is_some_and(|text| !text.is_empty());
+        match refusals.into_iter().find(|(member, ..)| asked(member)) {
+            Some((_, code, message)) => Err(Fault::declared(code, message)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Asks the trail's bucket whether it is there and lets CloudTrail write.
+async fn check_bucket(trail: &Trail, call: &Call) -> Result<(), Fault> {
+    let arn = trail.arn().to_string();
+    call.rooms
+        .stores
+        .check(&trail.bucket, trail.prefix.as_deref(), &arn, trail.account)
+        .await
+        .map_err(|cause| refused(call)(TrailError::of_bucket_check(&trail.bucket, cause)))
+}
+
+/// CreateTrail
+pub(super) struct CreateTrail;
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateTrailInput {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    s3_bucket_name: String,
+    #[serde(flatten)]
+    settings: Settings,
+    tags_list: Option<Vec<TagShape>>,
+}
+
+impl CreateTrailInput {
+    fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<Trail, Fault> {
+        let ask = trails::CreateTrail {
+            name: self.name.clone(),
+            bucket: self.s3_bucket_name.clone(),
+            prefix: self.settings.s3_key_prefix.clone(),
+            include_global_service_events: self.settings.include_global_service_events,
+            is_multi_region: self.settings.is_multi_region_trail,
+            log_file_validation: self.settings.enable_log_file_validation,
+            is_organization: self.settings.is_organization_trail,
+            recursive_logging: self.settings.recursive_logging,
+            tags: pairs(self.tags_list.as_deref().unwrap_or_default()),
+        };
+        let rules = &call.rooms.trails;
+        rules.create(tx, call.account, &call.region, &ask, call.arrival.at).map_err(refused(call))
+    }
+}
+
+impl Described for CreateTrail {
+    type Input = CreateTrailInput;
+    type Output = TrailShape;
+    const NAME: &'static str = "CreateTrail";
+
+    fn resource(input: &CreateTrailInput, call: &Call) -> Result<String, Fault> {
+        Ok(trail_arn(&input.name, call))
+    }
+}
+
+impl Write for CreateTrail {
+    /// The change is staged once for its refusals alone, so that a bad name is told before a bad bucket.
+    async fn prepare(input: &CreateTrailInput, call: &Call) -> Result<(), Fault> {
+        let trail = {
+            let mut tx = call.rooms.state.begin().await;
+            input.stage(call, &mut tx)?
+        };
+        input.settings.check_served()?;
+        check_bucket(&trail, call).await
+    }
+
+    fn act(input: CreateTrailInput, call: &Call, tx: &mut Transaction) -> Result<TrailShape, Fault> {
+        input.stage(call, tx).map(|trail| TrailShape::from(&trail))
+    }
+}
+
+/// UpdateTrail
+pub(super) struct UpdateTrail;
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateTrailInput {
+    #[serde(default)]
+    name: String,
+    s3_bucket_name: Option<String>,
+    #[serde(flatten)]
+    settings: Settings,
+}
+
+impl UpdateTrailInput {
+    fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<Trail, Fault> {
+        let ask = trails::UpdateTrail {
+            name: self.name.clone(),
+            bucket: self.s3_bucket_name.clone(),
+            prefix: self.settings.s3_key_prefix.clone(),
+            include_global_service_events: self.settings.include_global_service_events,
+            is_multi_region: self.settings.is_multi_region_trail,
+            log_file_validation: self.settings.enable_log_file_validation,
+            is_organization: self.settings.is_organization_trail,
+            recursive_logging: self.settings.recursive_logging,
+        };
+        let rules = &call.rooms.trails;
+        rules.update(tx, call.account, &call.region, &ask, call.arrival.at).map_err(refused(call))
+    }
+
+    fn moves_files(&self) -> bool {
+        self.s3_bucket_name.is_some() || self.settings.s3_key_prefix.is_some()
+    }
+}
+
+impl Described for UpdateTrail {
+    type Input = UpdateTrailInput;
+    type Output = TrailShape;
+    const NAME: &'static str = "UpdateTrail";
+
+    fn resource(input: &UpdateTrailInput, call: &Call) -> Result<String, Fault> {
+        Ok(trail_arn(&input.name, call))
+    }
+}
+
+impl Write for UpdateTrail {
+    /// As CreateTrail's. A bucket is asked only if the files are to go elsewhere: other settings can be
+    /// changed while it is away.
+    async fn prepare(input: &UpdateTrailInput, call: &Call) -> Result<(), Fault> {
+        let trail = {
+            let mut tx = call.rooms.state.begin().await;
+            input.stage(call, &mut tx)?
+        };
+        input.settings.check_served()?;
+        if input.moves_files() { check_bucket(&trail, call).await } else { Ok(()) }
+    }
+
+    fn act(input: UpdateTrailInput, call: &Call, tx: &mut Transaction) -> Result<TrailShape, Fault> {
+        input.stage(call, tx).map(|trail| TrailShape::from(&trail))
+    }
+}
+
+/// DeleteTrail: the files stay.
+pub(super) struct DeleteTrail;
+
+impl Described for DeleteTrail {
+    type Input = OneTrail;
+    type Output = ();
+    const NAME: &'static str = "DeleteTrail";
+
+    fn resource(input: &OneTrail, call: &Call) -> Result<String, Fault> {
+        Ok(trail_arn(&input.name, call))
+    }
+}
+
+impl Write for DeleteTrail {
+    fn act(input: OneTrail, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
+        let rules = &call.rooms.trails;
+        rules.delete(tx, call.account, &call.region, &input.name).map_err(refused(call))?;
+        Ok(())
+    }
+}
