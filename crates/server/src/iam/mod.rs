@@ -1,15 +1,35 @@
 //! IAM: <https://docs.aws.amazon.com/IAM/latest/APIReference/>. Each operation is a few lines over
-//! `opentrail_identity`; a file holds the operations on one kind of thing.
+//! `opentrail_identity`; a file holds the operations on one kind of thing. Operations that are the same on
+//! users, groups, roles or policies are written once, over the kind.
 
+mod access_key;
+mod account;
+mod attached;
+mod authorization_details;
+mod boundary;
+mod choice;
+mod conditions;
+mod document;
+mod group;
+mod inline;
+mod membership;
 mod page;
+mod permission;
+mod policy;
+mod policy_version;
+mod role;
 mod shape;
+mod subject;
+mod tagging;
+mod unsupported;
 mod user;
 
+use opentrail_identity::{Group, ManagedPolicy, Role, User};
 use opentrail_wire::value::RecordTimes;
 
 use crate::{
     fault::Dialect,
-    operation::{read, write},
+    operation::{Operation, read, write},
     service::Service,
 };
 
@@ -21,11 +41,97 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     global: true,
     record_times: RecordTimes::Spoken,
-    operations: &[
-        write::<user::CreateUser>(),
-        write::<user::DeleteUser>(),
-        read::<user::GetUser>(),
-        read::<user::ListUsers>(),
-    ],
-    unsupported: &["CreateLoginProfile", "EnableMFADevice"],
+    operations: OPERATIONS,
+    unsupported: unsupported::OPERATIONS,
 };
+
+const OPERATIONS: &[Operation] = &[
+    write::<user::CreateUser>(),
+    read::<user::GetUser>(),
+    read::<user::ListUsers>(),
+    write::<user::UpdateUser>(),
+    write::<user::DeleteUser>(),
+    write::<access_key::CreateAccessKey>(),
+    read::<access_key::ListAccessKeys>(),
+    write::<access_key::UpdateAccessKey>(),
+    write::<access_key::DeleteAccessKey>(),
+    read::<access_key::GetAccessKeyLastUsed>(),
+    write::<group::CreateGroup>(),
+    read::<group::GetGroup>(),
+    read::<group::ListGroups>(),
+    write::<group::UpdateGroup>(),
+    write::<group::DeleteGroup>(),
+    write::<membership::AddUserToGroup>(),
+    write::<membership::RemoveUserFromGroup>(),
+    read::<membership::ListGroupsForUser>(),
+    write::<role::CreateRole>(),
+    read::<role::GetRole>(),
+    read::<role::ListRoles>(),
+    read::<role::ListInstanceProfilesForRole>(),
+    write::<role::UpdateRole>(),
+    write::<role::UpdateRoleDescription>(),
+    write::<role::UpdateAssumeRolePolicy>(),
+    write::<role::DeleteRole>(),
+    write::<policy::CreatePolicy>(),
+    read::<policy::GetPolicy>(),
+    read::<policy::ListPolicies>(),
+    read::<policy::ListEntitiesForPolicy>(),
+    write::<policy::DeletePolicy>(),
+    write::<policy_version::CreatePolicyVersion>(),
+    read::<policy_version::GetPolicyVersion>(),
+    read::<policy_version::ListPolicyVersions>(),
+    write::<policy_version::SetDefaultPolicyVersion>(),
+    write::<policy_version::DeletePolicyVersion>(),
+    write::<inline::Put<User>>(),
+    read::<inline::Get<User>>(),
+    read::<inline::List<User>>(),
+    write::<inline::Delete<User>>(),
+    write::<inline::Put<Group>>(),
+    read::<inline::Get<Group>>(),
+    read::<inline::List<Group>>(),
+    write::<inline::Delete<Group>>(),
+    write::<inline::Put<Role>>(),
+    read::<inline::Get<Role>>(),
+    read::<inline::List<Role>>(),
+    write::<inline::Delete<Role>>(),
+    write::<attached::Attach<User>>(),
+    write::<attached::Detach<User>>(),
+    read::<attached::List<User>>(),
+    write::<attached::Attach<Group>>(),
+    write::<attached::Detach<Group>>(),
+    read::<attached::List<Group>>(),
+    write::<attached::Attach<Role>>(),
+    write::<attached::Detach<Role>>(),
+    read::<attached::List<Role>>(),
+    write::<tagging::TagIt<User>>(),
+    write::<tagging::Untag<User>>(),
+    read::<tagging::List<User>>(),
+    write::<tagging::TagIt<Role>>(),
+    write::<tagging::Untag<Role>>(),
+    read::<tagging::List<Role>>(),
+    write::<tagging::TagIt<ManagedPolicy>>(),
+    write::<tagging::Untag<ManagedPolicy>>(),
+    read::<tagging::List<ManagedPolicy>>(),
+    write::<boundary::Put<User>>(),
+    write::<boundary::Delete<User>>(),
+    write::<boundary::Put<Role>>(),
+    write::<boundary::Delete<Role>>(),
+    read::<account::GetAccountSummary>(),
+    read::<account::ListAccountAliases>(),
+    read::<authorization_details::GetAccountAuthorizationDetails>(),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{OPERATIONS, unsupported};
+
+    #[test]
+    fn no_operation_stands_in_the_tables_twice() {
+        let served = OPERATIONS.iter().map(|operation| operation.name);
+        let names: Vec<&str> = served.chain(unsupported::OPERATIONS.iter().copied()).collect();
+        let distinct: HashSet<&str> = names.iter().copied().collect();
+        assert_eq!(distinct.len(), names.len());
+    }
+}
