@@ -16,6 +16,15 @@ impl de::Error for ReadError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
+
+    /// In the words of AWS's query services, which spell members with a small first letter here.
+    fn missing_field(field: &'static str) -> Self {
+        let mut letters = field.chars();
+        let member: String = letters.next().iter().flat_map(|c| c.to_lowercase()).chain(letters).collect();
+        Self(format!(
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        ))
+    }
 }
 
 /// Reads `T` from the tree of a [`Form`](super::Form): text becomes a number or a boolean where `T` wants
@@ -166,7 +175,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_says_why() {
         let error = |tree| from_query::<Input>(&tree).unwrap_err().to_string();
-        assert_eq!(error(json!({})), "missing field `Name`");
+        assert_eq!(
+            error(json!({})),
+            "1 validation error detected: Value null at 'name' failed to satisfy constraint: Member must not be null"
+        );
         assert_eq!(error(json!({"Name": "x", "MaxItems": "many"})), "\"many\" is not a number in range");
         assert!(error(json!({"Name": {"a": "b"}})).contains("invalid type: map"));
     }
