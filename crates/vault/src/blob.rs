@@ -188,6 +188,12 @@ impl BlobStore {
     }
 
     /// Blocks.
+    pub(crate) fn exists(&self, id: BlobId) -> Result<bool, VaultError> {
+        let path = self.path(id);
+        self.disk.exists(&path).map_err(|error| VaultError::io("look for", &path, error))
+    }
+
+    /// Blocks.
     pub(crate) fn remove(&self, id: BlobId) {
         let path = self.path(id);
         match self.disk.remove_file(&path) {

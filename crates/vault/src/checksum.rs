@@ -124,7 +124,7 @@ pub struct Expected {
 }
 
 enum Running {
-    Crc(crc_fast::Digest),
+    Crc(Box<crc_fast::Digest>),
     Sha(digest::Context),
 }
 
@@ -150,7 +150,7 @@ impl Hasher {
             .into_iter()
             .map(|algorithm| {
                 let running = match (algorithm.crc(), algorithm) {
-                    (Some(crc), _) => Running::Crc(crc_fast::Digest::new(crc)),
+                    (Some(crc), _) => Running::Crc(Box::new(crc_fast::Digest::new(crc))),
                     (None, ChecksumAlgorithm::Sha1) => {
                         Running::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
                     }

@@ -199,6 +199,7 @@ impl Follower {
 
     async fn close(self, remover: tokio::task::JoinHandle<()>) -> Result<(), VaultError> {
         let Self { index, blobs, position, doomed, hold, .. } = self;
+        index.end();
         drop(doomed);
         let removed = remover.await.is_ok();
         blocking(move || {

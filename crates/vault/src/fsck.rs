@@ -1,8 +1,12 @@
 //! Checking the store against itself: index, blobs and buckets.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use crate::{
     Bucket, Vault, VaultError,
@@ -10,6 +14,7 @@ use crate::{
     follow::blocking,
     get::{inline_bytes, parts_of},
     id::{BlobId, UploadId},
+    lookup,
     multipart::PartRecord,
     object::{Body, Version},
     tables::{CURRENT, CurrentRow, FILES, IDS, INLINE, PARTS, UPLOADS, VERSIONS, decode_row, encode_row},
@@ -79,11 +84,24 @@ pub struct FsckReport {
     pub findings: Vec<Finding>,
 }
 
-struct Check<'a> {
+/// How long what looks wrong is given to turn out as work that was under way.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Bytes that were not as they should be at the first look.
+struct Suspect {
+    bucket: BucketId,
+    key: String,
+    body: Body,
+    finding: Finding,
+}
+
+/// What the rows of the index, as they were at one moment, lead to.
+struct FirstLook<'a> {
     vault: &'a Vault,
     read: &'a ReadTransaction,
-    names: std::collections::HashMap<BucketId, String>,
+    names: HashMap<BucketId, String>,
     report: FsckReport,
+    suspects: Vec<Suspect>,
     files: HashSet<BlobId>,
     inline: HashSet<u128>,
     uploads: HashSet<u128>,
@@ -91,19 +109,85 @@ struct Check<'a> {
 
 impl Vault {
     /// Checks everything against everything: each version's bytes against their checksum, the rows of the index
-    /// against each other, each blob against the index. It reads every byte; writes may go on meanwhile, and
-    /// what they change at that moment is looked at as it was when the check began, blobs removed meanwhile
-    /// excepted. For a verdict, check a store at rest.
+    /// against each other, each blob against the index. It reads every byte. Calls may go on meanwhile; what they
+    /// change is not reported.
     ///
     /// # Errors
     /// [`VaultError::IndexUnavailable`], [`VaultError::Index`], [`VaultError::Io`].
     pub async fn fsck(&self) -> Result<FsckReport, VaultError> {
+        let _swept = self.inner.sweeping.lock().await;
         let vault = self.clone();
-        blocking(move || vault.inner.index.read(|read| Check::of(&vault, read).run())).await
+        let look = blocking(move || {
+            let (mut report, suspects, files) =
+                vault.inner.index.read(|read| FirstLook::of(&vault, read).run())?;
+            let orphans = blobs_on_disk(&vault, &files, &mut report)?;
+            Ok((report, suspects, orphans))
+        });
+        let (mut report, suspects, orphans) = look.await?;
+        if suspects.is_empty() && orphans.is_empty() {
+            return Ok(report);
+        }
+        tokio::time::sleep(SECOND_LOOK).await;
+        let vault = self.clone();
+        blocking(move || {
+            for suspect in suspects {
+                if still_there(&vault, &suspect)? {
+                    report.findings.push(suspect.finding);
+                }
+            }
+            for blob in orphans {
+                if is_orphan(&vault, blob)? && vault.inner.blobs.exists(blob)? {
+                    report.findings.push(Finding::Orphan { blob: blob.to_string() });
+                }
+            }
+            Ok(report)
+        })
+        .await
     }
 }
 
-impl<'a> Check<'a> {
+/// Blobs that nothing refers to; files that are not ours are reported at once.
+fn blobs_on_disk(
+    vault: &Vault,
+    files: &HashSet<BlobId>,
+    report: &mut FsckReport,
+) -> Result<Vec<BlobId>, VaultError> {
+    let mut orphans = Vec::new();
+    for shard in 0..=u8::MAX {
+        let (blobs, strangers) = vault.inner.blobs.list(shard)?;
+        for blob in blobs {
+            if !files.contains(&blob) && is_orphan(vault, blob)? {
+                orphans.push(blob);
+            }
+        }
+        report.findings.extend(strangers.into_iter().map(|path| Finding::Stranger { path }));
+    }
+    Ok(orphans)
+}
+
+fn is_orphan(vault: &Vault, blob: BlobId) -> Result<bool, VaultError> {
+    Ok(!vault.inner.blobs.is_in_use(blob) && !vault.inner.index.refers_to(blob)?)
+}
+
+/// Whether the index still leads to the bytes that were damaged.
+fn still_there(vault: &Vault, suspect: &Suspect) -> Result<bool, VaultError> {
+    vault.inner.index.read(|read| {
+        Ok(match &suspect.finding {
+            Finding::DamagedVersion { version_id, .. } => {
+                match lookup::by_id(read, suspect.bucket, &suspect.key, version_id)? {
+                    Some(Version::Object(meta)) => meta.body == suspect.body,
+                    _ => false,
+                }
+            }
+            Finding::DamagedPart { upload_id, part_number, .. } => parts_of(read, *upload_id)?
+                .iter()
+                .any(|(number, part)| number == part_number && part.body == suspect.body),
+            _ => true,
+        })
+    })
+}
+
+impl<'a> FirstLook<'a> {
     fn of(vault: &'a Vault, read: &'a ReadTransaction) -> Self {
         let buckets = vault.inner.state.list::<Bucket>("");
         Self {
@@ -111,18 +195,18 @@ impl<'a> Check<'a> {
             read,
             names: buckets.into_iter().map(|(name, bucket)| (bucket.id, name)).collect(),
             report: FsckReport::default(),
+            suspects: Vec::new(),
             files: HashSet::new(),
             inline: HashSet::new(),
             uploads: HashSet::new(),
         }
     }
 
-    fn run(mut self) -> Result<FsckReport, VaultError> {
+    fn run(mut self) -> Result<(FsckReport, Vec<Suspect>, HashSet<BlobId>), VaultError> {
         self.versions()?;
         self.uploads()?;
         self.rows_without_owner()?;
-        self.blobs_on_disk()?;
-        Ok(self.report)
+        Ok((self.report, self.suspects, self.files))
     }
 
     fn find(&mut self, finding: Finding) {
@@ -133,13 +217,12 @@ impl<'a> Check<'a> {
         let table = self.read.open_table(VERSIONS)?;
         let ids = self.read.open_table(IDS)?;
         let mut newest: Option<(BucketId, Vec<u8>)> = None;
-        let mut count = 0_u64;
         for row in table.iter()? {
             let (place, value) = row?;
             let (bucket, bytes, age) = place.value();
             let key = String::from_utf8_lossy(bytes).into_owned();
             let version: Version = decode_row(value.value())?;
-            count += 1;
+            self.report.versions += 1;
             if !self.names.contains_key(&bucket) {
                 self.find(Finding::NoBucket { bucket, key: key.clone() });
             }
@@ -151,21 +234,21 @@ impl<'a> Check<'a> {
                 self.current(bucket, bytes, &version)?;
                 newest = Some((bucket, bytes.to_vec()));
             }
-            if let Version::Object(meta) = &version
+            if let Version::Object(meta) = version
                 && let Err(problem) = self.body(&meta.body, meta.size)
             {
-                let bucket = self.names.get(&bucket).cloned().unwrap_or_else(|| bucket.to_string());
+                let name = self.names.get(&bucket).cloned().unwrap_or_else(|| bucket.to_string());
                 let problem = problem.to_string();
-                self.find(Finding::DamagedVersion {
-                    bucket,
-                    key,
-                    version_id: meta.version_id.clone(),
+                let finding = Finding::DamagedVersion {
+                    bucket: name,
+                    key: key.clone(),
+                    version_id: meta.version_id,
                     problem,
-                });
+                };
+                self.suspects.push(Suspect { bucket, key, body: meta.body, finding });
             }
         }
-        self.report.versions = count;
-        if count != redb::ReadableTableMetadata::len(&ids)? {
+        if self.report.versions != ids.len()? {
             self.find(Finding::IndexDisagrees { place: "ids without versions".to_owned() });
         }
         Ok(())
@@ -212,12 +295,15 @@ impl<'a> Check<'a> {
     fn uploads(&mut self) -> Result<(), VaultError> {
         let table = self.read.open_table(UPLOADS)?;
         for row in table.iter()? {
-            let (_, _, upload) = row?.0.value();
+            let (place, _) = row?;
+            let (bucket, key, upload) = place.value();
+            let (key, upload_id) = (String::from_utf8_lossy(key).into_owned(), UploadId(upload));
             self.uploads.insert(upload);
-            for (part_number, PartRecord { body, size, .. }) in parts_of(self.read, UploadId(upload))? {
+            for (part_number, PartRecord { body, size, .. }) in parts_of(self.read, upload_id)? {
                 if let Err(problem) = self.body(&body, size) {
                     let problem = problem.to_string();
-                    self.find(Finding::DamagedPart { upload_id: UploadId(upload), part_number, problem });
+                    let finding = Finding::DamagedPart { upload_id, part_number, problem };
+                    self.suspects.push(Suspect { bucket, key: key.clone(), body, finding });
                 }
             }
         }
@@ -242,21 +328,6 @@ impl<'a> Check<'a> {
             let blob = BlobId(row?.0.value());
             if !self.files.contains(&blob) {
                 self.find(Finding::IndexDisagrees { place: format!("file {blob}") });
-            }
-        }
-        Ok(())
-    }
-
-    fn blobs_on_disk(&mut self) -> Result<(), VaultError> {
-        for shard in 0..=u8::MAX {
-            let (blobs, strangers) = self.vault.inner.blobs.list(shard)?;
-            for blob in blobs {
-                if !self.files.contains(&blob) && !self.vault.inner.blobs.is_in_use(blob) {
-                    self.find(Finding::Orphan { blob: blob.to_string() });
-                }
-            }
-            for path in strangers {
-                self.find(Finding::Stranger { path });
             }
         }
         Ok(())

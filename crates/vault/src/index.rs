@@ -38,9 +38,17 @@ pub(crate) struct Index {
     cache_bytes: usize,
     /// `None` while it is being opened again after a failure.
     database: RwLock<Option<Database>>,
-    applied: watch::Sender<Seq>,
+    progress: watch::Sender<Progress>,
     /// Held by the one who writes.
     writer: Mutex<()>,
+}
+
+/// How far the index is.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    applied: Seq,
+    /// Nobody applies facts any more.
+    over: bool,
 }
 
 /// What opening the database found.
@@ -57,7 +65,7 @@ impl Index {
             disk,
             cache_bytes,
             database: RwLock::new(None),
-            applied: watch::Sender::new(Seq(0)),
+            progress: watch::Sender::new(Progress { applied: Seq(0), over: false }),
             writer: Mutex::new(()),
         }
     }
@@ -98,13 +106,7 @@ impl Index {
     /// Lets everybody read the database, which has the facts up to `applied`.
     pub(crate) fn install(&self, database: Database, applied: Seq) {
         *self.database.write() = Some(database);
-        self.applied.send_if_modified(|now| {
-            let newer = applied > *now;
-            if newer {
-                *now = applied;
-            }
-            newer
-        });
+        self.progress.send_modify(|progress| progress.applied = progress.applied.max(applied));
     }
 
     /// Closes the database after a failure; what was not synced is forgotten.
@@ -120,7 +122,7 @@ impl Index {
         let applied = apply(database.as_ref().ok_or(VaultError::IndexUnavailable)?, items, durable)?;
         drop(database);
         if let Some(last) = items.last() {
-            self.applied.send_replace(last.seq);
+            self.progress.send_modify(|progress| progress.applied = last.seq);
         }
         Ok(applied)
     }
@@ -147,13 +149,21 @@ impl Index {
 
     /// Waits until the facts of this entry are visible.
     pub(crate) async fn reached(&self, seq: Seq) -> Result<(), VaultError> {
-        let mut applied = self.applied.subscribe();
-        applied.wait_for(|applied| *applied >= seq).await.map_err(|_| VaultError::Closing)?;
-        Ok(())
+        let mut progress = self.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.applied >= seq || progress.over).await;
+        match reached {
+            Ok(progress) if progress.applied >= seq => Ok(()),
+            _ => Err(VaultError::NotAppliedYet),
+        }
+    }
+
+    /// Nobody will apply facts any more: whoever waits for one hears so.
+    pub(crate) fn end(&self) {
+        self.progress.send_modify(|progress| progress.over = true);
     }
 
     pub(crate) fn applied(&self) -> Seq {
-        *self.applied.borrow()
+        self.progress.borrow().applied
     }
 
     pub(crate) fn is_bucket_empty(&self, bucket: BucketId) -> Result<bool, VaultError> {

@@ -1,6 +1,6 @@
 //! Removing blobs that nobody refers to: what a crash left of uploads that were not committed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{Vault, VaultError, follow::blocking};
 
@@ -22,6 +22,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Io`], [`VaultError::IndexUnavailable`].
     pub async fn sweep(&self) -> Result<Swept, VaultError> {
+        let _alone = self.inner.sweeping.lock().await;
+        self.sweep_all().await
+    }
+
+    async fn sweep_all(&self) -> Result<Swept, VaultError> {
         let mut swept = Swept::default();
         // Whatever becomes an orphan from here on is a task of the next sweep.
         self.inner.blobs.set_orphans(false);
@@ -47,16 +52,18 @@ impl Vault {
         Ok(swept)
     }
 
-    pub(crate) fn sweep_in_background(&self) {
-        let vault = self.clone();
+    /// Sweeps in the background. A check that is asked for meanwhile waits for it.
+    pub(crate) async fn sweep_in_background(&self) {
+        let (vault, alone) = (self.clone(), Arc::clone(&self.inner.sweeping).lock_owned().await);
         tokio::spawn(async move {
-            match vault.sweep().await {
+            match vault.sweep_all().await {
                 Ok(swept) if swept.removed > 0 => {
                     tracing::info!(removed = swept.removed, "blobs left by a crash are removed");
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "blobs left by a crash were not looked for to the end"),
             }
+            drop(alone);
         });
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) uploads: SharedLocks,
     pub(crate) keys: ExclusiveLocks,
     pub(crate) policies: PolicyCache,
+    /// Held while blobs are swept or checked.
+    pub(crate) sweeping: Arc<tokio::sync::Mutex<()>>,
     stop: mpsc::Sender<Stop>,
 }
 
@@ -112,11 +114,12 @@ impl Vault {
             uploads: SharedLocks::default(),
             keys: ExclusiveLocks::default(),
             policies: PolicyCache::default(),
+            sweeping: Arc::default(),
             stop,
         };
         let vault = Self { inner: Arc::new(inner) };
         if !clean {
-            vault.sweep_in_background();
+            vault.sweep_in_background().await;
         }
         Ok(vault)
     }

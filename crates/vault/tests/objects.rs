@@ -1,5 +1,7 @@
 //! Putting, reading and deleting objects in a bucket without versioning.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+
 mod support;
 
 use std::collections::BTreeMap;
