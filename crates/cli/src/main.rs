@@ -1,9 +1,14 @@
 //! `opentrail`: the server and the tools around it, in one binary.
 
+mod client;
 mod durations;
+mod import;
+mod lookup;
+mod output;
 mod serve;
+mod validate;
 
-use std::process::ExitCode;
+use std::{fmt::Display, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +27,12 @@ struct Arguments {
 enum Command {
     /// Run the server
     Serve(Box<serve::ServeArguments>),
+    /// Bring in records from files, folders and buckets
+    Import(import::ImportArguments),
+    /// Search event history: several attributes, substrings, all regions
+    Lookup(lookup::LookupArguments),
+    /// Prove that log files are as they were delivered
+    Validate(Box<validate::ValidateArguments>),
     /// Print the version
     Version,
 }
@@ -29,9 +40,30 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
+        Command::Import(arguments) => finish(import::run(arguments)),
+        Command::Lookup(arguments) => finish(lookup::run(arguments)),
+        Command::Validate(arguments) => finish(validate::run(*arguments)),
         Command::Version => {
             println!("opentrail {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Runs a command to its end; what goes wrong is told on standard error.
+fn finish<E: Display>(command: impl Future<Output = Result<ExitCode, E>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("opentrail: can't start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("opentrail: {error}");
+            ExitCode::FAILURE
         }
     }
 }

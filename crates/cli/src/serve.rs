@@ -47,10 +47,21 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "OPENTRAIL_HISTORY_RETENTION", default_value = "90d", value_parser = retention, value_name = "DURATION")]
     history_retention: Retention,
     /// Root's access key id; drawn at first start if absent
-    #[arg(long, env = "OPENTRAIL_ROOT_ACCESS_KEY_ID", value_name = "ID", requires = "root_secret_access_key")]
+    #[arg(
+        long,
+        env = "OPENTRAIL_ROOT_ACCESS_KEY_ID",
+        value_name = "ID",
+        requires = "root_secret_access_key"
+    )]
     root_access_key_id: Option<String>,
     /// Root's secret access key
-    #[arg(long, env = "OPENTRAIL_ROOT_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true, requires = "root_access_key_id")]
+    #[arg(
+        long,
+        env = "OPENTRAIL_ROOT_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        hide_env_values = true,
+        requires = "root_access_key_id"
+    )]
     root_secret_access_key: Option<String>,
     /// The key that seals all secrets, 64 hexadecimal digits; a file in the data folder if absent
     #[arg(long, env = "OPENTRAIL_MASTER_KEY", value_name = "HEX", hide_env_values = true, value_parser = master_key)]

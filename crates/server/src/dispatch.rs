@@ -14,9 +14,10 @@ use crate::{
 
 /// Runs an operation that reads. Its record is durable before its answer leaves.
 pub(crate) async fn read<O: Read>(call: &Call, params: Value) -> Outcome {
-    let (trace, input) = match open::<O>(call, true, &params) {
-        Ok(opened) => opened,
-        Err((trace, fault)) => return Err(trace.failed(call, fault).await),
+    let mut trace = Trace::new(O::NAME, true, O::SECRETS);
+    let input = match open::<O>(call, &mut trace, &params) {
+        Ok(input) => input,
+        Err(fault) => return Err(trace.failed(call, fault).await),
     };
     match O::act(input, call).await {
         Ok(output) => {
@@ -32,9 +33,10 @@ pub(crate) async fn read<O: Read>(call: &Call, params: Value) -> Outcome {
 /// Runs an operation that writes. Its change and its record are one journal entry, durable before its
 /// answer leaves; where the entry can't be written, the change has not happened.
 pub(crate) async fn write<O: Write>(call: &Call, params: Value) -> Outcome {
-    let (trace, input) = match open::<O>(call, false, &params) {
-        Ok(opened) => opened,
-        Err((trace, fault)) => return Err(trace.failed(call, fault).await),
+    let mut trace = Trace::new(O::NAME, false, O::SECRETS);
+    let input = match open::<O>(call, &mut trace, &params) {
+        Ok(input) => input,
+        Err(fault) => return Err(trace.failed(call, fault).await),
     };
     if let Err(fault) = O::prepare(&input, call).await {
         return Err(trace.failed(call, fault).await);
@@ -55,27 +57,15 @@ pub(crate) async fn write<O: Write>(call: &Call, params: Value) -> Outcome {
     }
 }
 
-/// Decodes the input and asks for permission. The trace comes back either way, for the record.
-fn open<O: Described>(
-    call: &Call,
-    read_only: bool,
-    params: &Value,
-) -> Result<(Trace, O::Input), (Trace, Fault)> {
-    let trace = Trace::new(O::NAME, read_only, O::SECRETS);
-    let input = match decode::<O>(call, params) {
-        Ok(input) => input,
-        Err(fault) => return Err((trace, fault)),
-    };
-    let trace = match value::to_value(&input) {
-        Ok(tree) => trace
-            .parameters(value::to_record(&tree, call.service.record_times))
-            .touching(O::touched(&input, call), call),
-        Err(_) => trace,
-    };
-    match permit::<O>(call, &input) {
-        Ok(()) => Ok((trace, input)),
-        Err(fault) => Err((trace, fault)),
+/// Decodes the input and asks for permission; the trace learns what was asked for either way.
+fn open<O: Described>(call: &Call, trace: &mut Trace, params: &Value) -> Result<O::Input, Fault> {
+    let input = decode::<O>(call, params)?;
+    if let Ok(tree) = value::to_value(&input) {
+        trace.set_parameters(value::to_record(&tree, call.service.record_times));
+        trace.set_resources(O::touched(&input, call), call);
     }
+    permit::<O>(call, &input)?;
+    Ok(input)
 }
 
 fn decode<O: Described>(call: &Call, params: &Value) -> Result<O::Input, Fault> {
@@ -100,10 +90,10 @@ fn permit<O: Described>(call: &Call, input: &O::Input) -> Result<(), Fault> {
     let resource = O::resource(input, call)?;
     let mut context = call.arrival.context(&call.region);
     O::context(input, call, &mut context);
-    let verdict = call.rooms.identity.authorize(
-        &call.caller,
-        &Ask { action: &action, resource: &resource, context, ..Ask::default() },
-    );
+    let verdict = call
+        .rooms
+        .identity
+        .authorize(&call.caller, &Ask { action: &action, resource: &resource, context, ..Ask::default() });
     verdict.into_result().map_err(|denial| call.fault(Common::AccessDenied, denial.to_string()))
 }
 

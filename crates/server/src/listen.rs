@@ -92,13 +92,8 @@ async fn welcome(
     }
 }
 
-async fn converse<S>(
-    stream: S,
-    peer: Peer,
-    router: Router,
-    watcher: Watcher,
-    seat: OwnedSemaphorePermit,
-) where
+async fn converse<S>(stream: S, peer: Peer, router: Router, watcher: Watcher, seat: OwnedSemaphorePermit)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {

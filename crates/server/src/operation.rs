@@ -85,10 +85,18 @@ pub(crate) struct Operation {
 
 /// The table line of an operation that reads.
 pub(crate) const fn read<O: Read>() -> Operation {
-    Operation { name: O::NAME, read_only: true, run: |call, input| Box::pin(dispatch::read::<O>(call, input)) }
+    Operation {
+        name: O::NAME,
+        read_only: true,
+        run: |call, input| Box::pin(dispatch::read::<O>(call, input)),
+    }
 }
 
 /// The table line of an operation that writes.
 pub(crate) const fn write<O: Write>() -> Operation {
-    Operation { name: O::NAME, read_only: false, run: |call, input| Box::pin(dispatch::write::<O>(call, input)) }
+    Operation {
+        name: O::NAME,
+        read_only: false,
+        run: |call, input| Box::pin(dispatch::write::<O>(call, input)),
+    }
 }

@@ -148,17 +148,16 @@ impl Trace {
     }
 
     /// Sets `requestParameters`; an input without members is null there.
-    pub(crate) fn parameters(mut self, mut parameters: Value) -> Self {
+    pub(crate) fn set_parameters(&mut self, mut parameters: Value) {
         remove_secrets(&mut parameters, self.secrets);
-        self.parameters = Some(parameters).filter(|p| p.as_object().is_none_or(|members| !members.is_empty()));
-        self
+        self.parameters =
+            Some(parameters).filter(|p| p.as_object().is_none_or(|members| !members.is_empty()));
     }
 
-    /// Sets `resources`.
-    pub(crate) fn touching(mut self, resources: Vec<RecordResource>, call: &Call) -> Self {
+    /// Sets `resources`, and whose record it is besides the caller's.
+    pub(crate) fn set_resources(&mut self, resources: Vec<RecordResource>, call: &Call) {
         self.other_account = resources.iter().find_map(|r| r.account_id.filter(|id| *id != call.account));
         self.resources = resources;
-        self
     }
 
     /// The events of this call, with its outcome.

@@ -10,13 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    door,
-    error::ServerError,
-    health, listen,
-    options::Options,
-    rooms::Rooms,
-    startup,
-    welcome::Welcome,
+    door, error::ServerError, health, listen, options::Options, rooms::Rooms, startup, welcome::Welcome,
 };
 
 /// How long delivery rests after it stopped by itself.

@@ -133,7 +133,8 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
         },
     )
     .await?;
-    let archive_options = ArchiveOptions { retention: options.history_retention, ..ArchiveOptions::default() };
+    let archive_options =
+        ArchiveOptions { retention: options.history_retention, ..ArchiveOptions::default() };
     let archive = Archive::open(&folder("archive"), &state, disk, archive_options).await?;
     Ok(Rooms {
         state,
@@ -159,9 +160,10 @@ async fn root_credentials(
     home: AccountId,
     given: Option<RootCredentials>,
 ) -> Result<(RootCredentials, bool), ServerError> {
-    let kept = identity
-        .operator_credentials(home)?
-        .map(|(access_key_id, secret)| RootCredentials { access_key_id, secret_access_key: secret.to_string() });
+    let kept = identity.operator_credentials(home)?.map(|(access_key_id, secret)| RootCredentials {
+        access_key_id,
+        secret_access_key: secret.to_string(),
+    });
     let is_new = given.is_none() && kept.is_none();
     let root = given.or(kept).unwrap_or_else(drawn);
     identity.ensure_root(home, &root.access_key_id, &root.secret_access_key).await?;

@@ -16,7 +16,12 @@ use crate::{
 };
 
 /// The response to a call of an operation.
-pub(crate) fn of_outcome(service: &Service, operation: &str, arrival: &Arrival, outcome: &Outcome) -> Response<Body> {
+pub(crate) fn of_outcome(
+    service: &Service,
+    operation: &str,
+    arrival: &Arrival,
+    outcome: &Outcome,
+) -> Response<Body> {
     match outcome {
         Ok(output) => {
             let body = match service.dialect {
@@ -30,7 +35,12 @@ pub(crate) fn of_outcome(service: &Service, operation: &str, arrival: &Arrival, 
 }
 
 /// The response to a call that failed.
-pub(crate) fn of_fault(dialect: Dialect, namespace: &str, arrival: &Arrival, fault: &Fault) -> Response<Body> {
+pub(crate) fn of_fault(
+    dialect: Dialect,
+    namespace: &str,
+    arrival: &Arrival,
+    fault: &Fault,
+) -> Response<Body> {
     let body = match dialect {
         Dialect::Query => {
             let blame = if fault.is_senders() { Blame::Sender } else { Blame::Receiver };

@@ -15,8 +15,8 @@ use crate::{
 /// A request whose sender did not prove who it is.
 pub(crate) struct Stranger {
     pub(crate) fault: Fault,
-    /// The credentials that were named and exist, although the signature does not hold.
-    claimed: Option<Caller>,
+    /// The account of the credentials that were named and exist, although the signature does not hold.
+    claimed: Option<AccountId>,
     access_key_id: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Stranger {
 
     /// The account that hears of the attempt: the owner of the key that was named, else the first one.
     pub(crate) fn account(&self, rooms: &Rooms) -> AccountId {
-        self.claimed.as_ref().and_then(|caller| caller.principal.account()).unwrap_or(rooms.home)
+        self.claimed.unwrap_or(rooms.home)
     }
 
     /// The sender as a record shows it: an unproven name is not a name.
@@ -56,15 +56,19 @@ pub(crate) fn authenticate(
         .identity
         .credential(signed.access_key_id(), signed.session_token(), arrival.at)
         .map_err(|error| Stranger {
-            fault: Fault::of_identity(error.into(), dialect),
+            fault: Fault::of_identity(error, dialect),
             claimed: None,
             access_key_id: access_key_id.clone(),
         })?;
     match signed.verify(parts, &credential.secret, arrival.at, body_sha256) {
-        Ok(verified) => Ok((credential.caller, verified)),
+        Ok(verified) => {
+            let (service, region) = (signed.service(), signed.region());
+            rooms.identity.note_use(&credential.caller, service, region, arrival.at);
+            Ok((credential.caller, verified))
+        }
         Err(error) => Err(Stranger {
             fault: Fault::of_signature(&error, dialect),
-            claimed: Some(credential.caller),
+            claimed: credential.caller.principal.account(),
             access_key_id,
         }),
     }

@@ -15,12 +15,7 @@ mod route;
 
 use std::sync::Arc;
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::Request,
-    response::Response,
-};
+use axum::{body::Body, extract::State, http::Request, response::Response};
 
 use self::route::Route;
 use crate::{call::Arrival, rooms::Rooms, s3};

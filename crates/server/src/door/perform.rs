@@ -34,7 +34,12 @@ pub(super) struct Request {
 }
 
 /// Runs a call and answers it.
-pub(super) async fn perform(rooms: Arc<Rooms>, parts: &Parts, arrival: Arrival, request: Request) -> Response<Body> {
+pub(super) async fn perform(
+    rooms: Arc<Rooms>,
+    parts: &Parts,
+    arrival: Arrival,
+    request: Request,
+) -> Response<Body> {
     let service = request.service;
     let (caller, region) = match identify(&rooms, parts, &arrival, &request) {
         Ok(known) => known,
@@ -50,20 +55,27 @@ pub(super) async fn perform(rooms: Arc<Rooms>, parts: &Parts, arrival: Arrival, 
     answer::of_outcome(service, &operation, &call.arrival, &outcome)
 }
 
-fn identify(rooms: &Rooms, parts: &Parts, arrival: &Arrival, request: &Request) -> Result<(Caller, Region), Stranger> {
+fn identify(
+    rooms: &Rooms,
+    parts: &Parts,
+    arrival: &Arrival,
+    request: &Request,
+) -> Result<(Caller, Region), Stranger> {
     let dialect = request.service.dialect;
     let common = |kind, message: &str| Stranger::nobody(Fault::common(kind, dialect, message));
     let signed = signed(parts, dialect)?
         .ok_or_else(|| common(Common::Unsigned, "Request is missing Authentication Token"))?;
     if signed.service() != request.service.name {
-        let message =
-            format!("Credential should be scoped to correct service: '{}'.", request.service.name);
+        let message = format!("Credential should be scoped to correct service: '{}'.", request.service.name);
         return Err(common(Common::WrongScope, &message));
     }
     let region: Region = signed
         .region()
         .parse()
         .map_err(|_| common(Common::WrongScope, "Credential should be scoped to a valid region."))?;
+    if signed.payload().is_streaming() {
+        return Err(common(Common::Malformed, "The body of this call may not be sent in signed chunks."));
+    }
     let digest = sha256(&request.bytes);
     let (caller, _) = authenticate(rooms, &signed, parts, arrival, Some(digest), dialect)?;
     Ok((caller, region))
@@ -75,7 +87,10 @@ async fn run(call: &Call, request: Request) -> Outcome {
         let fault = if known {
             call.fault(Common::Unsupported, format!("opentrail does not support {}.", request.operation))
         } else {
-            call.fault(Common::UnknownOperation, format!("Could not find operation {}.", shown(&request.operation)))
+            call.fault(
+                Common::UnknownOperation,
+                format!("Could not find operation {}.", shown(&request.operation)),
+            )
         };
         return Err(unrun(call, &request.operation, fault).await);
     };
@@ -128,6 +143,8 @@ async fn refuse(rooms: &Rooms, arrival: &Arrival, request: &Request, stranger: &
 
 /// An operation's name fit for a record: what a stranger sent may be anything.
 fn shown(operation: &str) -> &str {
-    let of_form = !operation.is_empty() && operation.len() <= 128 && operation.bytes().all(|b| b.is_ascii_alphanumeric());
+    let of_form = !operation.is_empty()
+        && operation.len() <= 128
+        && operation.bytes().all(|b| b.is_ascii_alphanumeric());
     if of_form { operation } else { "UnknownOperation" }
 }

@@ -30,7 +30,11 @@ pub(super) async fn enter(visit: Visit, service: Option<&'static Service>) -> Re
     let version = form.as_ref().ok().and_then(|form| form.version.as_deref());
     let Some(service) = service.or_else(|| of_version(version)) else {
         let fault = form.err().unwrap_or_else(|| {
-            Fault::common(Common::UnknownOperation, Dialect::Query, "The Version names no service of opentrail.")
+            Fault::common(
+                Common::UnknownOperation,
+                Dialect::Query,
+                "The Version names no service of opentrail.",
+            )
         });
         return answer::of_fault(Dialect::Query, "https://opentrail/", &arrival, &fault);
     };

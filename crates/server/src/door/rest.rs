@@ -21,7 +21,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// Answers a call of the service `opentrail`.
 pub(super) async fn enter(visit: Visit) -> Response<Body> {
     let Some(operation) = events::routed(&visit.parts.method, visit.parts.uri.path()) else {
-        let message = format!("{} {} is no operation of opentrail.", visit.parts.method, visit.parts.uri.path());
+        let message =
+            format!("{} {} is no operation of opentrail.", visit.parts.method, visit.parts.uri.path());
         let fault = Fault::common(Common::UnknownOperation, Dialect::Rest, message);
         return answer::of_fault(Dialect::Rest, "", &visit.arrival, &fault);
     };
@@ -45,7 +46,11 @@ fn in_body(bytes: &Bytes) -> Result<Value, Fault> {
 }
 
 fn in_query(parts: &http::request::Parts) -> Result<Value, Fault> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or(""))
-        .map_err(|_| Fault::common(Common::Malformed, Dialect::Rest, "The query string is not well-formed."))?;
-    Ok(Value::Object(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>()))
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_str(parts.uri.query().unwrap_or("")).map_err(|_| {
+            Fault::common(Common::Malformed, Dialect::Rest, "The query string is not well-formed.")
+        })?;
+    Ok(Value::Object(
+        pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>(),
+    ))
 }

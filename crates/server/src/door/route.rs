@@ -54,6 +54,7 @@ fn is_form(parts: &Parts) -> bool {
         .headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    let asks = parts.uri.query().is_some_and(|query| query.starts_with("Action=") || query.contains("&Action="));
+    let asks =
+        parts.uri.query().is_some_and(|query| query.starts_with("Action=") || query.contains("&Action="));
     parts.uri.path() == "/" && ((parts.method == Method::POST && form) || asks)
 }

@@ -67,7 +67,11 @@ pub(crate) fn sort(body: Bytes) -> (Vec<Event>, Vec<Rejected>) {
 ///
 /// # Errors
 /// Those of the journal. What was accepted before stays; sending the same upload again is safe.
-pub(crate) async fn admit(rooms: &Rooms, owner: AccountId, events: Vec<Event>) -> Result<Admitted, NotAdmitted> {
+pub(crate) async fn admit(
+    rooms: &Rooms,
+    owner: AccountId,
+    events: Vec<Event>,
+) -> Result<Admitted, NotAdmitted> {
     let mut admitted = Admitted::default();
     let mut in_upload = HashSet::with_capacity(events.len());
     let mut waiting: Vec<Event> = Vec::with_capacity(events.len());

@@ -53,7 +53,8 @@ pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
     let outcome = match unrecorded {
         Some(fault) => Err(fault),
         None => outcome.and_then(|admitted| {
-            value::to_value(&admitted).map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string()))
+            value::to_value(&admitted)
+                .map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string()))
         }),
     };
     answer::of_outcome(&SERVICE, PUT_EVENTS, &arrival, &outcome)
@@ -69,12 +70,18 @@ fn identify(
     let signed = door::signed(parts, Dialect::Rest)?
         .ok_or_else(|| common(Common::Unsigned, "Request is missing Authentication Token"))?;
     if signed.service() != SERVICE.name {
-        return Err(common(Common::WrongScope, "Credential should be scoped to correct service: 'opentrail'."));
+        return Err(common(
+            Common::WrongScope,
+            "Credential should be scoped to correct service: 'opentrail'.",
+        ));
     }
     let region = signed
         .region()
         .parse()
         .map_err(|_| common(Common::WrongScope, "Credential should be scoped to a valid region."))?;
+    if signed.payload().is_streaming() {
+        return Err(common(Common::Malformed, "The body of this call may not be sent in signed chunks."));
+    }
     let digest = door::sha256(bytes);
     let (caller, _) = door::authenticate(rooms, &signed, parts, arrival, Some(digest), Dialect::Rest)?;
     Ok((caller, region))
@@ -133,9 +140,11 @@ fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Reject
     }
     match read {
         Ok(_) => Ok(admission::sort(unpacked.into())),
-        Err(error) => {
-            Err(Fault::common(Common::Malformed, Dialect::Rest, format!("The body is not whole gzip: {error}")))
-        }
+        Err(error) => Err(Fault::common(
+            Common::Malformed,
+            Dialect::Rest,
+            format!("The body is not whole gzip: {error}"),
+        )),
     }
 }
 

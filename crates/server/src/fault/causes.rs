@@ -13,9 +13,11 @@ impl Fault {
             StateError::Refused { .. } | StateError::TooLong(_) => {
                 Self::common(Common::TooLarge, dialect, error.to_string())
             }
-            _ if error.is_retryable() => {
-                Self::common(Common::Unavailable, dialect, "There is no space to record the call; try again later.")
-            }
+            _ if error.is_retryable() => Self::common(
+                Common::Unavailable,
+                dialect,
+                "There is no space to record the call; try again later.",
+            ),
             StateError::Journal(_) | StateError::Interrupted => {
                 tracing::error!(%error, "a call can't be recorded");
                 Self::common(Common::Unavailable, dialect, "The call can't be recorded at the moment.")
@@ -60,10 +62,13 @@ impl Fault {
         let (code, status) = match (error, dialect) {
             (Cause::ExpiredSession, Dialect::S3) => ("ExpiredToken", Status::BAD_REQUEST),
             (Cause::ExpiredSession, Dialect::Query) => ("ExpiredToken", Status::FORBIDDEN),
-            (Cause::ExpiredSession, Dialect::Json | Dialect::Rest) => ("ExpiredTokenException", Status::BAD_REQUEST),
-            (Cause::UnknownAccessKey | Cause::InactiveAccessKey | Cause::SessionTokenMissing, Dialect::S3) => {
-                ("InvalidAccessKeyId", Status::FORBIDDEN)
+            (Cause::ExpiredSession, Dialect::Json | Dialect::Rest) => {
+                ("ExpiredTokenException", Status::BAD_REQUEST)
             }
+            (
+                Cause::UnknownAccessKey | Cause::InactiveAccessKey | Cause::SessionTokenMissing,
+                Dialect::S3,
+            ) => ("InvalidAccessKeyId", Status::FORBIDDEN),
             (_, Dialect::S3) => ("InvalidToken", Status::BAD_REQUEST),
             (_, Dialect::Query) => ("InvalidClientTokenId", Status::FORBIDDEN),
             (_, Dialect::Json | Dialect::Rest) => ("UnrecognizedClientException", Status::BAD_REQUEST),
@@ -75,6 +80,6 @@ impl Fault {
     pub(crate) fn of_signature(error: &SignatureError, dialect: Dialect) -> Self {
         let (code, status) = error.code(dialect.family());
         let status = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::FORBIDDEN);
-        Self::exact(code, status, error.to_string())
+        Self::exact(code, status, error.message(dialect.family()))
     }
 }

@@ -49,13 +49,17 @@ impl Common {
             (Self::Invalid, Json | Rest) => ("ValidationException", BAD),
             (Self::Invalid, Query) => ("ValidationError", BAD),
             (Self::Invalid, S3) => ("InvalidArgument", BAD),
-            (Self::TooLarge, Json | Rest) => ("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE),
+            (Self::TooLarge, Json | Rest) => {
+                ("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE)
+            }
             (Self::TooLarge, Query) => ("RequestEntityTooLarge", StatusCode::PAYLOAD_TOO_LARGE),
             (Self::TooLarge, S3) => ("EntityTooLarge", BAD),
             (Self::Unsupported, Json | Rest) => ("UnsupportedOperationException", BAD),
             (Self::Unsupported, Query) => ("UnsupportedOperation", BAD),
             (Self::Unsupported, S3) => ("NotImplemented", StatusCode::NOT_IMPLEMENTED),
-            (Self::Unavailable, Json | Rest) => ("ServiceUnavailableException", StatusCode::SERVICE_UNAVAILABLE),
+            (Self::Unavailable, Json | Rest) => {
+                ("ServiceUnavailableException", StatusCode::SERVICE_UNAVAILABLE)
+            }
             (Self::Unavailable, Query) => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
             (Self::Unavailable, S3) => ("SlowDown", StatusCode::SERVICE_UNAVAILABLE),
             (Self::Internal, Json | Rest | Query) => ("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR),

@@ -136,7 +136,8 @@ fn of_vault(error: VaultError) -> StoreError {
 impl LogReader for Embedded {
     async fn get(&self, bucket: &str, key: &str) -> Result<StoredFile, StoreError> {
         let object = self.vault.get(bucket, key, None).map_err(of_vault)?;
-        let metadata = object.meta().object.headers.metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let metadata =
+            object.meta().object.headers.metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let body = object.bytes(0..object.meta().size).await.map_err(of_vault)?;
         Ok(StoredFile { body, metadata })
     }
@@ -180,7 +181,8 @@ impl LogStore for Embedded {
     ) -> Result<(), StoreError> {
         let bucket = self.bucket(bucket)?;
         let errand = Errand { bucket: &bucket, trail_arn, account };
-        let folder = prefix.filter(|prefix| !prefix.is_empty()).map_or(String::new(), |prefix| format!("{prefix}/"));
+        let folder =
+            prefix.filter(|prefix| !prefix.is_empty()).map_or(String::new(), |prefix| format!("{prefix}/"));
         let probe = format!("{folder}AWSLogs/{account}/{}", Utc::now().format("CloudTrail/%Y/%m/%d/check"));
         let reads = self.may(&errand, "s3:GetBucketAcl", &arn(&bucket.name, None))?;
         let writes = self.may(&errand, "s3:PutObject", &arn(&bucket.name, Some(&probe)))?;

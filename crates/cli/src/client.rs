@@ -1,0 +1,189 @@
+//! A signed client of the server's own API.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use opentrail_wire::sigv4::{self, Credentials};
+use reqwest::{Method, StatusCode, Url};
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// Tries of one request where the server is away or asks to wait.
+const TRIES: u32 = 8;
+/// The first pause between tries; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest wait for an answer.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Which server, as whom: what `source opentrail-data/client.env` sets.
+#[derive(Args, Clone)]
+pub(crate) struct ServerArguments {
+    /// The server's URL
+    #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:7400", value_name = "URL")]
+    pub(crate) endpoint: String,
+    /// Access key id
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "ID", required = true)]
+    pub(crate) access_key_id: Option<String>,
+    /// Secret access key
+    #[arg(
+        long,
+        env = "AWS_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        hide_env_values = true,
+        required = true
+    )]
+    pub(crate) secret_access_key: Option<String>,
+    /// Session token of temporary credentials
+    #[arg(long, env = "AWS_SESSION_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) session_token: Option<String>,
+    /// Region
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
+}
+
+/// Why a request did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The endpoint is no URL.
+    #[error("{0:?} is not a URL")]
+    BadEndpoint(String),
+    /// The request can't be signed.
+    #[error("the request can't be signed: {0}")]
+    Signing(#[from] sigv4::SignError),
+    /// The server is away.
+    #[error("the server does not answer: {0}")]
+    Unreachable(#[from] reqwest::Error),
+    /// The server refused.
+    #[error("{code}: {message}")]
+    Refused {
+        /// AWS's code.
+        code: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The answer is not what the API says.
+    #[error("the server's answer can't be read: {0}")]
+    BadAnswer(#[from] serde_json::Error),
+    /// The request can't be built.
+    #[error("the request can't be built: {0}")]
+    BadRequest(#[from] http::Error),
+}
+
+#[derive(Deserialize, Default)]
+struct Refusal {
+    #[serde(rename = "__type", default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// A client of one server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    credentials: Credentials,
+    region: String,
+}
+
+impl Client {
+    pub(crate) fn new(server: &ServerArguments) -> Result<Self, ClientError> {
+        let endpoint =
+            server.endpoint.parse().map_err(|_| ClientError::BadEndpoint(server.endpoint.clone()))?;
+        let credentials = Credentials {
+            access_key_id: server.access_key_id.clone().unwrap_or_default(),
+            secret: server.secret_access_key.clone().unwrap_or_default(),
+            session_token: server.session_token.clone(),
+        };
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        Ok(Self { http, endpoint, credentials, region: server.region.clone() })
+    }
+
+    /// The same client, signing for another region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self.clone() }
+    }
+
+    /// One call of the service `opentrail`.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        headers: &[(&'static str, &'static str)],
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        self.send("opentrail", method, path_and_query, headers, body).await
+    }
+
+    /// One call of an awsJson service.
+    pub(crate) async fn aws_json<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        target: &'static str,
+        input: &serde_json::Value,
+    ) -> Result<T, ClientError> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        self.send(service, Method::POST, "/", &headers, Bytes::from(input.to_string())).await
+    }
+
+    /// Sends, again and again where that is safe to hope for: every call we make may be repeated.
+    async fn send<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        method: Method,
+        path_and_query: &str,
+        headers: &[(&'static str, &'static str)],
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            let waits = match self.try_send(service, &method, path_and_query, headers, body.clone()).await {
+                Ok((StatusCode::SERVICE_UNAVAILABLE, _)) => true,
+                Ok((status, answer)) => return read(status, &answer),
+                Err(ClientError::Unreachable(error)) => error.is_connect() || error.is_request(),
+                Err(error) => return Err(error),
+            };
+            if !waits {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        let (status, answer) = self.try_send(service, &method, path_and_query, headers, body).await?;
+        read(status, &answer)
+    }
+
+    async fn try_send(
+        &self,
+        service: &str,
+        method: &Method,
+        path_and_query: &str,
+        headers: &[(&'static str, &'static str)],
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let host = match (self.endpoint.host_str().unwrap_or_default(), self.endpoint.port()) {
+            (host, Some(port)) => format!("{host}:{port}"),
+            (host, None) => host.to_owned(),
+        };
+        let url = format!("{}://{host}{path_and_query}", self.endpoint.scheme());
+        let mut request = http::Request::builder().method(method.clone()).uri(&url).header("host", &host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (mut parts, ()) = request.body(())?.into_parts();
+        let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body));
+        sigv4::sign(&mut parts, &self.credentials, &self.region, service, &digest, chrono::Utc::now())?;
+        parts.headers.remove("host");
+        let answer = self.http.request(parts.method, url).headers(parts.headers).body(body).send().await?;
+        Ok((answer.status(), answer.bytes().await?))
+    }
+}
+
+fn read<T: DeserializeOwned>(status: StatusCode, answer: &[u8]) -> Result<T, ClientError> {
+    if status.is_success() {
+        return Ok(serde_json::from_slice(answer)?);
+    }
+    let refusal: Refusal = serde_json::from_slice(answer).unwrap_or_default();
+    let code = if refusal.code.is_empty() { status.to_string() } else { refusal.code };
+    Err(ClientError::Refused { code, message: refusal.message })
+}

@@ -1,0 +1,243 @@
+//! `opentrail validate`: proof that a bucket, or a copy of one, still has what was delivered.
+
+mod keys;
+mod report;
+
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use clap::Args;
+use opentrail_event::AccountId;
+use opentrail_trails::{
+    ChainHead, LogReader, TrailArn,
+    store::{
+        external::{External, ExternalOptions},
+        folder::Folder,
+    },
+    validate::{KeyError, KeyFile, KeySource, Progress, ValidateAsk, ValidateError, Verdict, validate},
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use serde::Deserialize;
+
+use self::keys::ServerKeys;
+use crate::{
+    client::{Client, ClientError, ServerArguments},
+    output::{Output, progress},
+};
+
+/// The exit code for a bucket in which something was changed, deleted, moved or added.
+const INVALID: u8 = 3;
+/// The exit code for a bucket in which nothing wrong was found but not everything could be checked.
+const INCOMPLETE: u8 = 4;
+
+/// Exit codes: 0 valid, 1 could not run, 2 wrong usage, 3 invalid, 4 incomplete
+#[derive(Args)]
+pub(crate) struct ValidateArguments {
+    /// The trail; its bucket and the heads of its chains are asked of the server
+    #[arg(long, value_name = "ARN", required_unless_present_any = ["bucket", "folder"])]
+    trail_arn: Option<String>,
+    /// The bucket, if not the trail's present one
+    #[arg(long, value_name = "BUCKET", conflicts_with = "folder")]
+    bucket: Option<String>,
+    /// A local folder copied from a bucket, the one that holds AWSLogs/
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// What stands before AWSLogs/ in the keys
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
+    /// The account whose files are meant; the trail's if absent
+    #[arg(long, value_name = "ID")]
+    account_id: Option<AccountId>,
+    /// Only files of this region; may be given several times
+    #[arg(long = "in-region", value_name = "REGION")]
+    in_region: Vec<String>,
+    /// Skip digests that end before this time
+    #[arg(long, value_name = "TIME")]
+    start_time: Option<DateTime<Utc>>,
+    /// Skip digests that end later than this time
+    #[arg(long, value_name = "TIME")]
+    end_time: Option<DateTime<Utc>>,
+    /// Public keys: the output of list-public-keys, PEM or base64
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
+    /// Do not ask the server: needs --public-key, and cannot find deleted newest digests
+    #[arg(long, requires = "public_key")]
+    offline: bool,
+    /// Endpoint of the bucket, if it is not in the server's own vault
+    #[arg(long, value_name = "URL")]
+    source_endpoint: Option<String>,
+    /// Do not look for log files that no digest lists
+    #[arg(long)]
+    listed_only: bool,
+    /// Files read at once
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "COUNT")]
+    jobs: u16,
+    /// How the report is printed
+    #[arg(long, default_value = "table")]
+    output: Output,
+    #[command(flatten)]
+    server: OptionalServer,
+}
+
+/// As [`ServerArguments`], for a command that can do without a server.
+#[derive(Args)]
+struct OptionalServer {
+    /// The server's URL
+    #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:7400", value_name = "URL")]
+    endpoint: String,
+    /// Access key id
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "ID")]
+    access_key_id: Option<String>,
+    /// Secret access key
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true)]
+    secret_access_key: Option<String>,
+    /// Session token of temporary credentials
+    #[arg(long, env = "AWS_SESSION_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    session_token: Option<String>,
+    /// Region
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    region: String,
+}
+
+/// Why nothing was validated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ValidateCommandError {
+    /// The server refused, or is away.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The bucket can't be listed.
+    #[error(transparent)]
+    Validate(#[from] ValidateError),
+    /// The file of public keys can't be read.
+    #[error("{}: {cause}", path.display())]
+    KeyFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The file holds no keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The ARN is none of a trail.
+    #[error("{0:?} is not the ARN of a trail")]
+    BadArn(String),
+    /// Neither a trail nor an account.
+    #[error("say whose files are meant: --trail-arn or --account-id")]
+    NoAccount,
+    /// A bucket is needed and neither given nor asked for.
+    #[error("without the server's help --bucket or --folder is needed")]
+    NoBucket,
+}
+
+/// What the server knows of a trail.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Chains {
+    bucket: String,
+    prefix: Option<String>,
+    heads: Vec<ChainHead>,
+}
+
+/// Validates and prints the report.
+pub(crate) async fn run(arguments: ValidateArguments) -> Result<ExitCode, ValidateCommandError> {
+    let client = Client::new(&arguments.server.clone_arguments())?;
+    let trail = match &arguments.trail_arn {
+        Some(arn) => Some(TrailArn::parse(arn).map_err(|_| ValidateCommandError::BadArn(arn.clone()))?),
+        None => None,
+    };
+    let chains = match &arguments.trail_arn {
+        Some(arn) if !arguments.offline => Some(chains(&client, arn).await?),
+        _ => None,
+    };
+    let account = arguments
+        .account_id
+        .or(trail.as_ref().map(|trail| trail.account))
+        .ok_or(ValidateCommandError::NoAccount)?;
+    let (known_bucket, known_prefix, heads) = match chains {
+        Some(chains) => (Some(chains.bucket), chains.prefix, Some(chains.heads)),
+        None => (None, None, None),
+    };
+    let bucket = match (&arguments.folder, arguments.bucket.clone().or(known_bucket)) {
+        (Some(_), _) => String::new(),
+        (None, Some(bucket)) => bucket,
+        (None, None) => return Err(ValidateCommandError::NoBucket),
+    };
+    let keys = keys(&arguments, client)?;
+    let ask = ValidateAsk {
+        bucket,
+        prefix: arguments.prefix.clone().or(known_prefix),
+        account,
+        trail: trail.map(|trail| (trail.name, trail.region)),
+        regions: (!arguments.in_region.is_empty()).then(|| arguments.in_region.clone()),
+        start: arguments.start_time,
+        end: arguments.end_time,
+        heads,
+        find_unlisted: !arguments.listed_only,
+        concurrency: usize::from(arguments.jobs),
+    };
+    let report = validate(reader(&arguments), keys, ask, on_progress()).await?;
+    report::print(&report, arguments.output);
+    Ok(match report.verdict {
+        Verdict::Valid => ExitCode::SUCCESS,
+        Verdict::Invalid => ExitCode::from(INVALID),
+        Verdict::Incomplete => ExitCode::from(INCOMPLETE),
+    })
+}
+
+async fn chains(client: &Client, arn: &str) -> Result<Chains, ClientError> {
+    let path = format!("/v1/chains?TrailArn={}", utf8_percent_encode(arn, NON_ALPHANUMERIC));
+    client.call(Method::GET, &path, &[], Bytes::new()).await
+}
+
+fn keys(arguments: &ValidateArguments, client: Client) -> Result<Arc<dyn KeySource>, ValidateCommandError> {
+    let Some(path) = &arguments.public_key else { return Ok(Arc::new(ServerKeys::new(client))) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| ValidateCommandError::KeyFile { path: path.clone(), cause })?;
+    Ok(Arc::new(KeyFile::parse(&text)?))
+}
+
+fn reader(arguments: &ValidateArguments) -> Arc<dyn LogReader> {
+    if let Some(folder) = &arguments.folder {
+        return Arc::new(Folder::new(folder));
+    }
+    let server = &arguments.server;
+    let own = arguments.source_endpoint.is_none();
+    Arc::new(External::new(ExternalOptions {
+        endpoint: arguments.source_endpoint.clone().or_else(|| Some(server.endpoint.clone())),
+        region: Some(server.region.clone()),
+        credentials: server.access_key_id.clone().zip(server.secret_access_key.clone()).filter(|_| own),
+        session_token: server.session_token.clone().filter(|_| own),
+        ..ExternalOptions::default()
+    }))
+}
+
+fn on_progress() -> Arc<dyn Fn(Progress) + Send + Sync> {
+    if !io::stderr().is_terminal() {
+        return Arc::new(|_| {});
+    }
+    let bar = progress(0, "{bar:40} {pos}/{len} files {per_sec}");
+    Arc::new(move |now: Progress| {
+        bar.set_length(now.digests_total + now.log_files_total);
+        bar.set_position(now.digests + now.log_files);
+    })
+}
+
+impl OptionalServer {
+    fn clone_arguments(&self) -> ServerArguments {
+        ServerArguments {
+            endpoint: self.endpoint.clone(),
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: self.session_token.clone(),
+            region: self.region.clone(),
+        }
+    }
+}

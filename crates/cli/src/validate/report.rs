@@ -1,0 +1,62 @@
+//! The report on standard output.
+
+use opentrail_trails::validate::{Counts, Report, Verdict};
+
+use crate::output::{Output, table};
+
+/// Findings that are listed one by one for people.
+const LISTED: usize = 50;
+
+pub(super) fn print(report: &Report, output: Output) {
+    match output {
+        Output::Json => match serde_json::to_string_pretty(report) {
+            Ok(json) => println!("{json}"),
+            Err(error) => eprintln!("opentrail: {error}"),
+        },
+        Output::Table => print_table(report),
+    }
+}
+
+fn print_table(report: &Report) {
+    let verdict = match report.verdict {
+        Verdict::Valid => "VALID",
+        Verdict::Invalid => "INVALID",
+        Verdict::Incomplete => "INCOMPLETE",
+    };
+    println!("{verdict}");
+    let line = |what: &str, counts: &Counts| {
+        println!("  {what:<17} {} of {} valid", counts.valid, counts.valid + counts.invalid);
+    };
+    line("digest files", &report.digests);
+    if report.backfill_digests != Counts::default() {
+        line("backfill digests", &report.backfill_digests);
+    }
+    line("log files", &report.log_files);
+    if report.uncovered_log_files > 0 {
+        println!("  {:<17} {} not covered by a digest yet", "log files", report.uncovered_log_files);
+    }
+    println!("  {:<17} {}", "regions", report.regions.join(", "));
+    if let (Some(from), Some(to)) = (report.found_from, report.found_to) {
+        println!("  {:<17} {} to {}", "digests cover", from.to_rfc3339(), to.to_rfc3339());
+    }
+    if !report.heads_known {
+        println!("  the server was not asked: deleted newest digests can't be seen");
+    }
+    if report.findings.is_empty() {
+        return;
+    }
+    let mut rows = table(["Finding", "Region", "File", "Detail"]);
+    for finding in report.findings.iter().take(LISTED) {
+        rows.add_row([
+            format!("{:?}", finding.kind),
+            finding.region.clone(),
+            finding.key.clone(),
+            finding.detail.clone(),
+        ]);
+    }
+    println!("{rows}");
+    let more = report.findings.len().saturating_sub(LISTED) as u64 + report.findings_left_off;
+    if more > 0 {
+        println!("and {more} more; --output json lists them");
+    }
+}
