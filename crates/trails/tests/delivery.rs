@@ -1,4 +1,5 @@
 //! What goes into which file, once.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
 

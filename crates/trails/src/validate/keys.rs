@@ -109,7 +109,8 @@ impl KeySource for KeyFile {
 /// Asks a source once for each key.
 pub(crate) struct KeyCache<'a> {
     source: &'a dyn KeySource,
-    known: Mutex<HashMap<(String, String), Option<Vec<u8>>>>,
+    /// By region and fingerprint.
+    known: Mutex<HashMap<(String, String), Vec<u8>>>,
 }
 
 impl<'a> KeyCache<'a> {
@@ -125,11 +126,13 @@ impl<'a> KeyCache<'a> {
     ) -> Result<Option<Vec<u8>>, KeyError> {
         let mut known = self.known.lock().await;
         let name = (region.to_owned(), fingerprint.to_owned());
-        if let Some(Some(key)) = known.get(&name) {
+        if let Some(key) = known.get(&name) {
             return Ok(Some(key.clone()));
         }
         let key = self.source.public_key(region, fingerprint, at).await?;
-        known.insert(name, key.clone());
+        if let Some(key) = &key {
+            known.insert(name, key.clone());
+        }
         Ok(key)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn find(
     job: &Job<'_>,
     chains: &[CheckedChain],
     others: &BTreeMap<ChainId, Vec<DigestKey>>,
-    missing: &mut Vec<Finding>,
+    missing: &mut [Finding],
     report: &mut Report,
 ) {
     let listed = listed_by(job, chains, others).await;

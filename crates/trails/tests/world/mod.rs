@@ -1,5 +1,5 @@
 //! A whole server without its network: journal, state, keyring, a bucket in memory, a clock that stands.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it; a test may panic")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

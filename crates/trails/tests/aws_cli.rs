@@ -1,0 +1,114 @@
+//! What is delivered passes the AWS CLI's own validation.
+//!
+//! Runs where `OPENTRAIL_AWS_PYTHON` names a Python that has `awscli`; the end-to-end tests run the whole CLI
+//! against the server.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod world;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use opentrail_journal::disk::CrashKeeps;
+use opentrail_trails::{Clock, StoreError, UpdateTrail};
+use serde_json::{Value, json};
+use world::{Mood, World, ids, region};
+
+/// Invalid files, and valid digests, backfill digests and log files, as the AWS CLI counts them.
+fn aws_validates(world: &World, at: &str, bucket: &str, prefix: &str) -> Option<(u64, [u64; 3])> {
+    let python = std::env::var("OPENTRAIL_AWS_PYTHON").ok()?;
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<Value> = world
+        .store
+        .files
+        .lock()
+        .iter()
+        .map(|((bucket, key), file)| {
+            let metadata: serde_json::Map<String, Value> =
+                file.metadata.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+            json!({"bucket": bucket, "key": key, "body": BASE64_STANDARD.encode(&file.body), "metadata": metadata})
+        })
+        .collect();
+    std::fs::write(folder.path().join("files.json"), serde_json::to_vec(&files).unwrap()).unwrap();
+    let year = chrono::TimeDelta::days(365);
+    let now = world.clock.now();
+    let keys: Vec<Value> = world
+        .keyring
+        .public_keys(&region(at), now - year, now + year)
+        .into_iter()
+        .map(|key| {
+            json!({
+                "Fingerprint": key.fingerprint, "Value": BASE64_STANDARD.encode(key.value_der),
+                "ValidityStartTime": key.valid_from.to_rfc3339(), "ValidityEndTime": key.valid_to.to_rfc3339(),
+            })
+        })
+        .collect();
+    std::fs::write(folder.path().join("keys.json"), json!({at: keys}).to_string()).unwrap();
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws_cli.py");
+    let arn = "arn:aws:cloudtrail:us-east-1:123456789012:trail/main";
+    let output = std::process::Command::new(python)
+        .arg(script)
+        .arg(folder.path())
+        .args([arn, at, bucket, prefix, "2026-02-01T00:00:00Z"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let result = text.lines().find_map(|line| line.strip_prefix("RESULT "));
+    let result: Value = serde_json::from_str(result.unwrap_or_else(|| panic!("{text}\n{errors}"))).unwrap();
+    if result["invalid"] != 0 {
+        eprintln!("{text}\n{errors}");
+    }
+    let valid = |i: usize| result["valid"][i].as_u64().unwrap();
+    Some((result["invalid"].as_u64().unwrap(), [valid(0), valid(1), valid(2)]))
+}
+
+#[tokio::test]
+async fn a_chain_through_everything_is_valid_for_the_aws_cli() {
+    let mut world = World::new().await;
+    world.create_usual().await;
+    world.record("us-east-1", ids(0, 5)).await;
+    world.record("eu-west-1", ids(5, 8)).await;
+    world.hour().await;
+    world.hour().await;
+    world.keyring.rotate_signing_key(&region("us-east-1"), world.clock.now()).await.unwrap();
+    world.store.mood("audit", Mood::LosesAnswers);
+    world.record("us-east-1", ids(8, 10)).await;
+    world.hour().await;
+    world = world.restart(CrashKeeps::Nothing).await;
+    world.store.mood("audit", Mood::Refuses(StoreError::AccessDenied));
+    world.record("us-east-1", ids(10, 12)).await;
+    world.interval().await.unwrap();
+    world.stop("main", vec![]).await;
+    for _ in 0..3 {
+        world.hour().await;
+    }
+    world.store.mood("audit", Mood::Well);
+    world.hour().await;
+    world.hour().await;
+    world.start("main", vec![]).await;
+    world.record("us-east-1", ids(12, 15)).await;
+    world.hour().await;
+    let update = UpdateTrail { name: "main".into(), prefix: Some("p/q".into()), ..UpdateTrail::default() };
+    world.update(update).await;
+    world.record("us-east-1", ids(15, 17)).await;
+    world.hour().await;
+    let update = UpdateTrail { name: "main".into(), bucket: Some("second".into()), ..UpdateTrail::default() };
+    world.update(update).await;
+    world.record("eu-west-1", ids(17, 19)).await;
+    world.record("us-east-1", ids(19, 20)).await;
+    world.hour().await;
+    world.hour().await;
+
+    let Some((invalid, [digests, backfill, logs])) = aws_validates(&world, "us-east-1", "second", "p/q")
+    else {
+        eprintln!("OPENTRAIL_AWS_PYTHON is not set");
+        return;
+    };
+    assert_eq!(invalid, 0);
+    // From the bucket of now the CLI follows the running chain to its beginning.
+    assert!(digests >= 4 && logs >= 3, "{digests} {logs}");
+    // In the first bucket are the older chain, which ended, and the beginning of the newer.
+    let (invalid, [digests, also_backfill, logs]) = aws_validates(&world, "us-east-1", "audit", "").unwrap();
+    assert_eq!((invalid, backfill + also_backfill), (0, 1));
+    assert!(digests >= 6 && logs >= 4, "{digests} {logs}");
+    assert_eq!(aws_validates(&world, "eu-west-1", "audit", "").unwrap().0, 0);
+}
