@@ -1,0 +1,267 @@
+//! Files of records in blocks, each block with its own checksum.
+//!
+//! A block has 4,096 bytes: 4,088 of contents, then the XXH3-64 of them, seeded with the block's number. A
+//! section is a run of records of one size; it begins with a block, and no record crosses a block's end, so
+//! that any record is read and checked by reading one block.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use opentrail_journal::disk::{Access, Disk, DiskFile};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+use crate::error::{ArchiveError, Damage, corrupt, disk_error};
+
+/// Bytes in a block.
+pub(crate) const BLOCK: usize = 4096;
+/// Bytes of contents in a block.
+pub(crate) const CONTENTS: usize = BLOCK - 8;
+/// Blocks that are written with one call.
+const BATCH: usize = 64;
+
+/// Records of one size, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// The block of the first record.
+    pub(crate) first_block: u64,
+    /// Bytes in a record.
+    pub(crate) record: usize,
+    /// How many there are.
+    pub(crate) count: u64,
+}
+
+impl Section {
+    /// Bytes of a section's description.
+    pub(crate) const BYTES: usize = 8 + 4 + 8;
+
+    pub(crate) fn per_block(&self) -> u64 {
+        (CONTENTS / self.record) as u64
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.first_block.to_le_bytes());
+        bytes[8..12].copy_from_slice(&(self.record as u32).to_le_bytes());
+        bytes[12..].copy_from_slice(&self.count.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        let record = u32::from_le_bytes(bytes[8..12].try_into().ok()?) as usize;
+        (1..=CONTENTS).contains(&record).then_some(Self {
+            first_block: u64::from_le_bytes(bytes[..8].try_into().ok()?),
+            record,
+            count: u64::from_le_bytes(bytes[12..].try_into().ok()?),
+        })
+    }
+}
+
+/// Writes such a file from its beginning to its end.
+pub(crate) struct BlockWriter {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    /// Finished blocks that are not yet written, then the open one.
+    buffer: Vec<u8>,
+    /// Bytes in the open block.
+    open: usize,
+    /// Blocks finished.
+    blocks: u64,
+    written: u64,
+    hash: Xxh3,
+    section: Option<Section>,
+}
+
+impl BlockWriter {
+    pub(crate) fn create(disk: &dyn Disk, path: &Path) -> Result<Self, ArchiveError> {
+        let file = disk
+            .create_new(path, Access::Private)
+            .map_err(|error| disk_error("create", path, error))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            buffer: Vec::with_capacity(BATCH * BLOCK),
+            open: 0,
+            blocks: 0,
+            written: 0,
+            hash: Xxh3::new(),
+            section: None,
+        })
+    }
+
+    /// Begins a section of records of this size.
+    pub(crate) fn begin(&mut self, record: usize) -> Result<(), ArchiveError> {
+        self.end_block()?;
+        self.section = Some(Section { first_block: self.blocks, record, count: 0 });
+        Ok(())
+    }
+
+    /// Adds a record to the open section.
+    pub(crate) fn record(&mut self, record: &[u8]) -> Result<(), ArchiveError> {
+        if self.open + record.len() > CONTENTS {
+            self.end_block()?;
+        }
+        self.buffer.extend_from_slice(record);
+        self.open += record.len();
+        if let Some(section) = &mut self.section {
+            section.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Adds bytes to the open section, whose records are single bytes.
+    pub(crate) fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), ArchiveError> {
+        while !bytes.is_empty() {
+            if self.open == CONTENTS {
+                self.end_block()?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(CONTENTS - self.open));
+            self.buffer.extend_from_slice(now);
+            self.open += now.len();
+            if let Some(section) = &mut self.section {
+                section.count += now.len() as u64;
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// The section begun last, as it is now.
+    pub(crate) fn section(&self) -> Section {
+        self.section.unwrap_or(Section { first_block: 0, record: 1, count: 0 })
+    }
+
+    fn end_block(&mut self) -> Result<(), ArchiveError> {
+        if self.open == 0 {
+            return Ok(());
+        }
+        let start = self.buffer.len() - self.open;
+        self.buffer.resize(start + CONTENTS, 0);
+        let checksum = xxh3_64_with_seed(&self.buffer[start..], self.blocks);
+        self.buffer.extend_from_slice(&checksum.to_le_bytes());
+        self.open = 0;
+        self.blocks += 1;
+        if self.buffer.len() >= BATCH * BLOCK { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), ArchiveError> {
+        self.file
+            .write_all_at(&self.buffer, self.written)
+            .map_err(|error| disk_error("write", &self.path, error))?;
+        self.hash.update(&self.buffer);
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes `footer` as the last block and makes all of it durable; length and checksum of the file.
+    pub(crate) fn finish(mut self, footer: &[u8]) -> Result<(u64, u64), ArchiveError> {
+        self.begin(footer.len())?;
+        self.record(footer)?;
+        self.end_block()?;
+        self.write()?;
+        self.file.sync_all().map_err(|error| disk_error("sync", &self.path, error))?;
+        Ok((self.written, self.hash.digest()))
+    }
+}
+
+/// Reads such a file.
+#[derive(Debug)]
+pub(crate) struct BlockReader {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    blocks: u64,
+}
+
+impl BlockReader {
+    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, ArchiveError> {
+        let file = disk.open_read(path).map_err(|error| disk_error("open", path, error))?;
+        let len = file.len().map_err(|error| disk_error("read", path, error))?;
+        if len == 0 || len % BLOCK as u64 != 0 {
+            return Err(corrupt(path, Damage::Truncated));
+        }
+        Ok(Self { file, path: path.to_owned(), blocks: len / BLOCK as u64 })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// The contents of a block, checked.
+    pub(crate) fn block(&self, block: u64) -> Result<Vec<u8>, ArchiveError> {
+        let mut bytes = vec![0; BLOCK];
+        self.file.read_exact_at(&mut bytes, block * BLOCK as u64).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => corrupt(&self.path, Damage::Truncated),
+            _ => disk_error("read", &self.path, error),
+        })?;
+        let expected = bytes.split_off(CONTENTS);
+        if xxh3_64_with_seed(&bytes, block).to_le_bytes() != expected[..] {
+            return Err(corrupt(&self.path, Damage::Block { block }));
+        }
+        Ok(bytes)
+    }
+
+    /// The last block, which begins with the footer.
+    pub(crate) fn footer(&self) -> Result<Vec<u8>, ArchiveError> {
+        self.block(self.blocks - 1)
+    }
+
+    /// The whole blocks of a section of bytes (records of one byte), joined.
+    pub(crate) fn bytes(&self, section: Section) -> Result<Vec<u8>, ArchiveError> {
+        let blocks = section.count.div_ceil(CONTENTS as u64);
+        if section.record != 1 || section.first_block + blocks > self.blocks {
+            return Err(corrupt(&self.path, Damage::Format));
+        }
+        let mut bytes = Vec::with_capacity(section.count as usize);
+        for block in 0..blocks {
+            bytes.extend(self.block(section.first_block + block)?);
+        }
+        bytes.truncate(section.count as usize);
+        Ok(bytes)
+    }
+}
+
+/// Reads records of a section, keeping the block read last.
+#[derive(Debug)]
+pub(crate) struct Records<'a> {
+    reader: &'a BlockReader,
+    section: Section,
+    held: Option<(u64, Vec<u8>)>,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(reader: &'a BlockReader, section: Section) -> Self {
+        Self { reader, section, held: None }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.section.count
+    }
+
+    pub(crate) fn get(&mut self, at: u64) -> Result<&[u8], ArchiveError> {
+        if at >= self.section.count {
+            return Err(corrupt(&self.reader.path, Damage::Format));
+        }
+        let per_block = self.section.per_block();
+        let block = self.section.first_block + at / per_block;
+        if self.held.as_ref().is_none_or(|(held, _)| *held != block) {
+            self.held = Some((block, self.reader.block(block)?));
+        }
+        let start = (at % per_block) as usize * self.section.record;
+        match &self.held {
+            Some((_, bytes)) => Ok(&bytes[start..start + self.section.record]),
+            None => Err(corrupt(&self.reader.path, Damage::Format)),
+        }
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self, at: u64) -> Result<[u8; N], ArchiveError> {
+        let reader = self.reader;
+        self.get(at)?.try_into().map_err(|_| corrupt(&reader.path, Damage::Format))
+    }
+}
