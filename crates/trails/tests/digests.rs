@@ -338,3 +338,28 @@ async fn an_empty_bucket_is_incomplete() {
     let report = world.validate(world.ask_alone()).await;
     assert_eq!((report.verdict, kinds(&report)), (Verdict::Incomplete, vec![FindingKind::NoDigests]));
 }
+
+#[tokio::test]
+async fn a_chain_that_ended_in_another_bucket_is_looked_for_there() {
+    let world = five_hours().await;
+    world.stop("main", vec![]).await;
+    for _ in 0..3 {
+        world.hour().await;
+    }
+    let update = UpdateTrail { name: "main".into(), bucket: Some("second".into()), ..UpdateTrail::default() };
+    world.update(update).await;
+    world.start("main", vec![]).await;
+    world.record("us-east-1", ids(900, 903)).await;
+    world.hour().await;
+    world.hour().await;
+    let ask = || ValidateAsk { bucket: "second".into(), find_unlisted: false, ..world.ask() };
+    let report = world.validate(ask()).await;
+    assert_eq!(report.findings, []);
+    assert!(report.digests.valid >= 14, "{report:?}");
+    let in_first: Vec<_> =
+        world.store.digest_keys("audit").into_iter().filter(|key| key.contains("/us-east-1/")).collect();
+    world.store.take("audit", &in_first[in_first.len() - 1]);
+    let report = world.validate(ask()).await;
+    assert_eq!(kinds(&report), [FindingKind::DigestMissing]);
+    assert_eq!(report.findings[0].bucket, "audit");
+}

@@ -79,20 +79,27 @@ pub(crate) fn waiting(
     ready
 }
 
-/// The files that a lane uploads next, oldest first: one as long as the bucket does not take them, and of
-/// each digest chain the first.
+/// The files that a lane uploads next, oldest first. Of each digest chain it is the first; as long as the bucket
+/// does not take files, it is one log file and one digest.
 pub(crate) fn next_files(ledger: &Ledger, key: &LaneKey, failures: u32) -> Vec<(u64, Outstanding)> {
-    let limit = if failures > 0 { 1 } else { PASS };
+    let most = if failures > 0 { 1 } else { PASS };
     let mut chains = HashSet::new();
-    let is_next = |file: &Outstanding, chains: &mut HashSet<(String, bool)>| match &file.kind {
-        FileKind::Log(_) => true,
-        FileKind::Digest { chain, backfill, .. } => chains.insert((chain.clone(), backfill.is_some())),
-    };
-    ledger
-        .files
-        .iter()
-        .filter(|(_, file)| is_next(file, &mut chains) && key.has(file) && file.durable && !file.damaged)
-        .take(limit)
-        .map(|(number, file)| (*number, file.clone()))
-        .collect()
+    let (mut logs, mut digests) = (0, 0);
+    let mut files = Vec::new();
+    for (number, file) in &ledger.files {
+        let count = match &file.kind {
+            FileKind::Log(_) => &mut logs,
+            FileKind::Digest { chain, backfill, .. } => {
+                if !chains.insert((chain, backfill.is_some())) {
+                    continue;
+                }
+                &mut digests
+            }
+        };
+        if key.has(file) && file.durable && !file.damaged && *count < most {
+            *count += 1;
+            files.push((*number, file.clone()));
+        }
+    }
+    files
 }

@@ -246,9 +246,16 @@ impl Delivery {
     /// After a failure in reading or cutting: forgets open files and reads again from the ledger's position.
     async fn begin_again(&self) {
         let mut intake = self.inner.intake.lock().await;
-        let ledger = self.inner.ledger.lock();
-        let reader = self.inner.journal.reader(opentrail_journal::Seq(ledger.cursor));
-        *intake = Intake::new(reader, ledger.cursor, &ledger.trails);
+        let known: BTreeSet<u64> = {
+            let ledger = self.inner.ledger.lock();
+            let reader = self.inner.journal.reader(opentrail_journal::Seq(ledger.cursor));
+            *intake = Intake::new(reader, ledger.cursor, &ledger.trails);
+            ledger.files.keys().copied().collect()
+        };
+        let inner = self.inner.clone();
+        if let Err(error) = blocking(move || inner.spool.sweep(&known)).await {
+            tracing::warn!(%error, "files that were not decided stay in the spool until the next start");
+        }
     }
 }
 

@@ -25,8 +25,7 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool and removes what the ledger does not know: files that were closed but not decided when
-    /// the process ended. Their events are read again from the journal.
+    /// Opens the spool and removes what the ledger does not know.
     pub(crate) fn open(
         dir: &Path,
         disk: Arc<dyn Disk>,
@@ -35,13 +34,28 @@ impl Spool {
     ) -> Result<Self, DeliveryError> {
         let dir = dir.join(FOLDER);
         disk.create_dir_all(&dir).map_err(DeliveryError::disk(&dir))?;
-        for entry in disk.read_dir(&dir).map_err(DeliveryError::disk(&dir))? {
-            if !number_of(&entry.name).is_some_and(|number| known.contains(&number)) && !entry.is_dir {
-                let path = dir.join(&entry.name);
-                disk.remove_file(&path).map_err(DeliveryError::disk(&path))?;
+        let spool = Self { dir, disk, next: AtomicU64::new(next) };
+        spool.sweep(known)?;
+        Ok(spool)
+    }
+
+    /// Removes files that were closed but not decided when the process ended or a disk failed: their events are
+    /// read again from the journal.
+    pub(crate) fn sweep(&self, known: &BTreeSet<u64>) -> Result<(), DeliveryError> {
+        for entry in self.disk.read_dir(&self.dir).map_err(DeliveryError::disk(&self.dir))? {
+            let is_known = number_of(&entry.name).is_some_and(|number| known.contains(&number));
+            if is_known || entry.is_dir {
+                continue;
+            }
+            let path = self.dir.join(&entry.name);
+            match self.disk.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(DeliveryError::Disk { path, source: error });
+                }
+                _ => {}
             }
         }
-        Ok(Self { dir, disk, next: AtomicU64::new(next) })
+        Ok(())
     }
 
     /// A number that no file has.

@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 
 use super::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
 
-/// Files of one page of a listing.
-const PAGE: usize = 1000;
+/// Files of one page of a listing, which is made of the endpoint's own pages.
+const PAGE: usize = 10_000;
 /// Longest wait for one request.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 

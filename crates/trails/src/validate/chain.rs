@@ -6,15 +6,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Job,
-    discover::{ChainId, DigestKey, parse_key},
+    discover::{self, ChainId, DigestKey, parse_key},
     report::{Finding, FindingKind, Report},
     signed::{self, Fault, ReadDigest},
 };
 use crate::delivery::{ChainHead, ChainLink};
 
-/// Digests of a chain that are outside of the listing and are followed all the same: those in a bucket or
-/// under a prefix that the trail had before.
-const MAX_FOLLOWED: usize = 1_000_000;
+/// Buckets and prefixes that a trail had before and that are looked into, one after the other.
+const MAX_PLACES: usize = 10_000;
 
 /// A chain after its check.
 pub(crate) struct CheckedChain {
@@ -29,6 +28,8 @@ struct Walk<'a> {
     head: Option<&'a ChainHead>,
     /// By key; what the digest is, or what is wrong with it.
     digests: BTreeMap<DigestKey, Result<ReadDigest, Fault>>,
+    /// The buckets of digests that are not in the asked one, by key.
+    buckets: HashMap<String, String>,
     /// Signatures that are not in metadata, by key.
     signatures: HashMap<String, String>,
     findings: Vec<Finding>,
@@ -46,7 +47,8 @@ pub(crate) async fn check(
     let mut walk = Walk {
         id,
         head,
-        digests: job.read_digests(listed).await.into_iter().collect(),
+        digests: job.read_digests(&job.ask.bucket, listed).await.into_iter().collect(),
+        buckets: HashMap::new(),
         signatures: HashMap::new(),
         findings: Vec::new(),
     };
@@ -58,26 +60,55 @@ pub(crate) async fn check(
     walk.finish(signed, job, report)
 }
 
-/// Reads digests that successors name and the listing did not have: the trail had another bucket or prefix
-/// before, or they are gone.
+/// Reads digests that other digests or the server name and the listing did not have: the trail had another
+/// bucket or prefix before, or they are gone.
 async fn follow(job: &Job<'_>, walk: &mut Walk<'_>) {
-    let mut open: Vec<(String, String)> = walk.named_and_unread(job);
-    let mut followed = 0;
-    while let Some((bucket, key)) = open.pop() {
-        let Some((_, digest_key)) = parse_key(job.ask.account, &key) else { continue };
-        if walk.digests.contains_key(&digest_key) || followed == MAX_FOLLOWED {
-            continue;
+    let mut listed_places = BTreeSet::from([Place::of_ask(job)]);
+    for _ in 0..MAX_PLACES {
+        let open = walk.named_and_unread(job);
+        if open.is_empty() {
+            return;
         }
-        followed += 1;
-        let place = if job.ask.bucket.is_empty() { "" } else { &bucket };
-        let read = signed::read(job.reader, place, &key, digest_key.backfill).await;
-        if let Ok(digest) = &read
-            && let Some((bucket, key)) = digest.previous()
-            && parse_key(job.ask.account, key).is_some_and(|(_, known)| job.ask.in_range(known.end))
-        {
-            open.push((bucket.to_owned(), key.to_owned()));
+        for (place, keys) in open {
+            let mut wanted: BTreeSet<DigestKey> = keys;
+            if listed_places.insert(place.clone()) {
+                wanted.extend(list_elsewhere(job, walk.id, &place).await);
+                wanted.retain(|key| !walk.digests.contains_key(key));
+            }
+            for (key, read) in job.read_digests(&place.bucket, wanted.into_iter().collect()).await {
+                walk.buckets.insert(key.key.clone(), place.bucket.clone());
+                walk.digests.insert(key, read);
+            }
         }
-        walk.digests.insert(digest_key, read);
+    }
+}
+
+/// The chain's digests in another bucket or under another prefix. Where they cannot be listed, those that are
+/// named are read one by one.
+async fn list_elsewhere(job: &Job<'_>, id: &ChainId, place: &Place) -> Vec<DigestKey> {
+    let listing = discover::chains(job.reader, &place.bucket, place.prefix.as_deref(), job.ask.account);
+    let found = listing.await.ok().and_then(|mut chains| chains.remove(id)).unwrap_or_default();
+    found.into_iter().filter(|key| job.ask.in_range(key.end)).collect()
+}
+
+/// Where the files of a trail are, or were.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    bucket: String,
+    prefix: Option<String>,
+}
+
+impl Place {
+    fn of_ask(job: &Job<'_>) -> Self {
+        Self { bucket: job.ask.bucket.clone(), prefix: job.ask.prefix.clone() }
+    }
+
+    /// A folder stands for all buckets.
+    fn of(job: &Job<'_>, bucket: &str, key: &str) -> Self {
+        let prefix = key.split_once("AWSLogs/").map_or("", |(prefix, _)| prefix);
+        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+        let bucket = if job.ask.bucket.is_empty() { String::new() } else { bucket.to_owned() };
+        Self { bucket, prefix: (!prefix.is_empty()).then(|| prefix.to_owned()) }
     }
 }
 
@@ -122,17 +153,32 @@ impl Walk<'_> {
         });
     }
 
-    fn named_and_unread(&self, job: &Job<'_>) -> Vec<(String, String)> {
-        let known: BTreeSet<&str> = self.digests.keys().map(|key| key.key.as_str()).collect();
-        self.digests
-            .values()
-            .filter_map(|read| read.as_ref().ok()?.previous())
-            .filter(|(_, key)| !known.contains(key))
-            .filter(|(_, key)| {
-                parse_key(job.ask.account, key).is_some_and(|(_, digest)| job.ask.in_range(digest.end))
-            })
-            .map(|(bucket, key)| (bucket.to_owned(), key.to_owned()))
-            .collect()
+    /// What digests name as previous ones, and what the server knows, as far as it was not read: elsewhere, and
+    /// in the asked place where it is missing from the listing.
+    fn named_and_unread(&self, job: &Job<'_>) -> BTreeMap<Place, BTreeSet<DigestKey>> {
+        let named = self.digests.values().filter_map(|read| read.as_ref().ok()?.previous());
+        let asked = Place::of_ask(job);
+        let of_bucket =
+            |bucket: &str| !job.ask.bucket.is_empty() || self.copied_from().is_none_or(|b| b == bucket);
+        let known = self
+            .head
+            .into_iter()
+            .flat_map(known_links)
+            .map(|link| (link.bucket.as_str(), link.key.as_str()))
+            .filter(|(bucket, key)| Place::of(job, bucket, key) != asked && of_bucket(bucket));
+        let mut open: BTreeMap<Place, BTreeSet<DigestKey>> = BTreeMap::new();
+        for (bucket, key) in named.chain(known) {
+            let Some((_, digest)) = parse_key(job.ask.account, key) else { continue };
+            if job.ask.in_range(digest.end) && !self.digests.contains_key(&digest) {
+                open.entry(Place::of(job, bucket, key)).or_default().insert(digest);
+            }
+        }
+        open
+    }
+
+    /// The bucket of which a folder is a copy: that of its newest digest.
+    fn copied_from(&self) -> Option<&str> {
+        self.digests.values().rev().flatten().next().map(|read| read.digest.digest_s3_bucket.as_str())
     }
 
     /// A digest's signature is also in its successor, and the server knows some.
@@ -245,7 +291,11 @@ impl Walk<'_> {
     fn check_head(&mut self, signed: &BTreeMap<DigestKey, String>, job: &Job<'_>) {
         let Some(head) = self.head else { return };
         let mut missing = Vec::new();
-        for link in known_links(head).filter(|link| job.ask.in_range(link.end)) {
+        let copied_from = self.copied_from().filter(|_| job.ask.bucket.is_empty()).map(str::to_owned);
+        let checkable = |link: &&ChainLink| {
+            job.ask.in_range(link.end) && copied_from.as_ref().is_none_or(|bucket| *bucket == link.bucket)
+        };
+        for link in known_links(head).filter(checkable) {
             let Some((_, key)) = parse_key(job.ask.account, &link.key) else { continue };
             match (self.digests.get(&key), signed.get(&key)) {
                 (Some(Ok(read)), Some(signature)) if read.link(signature) != *link => {
@@ -315,7 +365,8 @@ impl Walk<'_> {
                 }
                 Err(fault) => {
                     counts.invalid += 1;
-                    self.found(fault.kind, key.key, fault.detail, &job.ask.bucket);
+                    let bucket = self.buckets.get(&key.key).unwrap_or(&job.ask.bucket).clone();
+                    self.found(fault.kind, key.key, fault.detail, &bucket);
                 }
             }
         }

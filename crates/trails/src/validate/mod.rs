@@ -185,12 +185,16 @@ impl ValidateAsk {
 }
 
 impl Job<'_> {
-    /// Reads digests in parallel.
-    async fn read_digests(&self, keys: Vec<DigestKey>) -> Vec<(DigestKey, Result<ReadDigest, Fault>)> {
+    /// Reads digests of one bucket in parallel.
+    async fn read_digests(
+        &self,
+        bucket: &str,
+        keys: Vec<DigestKey>,
+    ) -> Vec<(DigestKey, Result<ReadDigest, Fault>)> {
         self.meter.add_digests(keys.len());
         stream::iter(keys)
             .map(|key| async move {
-                let read = signed::read(self.reader, &self.ask.bucket, &key.key, key.backfill).await;
+                let read = signed::read(self.reader, bucket, &key.key, key.backfill).await;
                 self.meter.digest_done();
                 (key, read)
             })

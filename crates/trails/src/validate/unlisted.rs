@@ -80,7 +80,7 @@ async fn listed_by(
         own.flat_map(|digest| &digest.digest.log_files).map(|file| file.s3_object.clone()).collect();
     let beside: Vec<DigestKey> =
         others.values().flatten().filter(|key| job.ask.in_range(key.end)).cloned().collect();
-    for (_, read) in job.read_digests(beside).await {
+    for (_, read) in job.read_digests(&job.ask.bucket, beside).await {
         listed.extend(read.into_iter().flat_map(|read| read.digest.log_files).map(|file| file.s3_object));
     }
     listed
