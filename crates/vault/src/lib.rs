@@ -15,6 +15,7 @@ mod bucket;
 mod bucket_name;
 mod bucket_policy;
 mod checksum;
+mod complete;
 mod condition;
 mod copy;
 mod delete;
@@ -45,6 +46,7 @@ pub use bucket::{
 pub use bucket_name::{BucketNameError, check_bucket_name};
 pub use bucket_policy::{check_policy, is_public};
 pub use checksum::{ChecksumAlgorithm, ChecksumType, Checksums, Expected};
+pub use complete::{CompletedPart, Completion};
 pub use condition::{Condition, EtagMatch, ReadConditions, WriteConditions};
 pub use copy::{CopyOutcome, CopyRequest, CopySource};
 pub use delete::{DeleteOutcome, DeleteRequest};
@@ -53,9 +55,7 @@ pub use fsck::{Finding, FsckReport};
 pub use get::ObjectReader;
 pub use id::{NotAnId, UploadId};
 pub use list::{ListPage, ListQuery, Marker, UploadPage, VersionEntry, VersionPage};
-pub use multipart::{
-    CompletedPart, Completion, PartPage, PartSummary, PartUpload, StagedPart, UploadOptions, UploadSummary,
-};
+pub use multipart::{PartPage, PartSummary, PartUpload, StagedPart, UploadOptions, UploadSummary};
 pub use object::{DeleteMarker, NULL_VERSION, NewObject, ObjectHeaders, ObjectMeta, ObjectSummary, Version};
 pub use put::{PutOptions, PutOutcome, StagedObject, Upload};
 pub use range::ByteRange;

@@ -15,26 +15,28 @@ struct Failing {
     house: House,
     disk: FaultyDisk,
     dir: TempDir,
+    apply_timeout: Duration,
 }
 
-fn options() -> VaultOptions {
-    VaultOptions {
-        checkpoint_interval: Duration::from_millis(50),
-        apply_timeout: Duration::from_millis(1500),
-        ..VaultOptions::default()
-    }
+/// Checkpoints are frequent, so that faults meet them too.
+fn options(apply_timeout: Duration) -> VaultOptions {
+    VaultOptions { checkpoint_interval: Duration::from_millis(5), apply_timeout, ..VaultOptions::default() }
 }
 
-async fn open(dir: &Path, disk: &FaultyDisk) -> House {
-    House::open(dir.to_owned(), Arc::new(disk.clone()), options()).await.unwrap()
+async fn open(dir: &Path, disk: &FaultyDisk, apply_timeout: Duration) -> House {
+    House::open(dir.to_owned(), Arc::new(disk.clone()), options(apply_timeout)).await.unwrap()
 }
 
 impl Failing {
     async fn new() -> Self {
+        Self::with_timeout(Duration::from_secs(10)).await
+    }
+
+    async fn with_timeout(apply_timeout: Duration) -> Self {
         let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-        let house = open(dir.path(), &disk).await;
+        let house = open(dir.path(), &disk, apply_timeout).await;
         house.create_bucket("logs").await;
-        Self { house, disk, dir }
+        Self { house, disk, dir, apply_timeout }
     }
 
     fn files(&self) -> usize {
@@ -43,27 +45,28 @@ impl Failing {
     }
 
     async fn crash(self, keeps: CrashKeeps) -> Self {
-        let Self { house, disk, dir } = self;
+        let Self { house, disk, dir, apply_timeout } = self;
         let House { vault, state, journal, .. } = house;
         let _ = vault.close().await;
         drop((vault, state));
         journal.close().await;
         drop(journal);
         disk.crash(keeps).unwrap();
-        Self { house: open(dir.path(), &disk).await, disk, dir }
+        let house = open(dir.path(), &disk, apply_timeout).await;
+        Self { house, disk, dir, apply_timeout }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_an_upload_and_keeps_nothing_of_it() {
-    let Failing { house, disk, dir } = Failing::new().await;
+    let failing = Failing::new().await;
+    let (house, disk) = (&failing.house, &failing.disk);
     house.put("logs", "a", "before").await.unwrap();
     disk.limit_space(Some(2 << 20));
     let refused = house.put("logs", "a", noise(4 << 20, 1)).await;
     assert!(matches!(refused, Err(VaultError::DiskFull)), "{refused:?}");
     assert_eq!(house.read("logs", "a", None).await.unwrap(), "before");
     disk.heal();
-    let failing = Failing { house, disk, dir };
     assert_eq!(failing.files(), 0);
     failing.house.put("logs", "a", noise(4 << 20, 1)).await.unwrap();
     assert_eq!(failing.house.read("logs", "a", None).await.unwrap(), noise(4 << 20, 1));
@@ -222,6 +225,26 @@ async fn an_index_that_fails_is_opened_again_and_nothing_is_lost() {
     failing.house.is_well().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_leaves_what_is_on_its_way_in_and_out() {
+    let failing = Failing::new().await;
+    let house = &failing.house;
+    let swept = async || house.vault.sweep().await.unwrap().removed;
+    let mut upload = house.vault.begin_put("logs", "a", PutOptions::new(NewObject::of(account()))).unwrap();
+    upload.write(noise(3_000_000, 1)).await.unwrap();
+    assert_eq!(swept().await, 0);
+    let staged = upload.finish(&Expected::default()).await.unwrap();
+    assert_eq!(swept().await, 0);
+    house.vault.commit_put(staged, &WriteConditions::default(), now(), |_| Vec::new()).await.unwrap();
+    assert_eq!(swept().await, 0);
+    let reader = house.vault.get("logs", "a", None).unwrap();
+    house.delete("logs", "a", None).await.unwrap();
+    assert_eq!(swept().await, 0);
+    assert_eq!(reader.bytes(0..3_000_000).await.unwrap(), noise(3_000_000, 1));
+    drop(reader);
+    assert_eq!(failing.files(), 0);
+}
+
 /// What the writer of one key knows.
 #[derive(Default)]
 struct Known {
@@ -292,7 +315,7 @@ async fn put_in_parts(vault: &Vault, key: &str, stamp: u64) -> Result<(), VaultE
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_power_cut_the_index_is_what_was_acknowledged() {
-    let mut failing = Failing::new().await;
+    let mut failing = Failing::with_timeout(Duration::from_millis(150)).await;
     let mut writers: Vec<(Known, u64)> = (0..4).map(|n| (Known::default(), n * 1_000_000)).collect();
     let mut acknowledged = 0;
     for round in 0..40_u64 {

@@ -194,7 +194,7 @@ fn compare_listing(house: &House, model: &Model, prefix: &str, delimiter: Option
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_does_what_the_model_does(
