@@ -36,3 +36,25 @@ $(VENV)/.ready: tests/e2e/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+
+## Fuzz every parser that reads from the network, each for FUZZ_SECONDS
+FUZZ_SECONDS ?= 10
+FUZZ_TARGETS := aws_json chunked_body event policy query_form signature
+# The instrumentation that cargo-fuzz sets; stable Rust has it, so neither cargo-fuzz nor nightly is needed.
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
+
+fuzz:
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --manifest-path fuzz/Cargo.toml --locked --release \
+		--target-dir $(TARGET)/fuzz --target $(shell rustc -vV | sed -n 's/^host: //p')
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(TARGET)/fuzz/corpus/$$target && \
+		$(TARGET)/fuzz/$(shell rustc -vV | sed -n 's/^host: //p')/release/$$target \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
+			-artifact_prefix=$(TARGET)/fuzz/ $(TARGET)/fuzz/corpus/$$target || exit 1; \
+	done
+
+## Licences, advisories, sources of dependencies
+deny:
+	cargo deny --locked check licenses bans sources

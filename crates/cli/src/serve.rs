@@ -1,6 +1,6 @@
 //! `opentrail serve`.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
@@ -92,7 +92,7 @@ fn remote_bucket(text: &str) -> Result<RemoteBucket, String> {
     }
 }
 
-fn master_key(text: &str) -> Result<[u8; 32], String> {
+pub(crate) fn master_key(text: &str) -> Result<[u8; 32], String> {
     let mut key = [0; 32];
     hex::decode_to_slice(text, &mut key).map_err(|_| "write 64 hexadecimal digits".to_owned())?;
     Ok(key)
@@ -123,7 +123,9 @@ impl ServeArguments {
 
 /// Runs the server until it is asked to stop.
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
-    let logs = tracing_subscriber::fmt().with_env_filter(arguments.log.clone()).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(arguments.log.clone())
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),
