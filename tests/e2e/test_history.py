@@ -85,8 +85,6 @@ def test_an_event_is_answered_as_aws_describes_it(cloudtrail, records):
     ("ReadOnly", "false", lambda r: r["readOnly"] is False),
     ("Username", "jmerckle", lambda r: r["userIdentity"].get("userName") == "jmerckle"),
     ("EventSource", "ec2.amazonaws.com", lambda r: r["eventSource"] == "ec2.amazonaws.com"),
-    ("ResourceType", "AWS::KMS::Key", lambda r: any(
-        x.get("type") == "AWS::KMS::Key" for x in r.get("resources") or [])),
     ("EventName", "NoSuchEvent", lambda r: False),
 ])
 def test_each_attribute_finds_what_has_it(cloudtrail, records, key, value, test):
@@ -99,10 +97,14 @@ def test_keys_and_resource_names_find_what_has_them(cloudtrail, records):
     expected = matching(records, lambda r: r["userIdentity"].get("accessKeyId") == access_key)
     assert ids(looked_up(cloudtrail, "AccessKeyId", access_key)) == expected
     arn = next(x["ARN"] for r in here if r["eventName"] == "AssumeRole" for x in r["resources"])
-    expected = matching(records, lambda r: any(x.get("ARN") == arn for x in r.get("resources") or []))
-    found = looked_up(cloudtrail, "ResourceName", arn)
-    assert ids(found) >= expected
-    assert all(any(x["ResourceName"] == arn for x in event["Resources"]) for event in found)
+    for key, value, listed, answered in [
+        ("ResourceName", arn, "ARN", "ResourceName"),
+        ("ResourceType", "AWS::KMS::Key", "type", "ResourceType"),
+    ]:
+        expected = matching(records, lambda r: any(x.get(listed) == value for x in r.get("resources") or []))
+        found = looked_up(cloudtrail, key, value)
+        assert expected and ids(found) >= expected
+        assert all(any(x.get(answered) == value for x in event["Resources"]) for event in found)
 
 
 def test_without_attributes_everything_of_the_region_comes(cloudtrail, records, shared_server):
@@ -179,7 +181,7 @@ def name_is(name):
     ({"LookupAttributes": [name_is("")]}, "InvalidLookupAttributesException"),
     ({"LookupAttributes": [name_is("x" * 2001)]}, "InvalidLookupAttributesException"),
     ({"LookupAttributes": [{"AttributeKey": "EventName"}]}, "ValidationException"),
-    ({"LookupAttributes": "EventName"}, "SerializationException"),
+    ({"LookupAttributes": [{"AttributeKey": 7, "AttributeValue": "x"}]}, "SerializationException"),
     ({"MaxResults": 0}, "InvalidMaxResultsException"),
     ({"MaxResults": 51}, "InvalidMaxResultsException"),
     ({"MaxResults": -1}, "InvalidMaxResultsException"),

@@ -34,8 +34,8 @@ def refused(cloudtrail, **selectors):
     return error["Message"]
 
 
-def advanced(*fields, **operators):
-    """One advanced selector; ``field`` stands for its operators."""
+def advanced(*fields):
+    """One advanced selector of these field selectors."""
     return [{"Name": "one", "FieldSelectors": list(fields)}]
 
 

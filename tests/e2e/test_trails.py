@@ -1,6 +1,7 @@
 """Trails: their life, AWS's rules about them, what they deliver and what their status says."""
 
 import datetime
+import gzip
 import hashlib
 import json
 import re
@@ -495,7 +496,6 @@ def test_which_regions_a_trail_takes(server):
     for key in keys(server, "all-bucket"):
         region = key.split("/CloudTrail/")[1].split("/")[0]
         body = server.client("s3").get_object(Bucket="all-bucket", Key=key)["Body"].read()
-        import gzip
         assert {r["awsRegion"] for r in json.loads(gzip.decompress(body))["Records"]} == {region}
 
 
