@@ -1,5 +1,5 @@
 //! What goes into which file, once.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
 

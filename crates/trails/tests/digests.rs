@@ -1,5 +1,5 @@
 //! The digest chain and its validation.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
 

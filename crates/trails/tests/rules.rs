@@ -1,5 +1,5 @@
 //! AWS's rules for trails.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
 

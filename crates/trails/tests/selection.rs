@@ -1,5 +1,5 @@
 //! Event selectors against a naive model that reads the record's JSON.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use opentrail_event::Event;
 use opentrail_trails::{

@@ -1,6 +1,6 @@
 //! Buckets and their settings.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
 
 mod support;
 

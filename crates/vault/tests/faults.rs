@@ -1,6 +1,6 @@
 //! Disks that fail, callers that leave, power that goes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Listing current objects.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
 
 mod support;
 

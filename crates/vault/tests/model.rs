@@ -1,6 +1,6 @@
 //! Any sequence of operations against a plain model of what S3 says they do.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
 
 mod support;
 

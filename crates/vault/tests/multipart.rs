@@ -1,7 +1,5 @@
 //! Multipart uploads and copies.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
-
 mod support;
 
 use opentrail_vault::*;

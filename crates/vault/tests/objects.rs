@@ -1,6 +1,6 @@
 //! Putting, reading and deleting objects in a bucket without versioning.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
 
 mod support;
 
