@@ -2,6 +2,7 @@
 
 mod client;
 mod durations;
+mod fsck;
 mod import;
 mod lookup;
 mod output;
@@ -33,6 +34,8 @@ enum Command {
     Lookup(lookup::LookupArguments),
     /// Prove that log files are as they were delivered
     Validate(Box<validate::ValidateArguments>),
+    /// Check everything on the disk against itself
+    Fsck(fsck::FsckArguments),
     /// Print the version
     Version,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Import(arguments) => finish(import::run(arguments)),
         Command::Lookup(arguments) => finish(lookup::run(arguments)),
         Command::Validate(arguments) => finish(validate::run(*arguments)),
+        Command::Fsck(arguments) => finish(fsck::run(arguments)),
         Command::Version => {
             println!("opentrail {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

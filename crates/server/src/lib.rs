@@ -11,6 +11,7 @@ mod door;
 mod error;
 mod events;
 mod fault;
+pub mod fsck;
 mod health;
 mod iam;
 mod listen;
