@@ -45,6 +45,7 @@ def test_each_error_has_its_code(iam):
         ("InvalidInput", iam.attach_user_policy, {"UserName": user, "PolicyArn": "arn:aws:iam::0:nothing-at-all"}),
         ("InvalidInput", iam.tag_user, {"UserName": user, "Tags": tags}),
         ("ValidationError", iam.create_user, {"UserName": "a/b"}),
+        ("ValidationError", iam.get_user_policy, {"UserName": "a/b", "PolicyName": "p"}),
         ("ValidationError", iam.list_users, {"PathPrefix": "no-slash"}),
         ("ValidationError", iam.list_policies, {"Scope": "Mine"}),
         ("ValidationError", iam.update_access_key,

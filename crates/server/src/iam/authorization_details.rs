@@ -175,9 +175,8 @@ fn role_detail(role: &Role, call: &Call) -> RoleDetail {
 fn policy_detail(policy: PolicySummary, call: &Call) -> Result<PolicyDetail, IdentityError> {
     let whole = PageRequest { marker: None, max_items: Some(limits::VERSIONS_PER_POLICY) };
     let versions = managed_policy::list_versions(&call.rooms.state, call.account, &policy.arn, whole)?;
-    let description = policy.description.clone();
     Ok(PolicyDetail {
-        policy: PolicyShape::listed(policy).with_description(description),
+        policy: PolicyShape::described(policy),
         policy_version_list: versions.items.into_iter().map(VersionShape::whole).collect(),
     })
 }

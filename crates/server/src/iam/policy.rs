@@ -114,7 +114,7 @@ impl Read for GetPolicy {
     async fn act(input: Named<ManagedPolicy>, call: &Call) -> Result<ShowsPolicy, Fault> {
         let policy = managed_policy::get(&call.rooms.state, call.account, input.name())
             .map_err(|e| call.refused(e))?;
-        Ok(ShowsPolicy { policy: PolicyShape::described(policy) })
+        Ok(ShowsPolicy { policy: PolicyShape::of(policy) })
     }
 }
 

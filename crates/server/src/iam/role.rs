@@ -83,7 +83,7 @@ impl Write for CreateRole {
             tags: &tags,
         };
         let role = role::create(tx, call.account, &new, call.arrival.at).map_err(|e| call.refused(e))?;
-        Ok(ShowsRole { role: RoleShape::of(&role) })
+        Ok(ShowsRole { role: RoleShape::created(&role) })
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) struct RoleShape {
     create_date: Timestamp,
     assume_role_policy_document: String,
     description: Option<String>,
-    max_session_duration: u32,
+    max_session_duration: Option<u32>,
     permissions_boundary: Option<BoundaryShape>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<TagShape>,
@@ -115,6 +115,11 @@ impl RoleShape {
     /// As `GetRole` has it: with its last use, empty if none is known.
     pub(super) fn used(role: &Role, last: Option<LastUse>) -> Self {
         Self { role_last_used: Some(last.into()), ..Self::of(role) }
+    }
+
+    /// As `CreateRole` has it: without description and longest session, as real records show.
+    pub(super) fn created(role: &Role) -> Self {
+        Self { description: None, max_session_duration: None, ..Self::of(role) }
     }
 
     /// As other answers about one role have it.
@@ -136,7 +141,7 @@ impl RoleShape {
             create_date: role.created_at.into(),
             assume_role_policy_document: encoded(role.trust_policy.as_str()),
             description: role.description.clone(),
-            max_session_duration: role.max_session_duration,
+            max_session_duration: Some(role.max_session_duration),
             permissions_boundary: None,
             tags: Vec::new(),
             role_last_used: None,
@@ -179,21 +184,16 @@ pub(super) struct PolicyShape {
 }
 
 impl PolicyShape {
-    /// As `GetPolicy` has it.
-    pub(super) fn described(policy: PolicySummary) -> Self {
-        let description = policy.description.clone();
-        Self::of(policy).with_description(description)
-    }
-
-    /// As `CreatePolicy` has it: without the description.
+    /// As answers about one policy have it.
     pub(super) fn of(policy: PolicySummary) -> Self {
         let tags = tag_shapes(&policy.tags);
-        Self { tags, ..Self::listed(policy) }
+        Self { tags, ..Self::described(policy) }
     }
 
-    /// With what it is for.
-    pub(super) fn with_description(self, description: Option<String>) -> Self {
-        Self { description, ..self }
+    /// As `GetAccountAuthorizationDetails` has it: without tags.
+    pub(super) fn described(policy: PolicySummary) -> Self {
+        let description = policy.description.clone();
+        Self { description, ..Self::listed(policy) }
     }
 
     /// As lists have it: without description and tags.

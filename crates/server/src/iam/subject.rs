@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use opentrail_identity::{Group, ManagedPolicy, Role, Tag, User, entity, managed_policy};
+use opentrail_identity::{Group, ManagedPolicy, Role, Tag, User, entity, limits, managed_policy};
 use opentrail_policy::Context;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -20,6 +20,11 @@ pub(super) trait Subject: Send + Sync + 'static {
 
     /// The ARN under which policies speak of it, whether it exists or not.
     fn arn(name: &str, call: &Call) -> String;
+
+    /// Whether it can be a name at all; if not, why, in IAM's words.
+    fn check(name: &str) -> Result<(), String> {
+        check_name(Self::MEMBER[0], name)
+    }
 
     /// What conditions can ask about it; nothing if it does not exist.
     fn marks(name: &str, call: &Call) -> Option<Marks>;
@@ -73,6 +78,15 @@ impl Subject for Role {
 impl Subject for ManagedPolicy {
     const MEMBER: [&'static str; 1] = ["PolicyArn"];
 
+    /// What is no ARN is refused as one, when it is looked for.
+    fn check(arn: &str) -> Result<(), String> {
+        if arn.len() <= limits::ARN_CHARS {
+            Ok(())
+        } else {
+            Err(too_long(Self::MEMBER[0], limits::ARN_CHARS))
+        }
+    }
+
     fn arn(arn: &str, _: &Call) -> String {
         arn.to_owned()
     }
@@ -81,6 +95,38 @@ impl Subject for ManagedPolicy {
         let policy = managed_policy::get(&call.rooms.state, call.account, arn).ok()?;
         Some(Marks { tags: policy.tags, boundary: None })
     }
+}
+
+/// Characters of an existing thing's name, at most (IAM's service model, `existingUserNameType`).
+const NAME_CHARS: usize = 128;
+
+fn check_name(member: &str, name: &str) -> Result<(), String> {
+    if name.len() > NAME_CHARS {
+        return Err(too_long(member, NAME_CHARS));
+    }
+    let of_form = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !name.is_empty() && name.chars().all(of_form) {
+        return Ok(());
+    }
+    let member = spelled(member);
+    Err(format!(
+        "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or \
+         the following: +=,.@_-"
+    ))
+}
+
+fn too_long(member: &str, most: usize) -> String {
+    let member = spelled(member);
+    format!(
+        "1 validation error detected: Value at '{member}' failed to satisfy constraint: \
+         Member must have length less than or equal to {most}"
+    )
+}
+
+/// The member as IAM's messages have it: with a small first letter.
+fn spelled(member: &str) -> String {
+    let (first, rest) = member.split_at(1);
+    first.to_ascii_lowercase() + rest
 }
 
 /// The member of an input, or of an answer, that names a thing of this kind.
@@ -150,7 +196,9 @@ impl<'de, T: Subject> de::Visitor<'de> for Visitor<T> {
                 members.next_value::<IgnoredAny>()?;
             }
         }
-        found.map(Named::new).ok_or_else(|| de::Error::missing_field(T::MEMBER[0]))
+        let name = found.ok_or_else(|| de::Error::missing_field(T::MEMBER[0]))?;
+        T::check(&name).map_err(de::Error::custom)?;
+        Ok(Named::new(name))
     }
 }
 
@@ -180,6 +228,14 @@ mod tests {
         assert_eq!(from_query::<Named<User>>(&tree).unwrap().name(), "alice");
         let spelled = opentrail_wire::value::to_json(&to_value(&user).unwrap());
         assert_eq!(spelled, json!({"UserName": "alice", "PolicyName": "p"}));
+    }
+
+    #[test]
+    fn what_can_be_no_name_is_refused() {
+        for name in ["", "a/b", "a b", "é", &"n".repeat(129)] {
+            assert!(from_query::<Named<User>>(&json!({"UserName": name})).is_err(), "{name}");
+        }
+        assert!(from_query::<Named<User>>(&json!({"UserName": "a_b+c=d,e.f@g-h"})).is_ok());
     }
 
     #[test]
