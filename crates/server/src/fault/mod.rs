@@ -4,6 +4,7 @@ mod archive;
 mod causes;
 mod codes;
 mod trails;
+mod vault;
 
 use std::borrow::Cow;
 

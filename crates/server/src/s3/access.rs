@@ -1,0 +1,228 @@
+//! Whether a call may happen: its sender, the bucket, what is not built, and the policies.
+
+use opentrail_identity::{Ask, Principal, Verdict};
+use opentrail_policy::Context;
+use opentrail_vault::{Bucket, Tags, VaultError, check_bucket_name};
+use s3s::{
+    S3Error, S3ErrorCode, S3Result,
+    access::{S3Access, S3AccessContext},
+    path::S3Path,
+};
+
+use super::{
+    catalog::{self, Operation, Permission},
+    context, headers,
+    record::{bucket_arn, object_arn},
+    refusal::Refusal,
+    scene::Scene,
+    unbuilt,
+};
+use crate::fault::{Common, Dialect, Fault};
+
+/// The gate that every call passes once its operation is known and before its body is read.
+pub(super) struct Gate;
+
+#[async_trait::async_trait]
+impl S3Access for Gate {
+    async fn check(&self, call: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let Some(scene) = call.extensions_mut().get::<std::sync::Arc<Scene>>().cloned() else {
+            return Err(S3Error::new(S3ErrorCode::InternalError));
+        };
+        let operation = catalog::named(call.s3_op().name()).unwrap_or(&catalog::UNKNOWN);
+        let (bucket, key) = match call.s3_path() {
+            S3Path::Root => (None, None),
+            S3Path::Bucket { bucket } => (Some(&**bucket), None),
+            S3Path::Object { bucket, key } => (Some(&**bucket), Some(&**key)),
+        };
+        scene.is_about(operation, bucket, key);
+        if operation.takes_document() {
+            scene.intake.expect_document();
+        }
+        admit(&scene, operation).map_err(|refusal| {
+            scene.refuse(refusal);
+            S3Error::new(S3ErrorCode::AccessDenied)
+        })
+    }
+}
+
+fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
+    if let Err(stranger) = &scene.sender {
+        return Err(stranger.fault.clone().into());
+    }
+    if let Some(objection) = &scene.objection {
+        return Err(objection.clone());
+    }
+    if let Some(name) = &scene.subject().bucket {
+        check_bucket_name(name).map_err(VaultError::from)?;
+        if operation.name != "CreateBucket" {
+            let owner = scene.bucket()?.owner;
+            let expected = scene.header("x-amz-expected-bucket-owner");
+            if expected.is_some_and(|expected| expected != owner.as_str()) {
+                return Err(Refusal::access_denied());
+            }
+        }
+    }
+    permit(scene, operation)?;
+    unbuilt::refuse(scene)
+}
+
+fn permit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
+    let of_version = scene.parameter("versionId").is_some();
+    match operation.permission {
+        Permission::InOperation => in_operation(scene, operation),
+        Permission::Action(action) => scene.may(action),
+        Permission::Versioned(_, action) if of_version => scene.may(action),
+        Permission::Versioned(action, _) => scene.may(action),
+        Permission::All(_, actions) if of_version => actions.iter().try_for_each(|action| scene.may(action)),
+        Permission::All(actions, _) => actions.iter().try_for_each(|action| scene.may(action)),
+    }
+}
+
+/// The permissions that hang on more than the operation's name and can be told before the body is read.
+fn in_operation(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
+    match operation.name {
+        "PutObject" | "CreateMultipartUpload" => {
+            scene.may("s3:PutObject")?;
+            if headers::tags(scene)?.is_empty() { Ok(()) } else { scene.may("s3:PutObjectTagging") }
+        }
+        "CopyObject" | "UploadPartCopy" => scene.may("s3:PutObject"),
+        "CreateBucket" => {
+            scene.may("s3:CreateBucket")?;
+            let asks_ownership = scene.header("x-amz-object-ownership").is_some();
+            if asks_ownership { scene.may("s3:PutBucketOwnershipControls") } else { Ok(()) }
+        }
+        // DeleteObjects asks for each key, PutObjectTagging with the tags in its body.
+        _ => Ok(()),
+    }
+}
+
+impl Scene {
+    /// Whether the caller may do this with what the call is about.
+    pub(super) fn may(&self, action: &str) -> Result<(), Refusal> {
+        let subject = self.subject();
+        let resource = match (&subject.bucket, &subject.key) {
+            // What is about no bucket is asked for all of them, so that a policy may name it either way.
+            (None, _) => bucket_arn("*"),
+            (Some(bucket), Some(key)) => object_arn(bucket, key),
+            (Some(bucket), None) => bucket_arn(bucket),
+        };
+        let mut context = context::of(self);
+        if subject.operation.is_about_existing()
+            && let (Some(bucket), Some(key)) = (&subject.found, &subject.key)
+        {
+            let version = self.parameter("versionId");
+            if let Ok(meta) = self.vault().head(&bucket.name, key, version) {
+                context::set_existing_tags(&mut context, &meta.object.tags);
+            }
+        }
+        self.ask(action, &resource, subject.found.as_deref(), context)
+    }
+
+    /// Whether the caller may do this with an object of the call's bucket.
+    pub(super) fn may_with_key(&self, action: &str, key: &str, version_id: Option<&str>) -> Result<(), Refusal> {
+        let bucket = self.bucket()?;
+        let mut context = context::of(self);
+        if let Some(version_id) = version_id {
+            context.set("s3:VersionId", version_id);
+        }
+        self.ask(action, &object_arn(&bucket.name, key), Some(bucket), context)
+    }
+
+    /// Whether the caller may set these tags on the call's object.
+    pub(super) fn may_tag(&self, action: &str, tags: &Tags) -> Result<(), Refusal> {
+        let subject = self.subject();
+        let bucket = self.bucket()?;
+        let key = subject.key.as_deref().unwrap_or_default();
+        let mut context = context::of(self);
+        context::set_request_tags(&mut context, tags);
+        if let Ok(meta) = self.vault().head(&bucket.name, key, self.parameter("versionId")) {
+            context::set_existing_tags(&mut context, &meta.object.tags);
+        }
+        self.ask(action, &object_arn(&bucket.name, key), Some(bucket), context)
+    }
+
+    /// Whether the caller may read this, the source of a copy.
+    pub(super) fn may_read(&self, bucket: &Bucket, key: &str, version_id: Option<&str>) -> Result<(), Refusal> {
+        let mut context = context::of(self);
+        let meta = self.vault().head(&bucket.name, key, version_id).ok();
+        let mut action = "s3:GetObject";
+        if let Some(version_id) = version_id {
+            context.set("s3:VersionId", version_id);
+            action = "s3:GetObjectVersion";
+        }
+        if let Some(meta) = &meta {
+            context::set_existing_tags(&mut context, &meta.object.tags);
+        }
+        self.ask(action, &object_arn(&bucket.name, key), Some(bucket), context)
+    }
+
+    /// Who may not list a bucket is not told what it does not hold: then "no such key" is "access denied".
+    pub(super) fn not_there(&self, error: VaultError) -> Refusal {
+        if !matches!(error, VaultError::NoSuchKey { .. }) {
+            return error.into();
+        }
+        let Ok(bucket) = self.bucket() else { return error.into() };
+        let listed = self.ask("s3:ListBucket", &bucket_arn(&bucket.name), Some(bucket), context::of(self));
+        if listed.is_ok() { error.into() } else { Refusal::access_denied() }
+    }
+
+    /// Asks all policies that there are.
+    fn ask(
+        &self,
+        action: &str,
+        resource: &str,
+        bucket: Option<&Bucket>,
+        mut context: Context,
+    ) -> Result<(), Refusal> {
+        let caller = self.caller();
+        let owner = bucket.map(|bucket| bucket.owner);
+        if let Some(owner) = owner {
+            context.set("s3:ResourceAccount", owner.as_str());
+            context.set("aws:ResourceAccount", owner.as_str());
+            if is_rescue(action) && caller.principal == (Principal::Root { account: owner }) {
+                return Ok(());
+            }
+        }
+        let policy = match bucket {
+            Some(bucket) => self.vault().bucket_policy(&bucket.name)?,
+            None => None,
+        };
+        if let Some(bucket) = bucket
+            && is_shut(bucket, self)?
+        {
+            return Err(Refusal::access_denied());
+        }
+        let ask = Ask {
+            action,
+            resource,
+            context,
+            resource_policy: policy.as_deref(),
+            resource_account: owner,
+            ..Ask::default()
+        };
+        match self.rooms.identity.authorize(&caller, &ask) {
+            Verdict::Allowed if caller.principal == Principal::Anonymous && bucket.is_none() => {
+                Err(Refusal::access_denied())
+            }
+            Verdict::Allowed => Ok(()),
+            Verdict::Denied(_) if caller.principal == Principal::Anonymous => Err(Refusal::access_denied()),
+            Verdict::Denied(denial) => {
+                Err(Fault::common(Common::AccessDenied, Dialect::S3, denial.to_string()).into())
+            }
+        }
+    }
+}
+
+/// The owner's root user may always look at a bucket's policy and change it, or a policy that denies
+/// everyone could never be undone (S3 user guide, "Bucket policies").
+fn is_rescue(action: &str) -> bool {
+    matches!(action, "s3:GetBucketPolicy" | "s3:PutBucketPolicy" | "s3:DeleteBucketPolicy")
+}
+
+/// Whether `RestrictPublicBuckets` keeps the caller out: a public policy then lets in only the owner's
+/// account and AWS's services.
+fn is_shut(bucket: &Bucket, scene: &Scene) -> Result<bool, VaultError> {
+    let is_own = scene.account() == Some(bucket.owner);
+    let restricts = bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
+    Ok(!is_own && restricts && scene.vault().is_policy_public(&bucket.name)?)
+}

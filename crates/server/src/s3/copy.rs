@@ -1,0 +1,167 @@
+//! CopyObject and UploadPartCopy.
+
+use std::sync::Arc;
+
+use opentrail_vault::{ByteRange, CopyRequest, CopySource, VaultError};
+use s3s::dto;
+
+use super::{
+    headers, put,
+    refusal::Refusal,
+    scene::Scene,
+    shape::{self, set_checksums},
+    table::{Answered, plain},
+};
+
+/// The source of a copy.
+struct Source {
+    bucket: String,
+    key: String,
+    version_id: Option<String>,
+}
+
+/// Reads the source and asks whether the caller may read it.
+fn source_of(scene: &Scene, named: dto::CopySource) -> Result<Source, Refusal> {
+    let dto::CopySource::Bucket { bucket, key, version_id } = named else {
+        return Err(Refusal::not_built("access points"));
+    };
+    let source = Source {
+        bucket: bucket.into(),
+        key: key.into(),
+        version_id: version_id.map(Into::into),
+    };
+    let bucket = scene.vault().bucket(&source.bucket)?;
+    let expected = scene.header("x-amz-source-expected-bucket-owner");
+    if expected.is_some_and(|expected| expected != bucket.owner.as_str()) {
+        return Err(Refusal::access_denied());
+    }
+    scene.may_read(&bucket, &source.key, source.version_id.as_deref())?;
+    Ok(source)
+}
+
+impl Source {
+    fn with_conditions(&self, scene: &Scene) -> CopySource<'_> {
+        CopySource {
+            bucket: &self.bucket,
+            key: &self.key,
+            version_id: self.version_id.as_deref(),
+            conditions: headers::source_conditions(scene),
+        }
+    }
+}
+
+/// Whether a directive says REPLACE.
+fn replaces(directive: Option<&str>) -> Result<bool, Refusal> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(Refusal::of("InvalidArgument", "Unknown metadata directive.")),
+    }
+}
+
+pub(super) async fn copy_object(
+    scene: Arc<Scene>,
+    input: dto::CopyObjectInput,
+) -> Answered<dto::CopyObjectOutput> {
+    let source = source_of(&scene, input.copy_source)?;
+    let new_metadata = replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str))?;
+    let new_tags = replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str))?;
+    let tags = headers::tags(&scene)?;
+    if new_tags && !tags.is_empty() {
+        scene.may_tag("s3:PutObjectTagging", &tags)?;
+    } else if !new_tags {
+        let found = scene.vault().head(&source.bucket, &source.key, source.version_id.as_deref());
+        if let Ok(meta) = found
+            && !meta.object.tags.is_empty()
+        {
+            scene.may_tag("s3:PutObjectTagging", &meta.object.tags)?;
+        }
+    }
+    let request = CopyRequest {
+        source: source.with_conditions(&scene),
+        bucket: &input.bucket,
+        key: &input.key,
+        conditions: headers::write_conditions(&scene)?,
+        owner: scene.bucket()?.owner,
+        headers: new_metadata.then(|| headers::object_headers(&scene, input.metadata)),
+        tags: new_tags.then_some(tags),
+        storage_class: scene.header("x-amz-storage-class").map(str::to_owned),
+        canned_acl: scene.header("x-amz-acl").map(str::to_owned),
+        algorithm: headers::named(&scene)?,
+    };
+    let copied = scene
+        .vault()
+        .copy(request, scene.arrival.at, |copied| scene.events(put::elements(&copied.put)))
+        .await
+        .map_err(|error| of_source(&scene, &source, error))?;
+    let meta = &copied.put.meta;
+    let mut result = dto::CopyObjectResult {
+        e_tag: Some(shape::etag(&meta.etag)),
+        last_modified: Some(shape::time(meta.last_modified)),
+        checksum_type: Some(shape::checksum_type(meta.checksum_type)),
+        ..dto::CopyObjectResult::default()
+    };
+    set_checksums!(result, &meta.checksums);
+    plain(dto::CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: copied.source_version_id,
+        version_id: copied.put.version_id,
+        ..dto::CopyObjectOutput::default()
+    })
+}
+
+/// A delete marker named as a source is a bad request, not a wrong method (S3 API reference, CopyObject).
+fn of_source(scene: &Scene, source: &Source, error: VaultError) -> Refusal {
+    match error {
+        VaultError::VersionIsDeleteMarker { .. } => Refusal::of(
+            "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        VaultError::NoSuchKey { ref key, .. } if *key == source.key => scene.not_there(error),
+        other => other.into(),
+    }
+}
+
+pub(super) async fn upload_part_copy(
+    scene: Arc<Scene>,
+    input: dto::UploadPartCopyInput,
+) -> Answered<dto::UploadPartCopyOutput> {
+    let source = source_of(&scene, input.copy_source)?;
+    let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
+    let (part, source_version_id) = scene
+        .vault()
+        .copy_part(
+            &source.with_conditions(&scene),
+            range,
+            &input.bucket,
+            &input.key,
+            &input.upload_id,
+            input.part_number.into(),
+            scene.arrival.at,
+            |_| scene.events(None),
+        )
+        .await
+        .map_err(|error| of_source(&scene, &source, error))?;
+    let mut result = dto::CopyPartResult {
+        e_tag: Some(shape::etag(&part.etag)),
+        last_modified: Some(shape::time(part.last_modified)),
+        ..dto::CopyPartResult::default()
+    };
+    set_checksums!(result, &part.checksums);
+    plain(dto::UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: source_version_id,
+        ..dto::UploadPartCopyOutput::default()
+    })
+}
+
+/// The range of a copied part: first and last byte, both named (S3 API reference, UploadPartCopy).
+fn source_range(text: &str) -> Result<ByteRange, Refusal> {
+    match ByteRange::parse(text) {
+        Some(range @ ByteRange::From { last: Some(_), .. }) => Ok(range),
+        _ => Err(Refusal::of(
+            "InvalidArgument",
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+        )),
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a call is refused, and the headers that go with the refusal.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentrail_vault::VaultError;
+
+use super::shape;
+use crate::fault::Fault;
+
+/// A refused call: the fault, and what else its answer's headers say.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) fault: Fault,
+    pub(super) headers: HeaderMap,
+    /// The change is durable all the same, and its record with it.
+    pub(super) is_recorded: bool,
+}
+
+impl Refusal {
+    /// A refusal with a code of S3.
+    pub(super) fn of(code: &'static str, message: impl Into<String>) -> Self {
+        Fault::of_s3(code, message).into()
+    }
+
+    /// The caller may not; the message says no more.
+    pub(super) fn access_denied() -> Self {
+        Self::of("AccessDenied", "Access Denied")
+    }
+
+    /// AWS has it, we do not.
+    pub(super) fn not_built(what: &str) -> Self {
+        Self::of("NotImplemented", format!("opentrail does not implement {what}."))
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { fault, headers: HeaderMap::new(), is_recorded: false }
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        match &error {
+            VaultError::NoSuchKey { delete_marker: Some(marker), .. } => {
+                let marker = marker.clone();
+                Self::from(Fault::of_vault(error))
+                    .with("x-amz-delete-marker", "true")
+                    .with("x-amz-version-id", &marker)
+            }
+            VaultError::VersionIsDeleteMarker { version_id, last_modified, .. } => {
+                let (version, modified) = (version_id.clone(), shape::http_date(*last_modified));
+                Self::from(Fault::of_vault(error))
+                    .with("x-amz-delete-marker", "true")
+                    .with("x-amz-version-id", &version)
+                    .with("last-modified", &modified)
+                    .with("allow", "DELETE")
+            }
+            VaultError::NotModified { etag, last_modified } => {
+                let (etag, modified) = (format!("\"{etag}\""), shape::http_date(*last_modified));
+                Self::from(Fault::of_vault(error)).with("etag", &etag).with("last-modified", &modified)
+            }
+            VaultError::InvalidRange { size } => {
+                let range = format!("bytes */{size}");
+                Self::from(Fault::of_vault(error)).with("content-range", &range)
+            }
+            VaultError::NotAppliedYet => Self { is_recorded: true, ..Fault::of_vault(error).into() },
+            _ => Fault::of_vault(error).into(),
+        }
+    }
+}
