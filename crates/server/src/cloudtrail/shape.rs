@@ -36,7 +36,8 @@ pub(super) struct TrailShape {
     trail_arn: String,
     log_file_validation_enabled: bool,
     is_organization_trail: bool,
-    recursive_logging: bool,
+    /// Said only where it is not the default, true: the AWS CLI's own model does not know it yet.
+    recursive_logging: Option<bool>,
 }
 
 impl From<&Trail> for TrailShape {
@@ -50,7 +51,7 @@ impl From<&Trail> for TrailShape {
             trail_arn: trail.arn().to_string(),
             log_file_validation_enabled: trail.log_file_validation,
             is_organization_trail: trail.is_organization,
-            recursive_logging: trail.recursive_logging,
+            recursive_logging: (!trail.recursive_logging).then_some(false),
         }
     }
 }

@@ -159,7 +159,13 @@ impl UpdateTrailInput {
             recursive_logging: self.settings.recursive_logging,
         };
         let rules = &call.rooms.trails;
-        rules.update(tx, call.account, &call.region, &ask, call.arrival.at).map_err(refused(call))
+        rules.update(tx, call.account, &call.region, &ask, call.arrival.at).map_err(|error| match error {
+            // UpdateTrail does not declare the code that CreateTrail has for this.
+            TrailError::MaximumNumberOfTrailsExceeded { .. } => {
+                Fault::declared("OperationNotPermittedException", error.to_string())
+            }
+            error => refused(call)(error),
+        })
     }
 
     fn moves_files(&self) -> bool {
