@@ -22,6 +22,7 @@ use tokio_rustls::{
 };
 
 use crate::{
+    door::body::Budget,
     error::ServerError,
     options::{Options, RootCredentials, TlsFiles},
     recording::Recorder,
@@ -147,6 +148,7 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
         recorder,
         seen: archive.seen(),
         archive,
+        bodies: Budget::new(),
         home,
         region: options.region.clone(),
         metrics: handle,

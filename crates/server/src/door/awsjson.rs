@@ -1,7 +1,6 @@
 //! awsJson calls.
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::Response;
 use opentrail_wire::awsjson::{AwsJsonError, Target, check_content_type, read_input};
 use serde_json::Value;
@@ -33,17 +32,15 @@ pub(super) async fn enter(visit: Visit, target: Result<Target, AwsJsonError>) ->
         let fault = json(Common::UnknownOperation, format!("opentrail does not serve {}.", target.service));
         return answer::of_fault(Dialect::Json, "", &arrival, &fault);
     };
-    let (bytes, input) = match body::whole(body, MAX_BODY_BYTES).await {
-        Ok(bytes) => {
-            let input = read(&parts, &bytes);
-            (bytes, input)
-        }
-        Err(fault) => (Bytes::new(), Err(body::fault(fault, Dialect::Json))),
+    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let input = match &body {
+        Ok(body) => read(&parts, &body.bytes),
+        Err(fault) => Err(body::fault(*fault, Dialect::Json)),
     };
-    perform(rooms, &parts, arrival, Request { service, operation: target.operation, bytes, input }).await
+    perform(rooms, &parts, arrival, Request { service, operation: target.operation, body, input }).await
 }
 
-fn read(parts: &http::request::Parts, bytes: &Bytes) -> Result<Value, Fault> {
+fn read(parts: &http::request::Parts, bytes: &[u8]) -> Result<Value, Fault> {
     check_content_type(&parts.headers)
         .and_then(|()| read_input(bytes))
         .map_err(|error| Fault::common(Common::Malformed, Dialect::Json, error.to_string()))

@@ -1,26 +1,80 @@
-//! Bodies of calls that are read whole.
+//! Bodies of calls that are read whole, within a budget: whoever sends how much, the server's memory is bounded.
+
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::fault::{Common, Dialect, Fault};
+
+/// Bytes of bodies that may be in memory at once, as sent; more wait at the door.
+const BUDGET_BYTES: usize = 128 << 20;
+/// Compressed bodies that are unpacked at once, each to at most 64 MiB.
+const UNPACKED_AT_ONCE: usize = 2;
+/// The budget is counted in pieces of this size.
+const PIECE_BYTES: usize = 1 << 10;
+/// Longest wait for a whole body.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The memory for bodies, shared by all calls.
+pub(crate) struct Budget {
+    pieces: Arc<Semaphore>,
+    unpacking: Semaphore,
+}
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self {
+            pieces: Arc::new(Semaphore::new(BUDGET_BYTES / PIECE_BYTES)),
+            unpacking: Semaphore::new(UNPACKED_AT_ONCE),
+        }
+    }
+
+    /// Room for one unpacked body, until the answer is dropped. Waits until there is.
+    pub(crate) async fn unpacking(&self) -> Option<SemaphorePermit<'_>> {
+        self.unpacking.acquire().await.ok()
+    }
+
+    async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let pieces = bytes.min(BUDGET_BYTES).div_ceil(PIECE_BYTES).max(1);
+        self.pieces.clone().acquire_many_owned(u32::try_from(pieces).ok()?).await.ok()
+    }
+}
+
+/// A body in memory, and the room it takes.
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyFault {
     /// It is larger than the limit.
     TooLarge,
-    /// The client stopped sending, or sent what is not HTTP.
+    /// The client stopped sending, took too long, or sent what is not HTTP.
     Broken,
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn whole(body: Body, limit: usize) -> Result<Bytes, BodyFault> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(BodyFault::TooLarge),
-        Err(_) => Err(BodyFault::Broken),
+pub(crate) async fn whole(
+    budget: &Budget,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Whole, BodyFault> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(BodyFault::TooLarge);
+    }
+    let room = budget.room(announced.unwrap_or(limit)).await;
+    match tokio::time::timeout(TIMEOUT, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(Whole { bytes: collected.to_bytes(), _room: room }),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(BodyFault::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(BodyFault::Broken),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Response, request::Parts};
 use opentrail_event::{Category, Region};
 use opentrail_identity::Caller;
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     answer,
+    body::{self, BodyFault, Whole},
     authenticate::{Stranger, authenticate, sha256, signed},
 };
 use crate::{
@@ -27,8 +27,8 @@ pub(super) struct Request {
     pub(super) service: &'static Service,
     /// The operation's name, as sent.
     pub(super) operation: String,
-    /// The body's bytes, for the signature.
-    pub(super) bytes: Bytes,
+    /// The body, or why it was not read.
+    pub(super) body: Result<Whole, BodyFault>,
     /// The input, or why there is none.
     pub(super) input: Result<Value, Fault>,
 }
@@ -62,6 +62,7 @@ fn identify(
     request: &Request,
 ) -> Result<(Caller, Region), Stranger> {
     let dialect = request.service.dialect;
+    let body = request.body.as_ref().map_err(|fault| Stranger::nobody(body::fault(*fault, dialect)))?;
     let common = |kind, message: &str| Stranger::nobody(Fault::common(kind, dialect, message));
     let signed = signed(parts, dialect)?
         .ok_or_else(|| common(Common::Unsigned, "Request is missing Authentication Token"))?;
@@ -76,7 +77,7 @@ fn identify(
     if signed.payload().is_streaming() {
         return Err(common(Common::Malformed, "The body of this call may not be sent in signed chunks."));
     }
-    let digest = sha256(&request.bytes);
+    let digest = sha256(&body.bytes);
     let (caller, _) = authenticate(rooms, &signed, parts, arrival, Some(digest), dialect)?;
     Ok((caller, region))
 }

@@ -1,7 +1,6 @@
 //! awsQuery calls.
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Method, Response};
 use opentrail_wire::query::Form;
 
@@ -20,12 +19,10 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// Answers an awsQuery call.
 pub(super) async fn enter(visit: Visit, service: Option<&'static Service>) -> Response<Body> {
     let Visit { rooms, parts, body, arrival } = visit;
-    let (bytes, form) = match body::whole(body, MAX_BODY_BYTES).await {
-        Ok(bytes) => {
-            let form = read(&parts, &bytes);
-            (bytes, form)
-        }
-        Err(fault) => (Bytes::new(), Err(body::fault(fault, Dialect::Query))),
+    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let form = match &body {
+        Ok(body) => read(&parts, &body.bytes),
+        Err(fault) => Err(body::fault(*fault, Dialect::Query)),
     };
     let version = form.as_ref().ok().and_then(|form| form.version.as_deref());
     let Some(service) = service.or_else(|| of_version(version)) else {
@@ -42,10 +39,10 @@ pub(super) async fn enter(visit: Visit, service: Option<&'static Service>) -> Re
         Ok(form) => (form.action, Ok(form.parameters)),
         Err(fault) => (String::new(), Err(fault)),
     };
-    perform(rooms, &parts, arrival, Request { service, operation, bytes, input }).await
+    perform(rooms, &parts, arrival, Request { service, operation, body, input }).await
 }
 
-fn read(parts: &http::request::Parts, body: &Bytes) -> Result<Form, Fault> {
+fn read(parts: &http::request::Parts, body: &[u8]) -> Result<Form, Fault> {
     let in_query = parts.method == Method::GET || body.is_empty();
     let form = if in_query { parts.uri.query().unwrap_or("").as_bytes() } else { body };
     Form::parse(form).map_err(|error| Fault::common(Common::Malformed, Dialect::Query, error.to_string()))

@@ -1,7 +1,6 @@
 //! Calls of the service `opentrail`.
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Method, Response};
 use opentrail_wire::awsjson::read_input;
 use serde_json::{Map, Value};
@@ -30,18 +29,17 @@ pub(super) async fn enter(visit: Visit) -> Response<Body> {
         return events::put_events(visit).await;
     }
     let Visit { rooms, parts, body, arrival } = visit;
-    let (bytes, input) = match body::whole(body, MAX_BODY_BYTES).await {
-        Ok(bytes) => {
-            let input = if parts.method == Method::GET { in_query(&parts) } else { in_body(&bytes) };
-            (bytes, input)
-        }
-        Err(fault) => (Bytes::new(), Err(body::fault(fault, Dialect::Rest))),
+    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let input = match &body {
+        Ok(_) if parts.method == Method::GET => in_query(&parts),
+        Ok(body) => in_body(&body.bytes),
+        Err(fault) => Err(body::fault(*fault, Dialect::Rest)),
     };
-    let request = Request { service: &events::SERVICE, operation: operation.to_owned(), bytes, input };
+    let request = Request { service: &events::SERVICE, operation: operation.to_owned(), body, input };
     perform(rooms, &parts, arrival, request).await
 }
 
-fn in_body(bytes: &Bytes) -> Result<Value, Fault> {
+fn in_body(bytes: &[u8]) -> Result<Value, Fault> {
     read_input(bytes).map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
 }
 

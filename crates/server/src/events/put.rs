@@ -36,19 +36,19 @@ const INLINE_BYTES: usize = 64 << 10;
 /// Takes events in.
 pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
     let Visit { rooms, parts, body, arrival } = visit;
-    let bytes = body::whole(body, MAX_BODY_BYTES).await;
-    let digest_of = bytes.as_ref().cloned().unwrap_or_default();
-    let (caller, region) = match identify(&rooms, &parts, &arrival, &digest_of) {
+    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let known = match &body {
+        Ok(body) => identify(&rooms, &parts, &arrival, &body.bytes).map(|known| (known, body.bytes.clone())),
+        Err(fault) => Err(Stranger::nobody(body::fault(*fault, Dialect::Rest))),
+    };
+    let ((caller, region), bytes) = match known {
         Ok(known) => known,
         Err(stranger) => {
             let fault = recorded(&rooms, &arrival, stranger.who(), &rooms.region, Err(&stranger.fault)).await;
             return answer::of_fault(Dialect::Rest, "", &arrival, &fault.unwrap_or(stranger.fault));
         }
     };
-    let outcome = match bytes {
-        Ok(bytes) => take(&rooms, &parts, &arrival, &region, &caller, bytes).await,
-        Err(fault) => Err(body::fault(fault, Dialect::Rest)),
-    };
+    let outcome = take(&rooms, &parts, &arrival, &region, &caller, bytes).await;
     let unrecorded = recorded(&rooms, &arrival, Who::Known(&caller), &region, outcome.as_ref()).await;
     let outcome = match unrecorded {
         Some(fault) => Err(fault),
@@ -108,7 +108,10 @@ async fn take(
     };
     rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
 
-    let packed = parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+    // A gzip file sent as it is, without the header that says so, is understood too.
+    let packed = bytes.starts_with(&[0x1f, 0x8b])
+        || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+    let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
     let (events, rejected) = if bytes.len() <= INLINE_BYTES && !packed {
         admission::sort(bytes)
     } else {
@@ -124,12 +127,12 @@ async fn take(
         }
     })?;
     admitted.rejected = rejected;
+    drop(unpacking);
     Ok(admitted)
 }
 
 fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
-    // A gzip file sent as it is, without the header that says so, is understood too.
-    if !packed && !bytes.starts_with(&[0x1f, 0x8b]) {
+    if !packed {
         return Ok(admission::sort(bytes));
     }
     let mut unpacked = Vec::with_capacity(bytes.len() * 8);
