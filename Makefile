@@ -29,6 +29,12 @@ e2e: clients
 	cargo build --locked --package opentrail
 	OPENTRAIL_BINARY=$(TARGET)/debug/opentrail $(PYTHON) -m pytest tests/e2e -n $(E2E_WORKERS) --dist loadfile -q
 
+## Measure against the design's performance targets; writes docs/benchmarks.md. BENCH="--only NAME" for one figure
+bench: clients
+	cargo build --release --locked --package opentrail --package opentrail-bench
+	$(TARGET)/release/opentrail-bench --binary $(TARGET)/release/opentrail --aws $(VENV)/bin/aws \
+		--results docs/benchmarks.json --page docs/benchmarks.md $(BENCH)
+
 ## The real clients, from PyPI
 clients: $(VENV)/.ready
 

@@ -143,14 +143,14 @@ impl HistoryEvents {
         let drawn = mix(number ^ self.ids.seed);
         // The square of an even draw: low values are common, high ones seldom.
         let skewed = |part: u64, count: u64| {
-            let draw = part & 0xffff;
-            draw * draw * count >> 32
+            let draw = part & 0xf_ffff;
+            (draw * draw * count) >> 40
         };
         Kind::Common {
             region: [0, 0, 0, 0, 1, 1, 2, 3][(drawn & 7) as usize],
-            service: skewed(drawn >> 8, 20) as usize,
+            service: skewed(drawn >> 4, 20) as usize,
             verb: skewed(drawn >> 24, 10) as usize,
-            user: skewed(drawn >> 40, USERS),
+            user: skewed(drawn >> 44, USERS),
             resource: skewed(mix(drawn), RESOURCES),
         }
     }
