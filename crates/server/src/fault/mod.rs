@@ -57,7 +57,9 @@ impl Fault {
     /// A failure any operation of any service may have, in the dialect's own words.
     pub(crate) fn common(kind: Common, dialect: Dialect, message: impl Into<String>) -> Self {
         let (code, status) = kind.spelled(dialect);
-        Self { code: code.into(), recorded: code.into(), status, message: message.into() }
+        // Records of every service say AccessDenied, whatever its protocol says.
+        let recorded = if kind == Common::AccessDenied { "AccessDenied" } else { code };
+        Self { code: code.into(), recorded: recorded.into(), status, message: message.into() }
     }
 
     /// A failure whose code and status were decided elsewhere (the protocol layer).

@@ -224,5 +224,6 @@ fn is_rescue(action: &str) -> bool {
 fn is_shut(bucket: &Bucket, scene: &Scene) -> Result<bool, VaultError> {
     let is_own = scene.account() == Some(bucket.owner);
     let restricts = bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
-    Ok(!is_own && restricts && scene.vault().is_policy_public(&bucket.name)?)
+    let has_policy = bucket.policy.is_some();
+    Ok(!is_own && restricts && has_policy && scene.vault().is_policy_public(&bucket.name)?)
 }
