@@ -388,7 +388,7 @@ def test_no_record_has_a_secret(server):
     sessions = [assumed, sts.get_session_token()["Credentials"]]
     secrets = [ROOT_SECRET, own["secret"]]
     secrets += [s[member] for s in sessions for member in ("SecretAccessKey", "SessionToken")]
-    server.client("iam", **session(assumed)).get_user(UserName=name)
+    assert code(server.client("iam", **session(assumed)).get_user, UserName=name) == "AccessDenied"
     assert code(iam.get_user, UserName="the-last-call") == "NoSuchEntity"
 
     def last_is_there():
