@@ -99,7 +99,8 @@ impl Archive {
         let manifest: Manifest = layout::read_manifest(&*disk, &dir)?.unwrap_or_default();
         let known: HashSet<u64> = manifest.tables.iter().map(|table| table.id).collect();
         layout::remove_orphans(&*disk, &dir, |id| known.contains(&id))?;
-        let tables = manifest.tables.iter().map(|facts| Table::open(&*disk, &dir, facts.clone()).map(Arc::new));
+        let tables =
+            manifest.tables.iter().map(|facts| Table::open(&*disk, &dir, facts.clone()).map(Arc::new));
         let tables = tables.collect::<Result<Vec<_>, _>>()?;
         let seen = SeenStore::open(journal.clone(), seen_dir(&dir), Arc::clone(&disk), &options)?;
         let start = Seq(manifest.stored).min(seen.position());
@@ -282,9 +283,8 @@ impl Archive {
             return Ok(());
         }
         let began = Instant::now();
-        let added = self.new_table(|disk, dir, id| {
-            flush::write_table(disk, dir, id, &batches, self.cutoff())
-        })?;
+        let added =
+            self.new_table(|disk, dir, id| flush::write_table(disk, dir, id, &batches, self.cutoff()))?;
         let rows = added.as_ref().map_or(0, |table| table.facts.rows);
         self.commit(added, &[], Some((reaches, batches.len())))?;
         self.inner.room.notify_waiters();
@@ -299,15 +299,16 @@ impl Archive {
     pub(crate) fn tidy(&self, stop: &CancellationToken) -> Result<(), ArchiveError> {
         if let Some(cutoff) = self.cutoff() {
             let tables = self.tables();
-            let expired: Vec<_> = tables.iter().filter(|table| table.facts.newest < cutoff).cloned().collect();
+            let expired: Vec<_> =
+                tables.iter().filter(|table| table.facts.newest < cutoff).cloned().collect();
             if !expired.is_empty() {
                 self.commit(None, &expired, None)?;
             }
         }
         while let Some(chosen) = merge::choose(&self.tables(), self.inner.options.file_rows) {
             let began = Instant::now();
-            let merged = self
-                .new_table(|disk, dir, id| merge::merge(disk, dir, id, &chosen, self.cutoff(), stop))?;
+            let merged =
+                self.new_table(|disk, dir, id| merge::merge(disk, dir, id, &chosen, self.cutoff(), stop))?;
             let rows = merged.as_ref().map_or(0, |table| table.facts.rows);
             self.commit(merged, &chosen, None)?;
             measure::merge(began.elapsed());

@@ -76,9 +76,8 @@ pub(crate) struct BlockWriter {
 
 impl BlockWriter {
     pub(crate) fn create(disk: &dyn Disk, path: &Path) -> Result<Self, ArchiveError> {
-        let file = disk
-            .create_new(path, Access::Private)
-            .map_err(|error| disk_error("create", path, error))?;
+        let file =
+            disk.create_new(path, Access::Private).map_err(|error| disk_error("create", path, error))?;
         Ok(Self {
             file,
             path: path.to_owned(),

@@ -14,7 +14,10 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use opentrail_event::{AccountId, Event, ResourceName};
 use parquet::errors::ParquetError;
 
-use crate::{keys::account_number, position::{Place, Position}};
+use crate::{
+    keys::account_number,
+    position::{Place, Position},
+};
 
 /// The column with the record itself; the last.
 pub(crate) const RECORD: &str = "record";
@@ -198,6 +201,10 @@ impl Places {
 
     pub(crate) fn place(&self, row: usize) -> Place {
         Place { position: self.position(row), owner: account_number(self.owner.value(row)) }
+    }
+
+    pub(crate) fn owner(&self, row: usize) -> &str {
+        self.owner.value(row)
     }
 
     pub(crate) fn record(&self, row: usize) -> &str {

@@ -61,7 +61,7 @@ pub(crate) fn write_table(
     }
     write_columns(&mut writer, &mut columns, dir, id)?;
     write_keys(&mut writer, postings)?;
-    writer.finish(scopes.into_iter().map(Ok::<Scope, _>)).map(Some)
+    writer.finish(disk, scopes.into_iter().map(Ok::<Scope, _>)).map(Some)
 }
 
 fn write_columns(

@@ -57,12 +57,6 @@ impl Scope {
         self.0[..Self::PREFIX] == other.0[..Self::PREFIX]
     }
 
-    /// The region's name; empty for [`Scope::everywhere`].
-    pub(crate) fn region(&self) -> &[u8] {
-        let region = &self.0[Self::PREFIX..];
-        &region[..region.iter().position(|byte| *byte == 0).unwrap_or(region.len())]
-    }
-
     /// The key of a value in this scope.
     pub(crate) fn key(&self, value: u64) -> u64 {
         xxh3_64_with_seed(&self.0, value)

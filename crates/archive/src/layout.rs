@@ -15,14 +15,19 @@ use std::{
 
 use opentrail_journal::disk::{Access, Disk};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     error::{ArchiveError, Damage, corrupt, disk_error},
     keys::checksum,
+    manifest::FileFacts,
 };
 
 const MANIFEST: &str = "MANIFEST";
 const CHECKSUM_DIGITS: usize = 16;
+/// Bytes of a file that are checked at once.
+const BUFFER: usize = 1 << 20;
 
 /// The files of a table.
 #[derive(Debug, Clone)]
@@ -79,6 +84,33 @@ pub(crate) fn remove_orphans(
     Ok(())
 }
 
+/// Compares a file's length and checksum with what was written, unless it is stopped.
+pub(crate) fn check_file(
+    disk: &dyn Disk,
+    path: &Path,
+    facts: FileFacts,
+    stop: &CancellationToken,
+) -> Result<(), ArchiveError> {
+    let file = disk.open_read(path).map_err(|error| disk_error("open", path, error))?;
+    let len = file.len().map_err(|error| disk_error("read", path, error))?;
+    if len != facts.bytes {
+        return Err(corrupt(path, Damage::Truncated));
+    }
+    let mut hash = Xxh3::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0;
+    while at < len {
+        if stop.is_cancelled() {
+            return Err(ArchiveError::Closed);
+        }
+        let part = &mut buffer[..usize::try_from(len - at).unwrap_or(BUFFER).min(BUFFER)];
+        file.read_exact_at(part, at).map_err(|error| disk_error("read", path, error))?;
+        hash.update(part);
+        at += part.len() as u64;
+    }
+    if hash.digest() == facts.checksum { Ok(()) } else { Err(corrupt(path, Damage::Checksum)) }
+}
+
 /// The manifest in a folder, if there is one.
 pub(crate) fn read_manifest<T: DeserializeOwned>(
     disk: &dyn Disk,
@@ -108,6 +140,5 @@ pub(crate) fn write_manifest<T: Serialize>(
     let body = serde_json::to_vec(manifest).map_err(|_| corrupt(&path, Damage::Format))?;
     let mut bytes = format!("{:016x}\n", checksum(&body)).into_bytes();
     bytes.extend(body);
-    disk.write_atomically(&path, &bytes, Access::Private)
-        .map_err(|error| disk_error("write", path, error))
+    disk.write_atomically(&path, &bytes, Access::Private).map_err(|error| disk_error("write", path, error))
 }

@@ -289,7 +289,10 @@ fn read(table: &Table, held: &mut Option<RecordPage>, row: u32) -> Result<Bytes,
 }
 
 fn damaged_record(tables: &[Arc<Table>]) -> ArchiveError {
-    corrupt(tables.first().map_or_else(Default::default, |table| table.file.path().to_owned()), Damage::Record)
+    corrupt(
+        tables.first().map_or_else(Default::default, |table| table.file.path().to_owned()),
+        Damage::Record,
+    )
 }
 
 /// Ordered by position alone, which is unique.

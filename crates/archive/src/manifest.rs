@@ -17,11 +17,7 @@ pub(crate) struct TableFacts {
     pub(crate) record_bytes: u64,
     /// The Parquet file.
     pub(crate) parquet: FileFacts,
-    /// Where its metadata begins.
-    pub(crate) metadata_start: u64,
-    /// The checksum from there to the end.
-    pub(crate) metadata_checksum: u64,
-    /// The file of positions and lists.
+    /// The file of places, lists and pages.
     pub(crate) row_index: FileFacts,
     /// The file of keys.
     pub(crate) key_index: FileFacts,

@@ -20,6 +20,7 @@ use crate::{
     flush::BATCH_BYTES,
     index::Entries,
     keys::Scope,
+    layout::check_file,
     manifest::TableFacts,
     position::Position,
     table::Table,
@@ -72,6 +73,10 @@ pub(crate) fn merge(
     cutoff: Option<i64>,
     stop: &CancellationToken,
 ) -> Result<Option<TableFacts>, ArchiveError> {
+    for table in tables {
+        // Parquet has no checksums: a flipped bit would become part of the new table.
+        check_file(disk, table.file.path(), table.facts.parquet, stop)?;
+    }
     let mut writer = TableWriter::create(disk, dir, id)?;
     let new_rows = merge_rows(&mut writer, tables, cutoff, stop)?;
     if writer.rows() == 0 {
@@ -85,7 +90,7 @@ pub(crate) fn merge(
             scopes.insert(scope?);
         }
     }
-    writer.finish(scopes.into_iter().map(Ok::<Scope, _>)).map(Some)
+    writer.finish(disk, scopes.into_iter().map(Ok::<Scope, _>)).map(Some)
 }
 
 /// A row that was not taken over.
@@ -107,7 +112,7 @@ impl<'a> Input<'a> {
         let facts = &table.facts;
         let row_bytes = facts.record_bytes / u64::from(facts.rows.max(1)) + 1;
         let rows = (BATCH_BYTES as u64 / row_bytes).clamp(1, READ_ROWS);
-        let batches = ParquetRecordBatchReaderBuilder::try_new((*table.file).clone())
+        let batches = ParquetRecordBatchReaderBuilder::try_new(table.file.clone())
             .and_then(|builder| builder.with_batch_size(rows as usize).build())
             .map_err(|error| table.file.error(error))?;
         let batch = RecordBatch::new_empty(crate::columns::SCHEMA.clone());

@@ -1,12 +1,9 @@
 //! A table, open.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::path::Path;
 
 use opentrail_journal::disk::Disk;
-use parquet::{file::metadata::ParquetMetaData, file::reader::Length};
+use parquet::file::reader::Length;
 
 use crate::{
     error::{ArchiveError, Damage, corrupt},
@@ -21,9 +18,7 @@ use crate::{
 pub(crate) struct Table {
     pub(crate) facts: TableFacts,
     pub(crate) index: Index,
-    pub(crate) file: Arc<TableFile>,
-    /// Read when a record is first wanted.
-    metadata: OnceLock<ParquetMetaData>,
+    pub(crate) file: TableFile,
 }
 
 impl Table {
@@ -37,19 +32,14 @@ impl Table {
         if index.row_count() != u64::from(facts.rows) {
             return Err(corrupt(paths.rows, Damage::Format));
         }
-        Ok(Self { facts, index, file: Arc::new(file), metadata: OnceLock::new() })
-    }
-
-    pub(crate) fn metadata(&self) -> Result<&ParquetMetaData, ArchiveError> {
-        if let Some(metadata) = self.metadata.get() {
-            return Ok(metadata);
-        }
-        let read = self.file.metadata(self.facts.metadata_start, self.facts.metadata_checksum)?;
-        Ok(self.metadata.get_or_init(|| read))
+        Ok(Self { facts, index, file })
     }
 
     /// The page of records with this row.
     pub(crate) fn page(&self, row: u32) -> Result<RecordPage, ArchiveError> {
-        RecordPage::read(&self.file, self.metadata()?, row)
+        let pages = &self.index.pages;
+        let page = pages.partition_point(|page| page.row <= row).checked_sub(1);
+        let page = page.and_then(|page| pages.get(page));
+        RecordPage::read(&self.file, page.ok_or_else(|| corrupt(self.file.path(), Damage::Page))?)
     }
 }

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use opentrail_journal::disk::{Access, Disk, SequentialWriter};
 use parquet::{
     arrow::ArrowWriter,
-    basic::{Compression, Encoding, ZstdLevel},
+    basic::Encoding,
     file::properties::{EnabledStatistics, WriterProperties},
     schema::types::ColumnPath,
 };
@@ -22,6 +22,7 @@ use crate::{
     keys::Scope,
     layout::TablePaths,
     manifest::{FileFacts, TableFacts},
+    pages::{TableFile, compression},
 };
 
 /// Rows in a row group: enough for dictionaries to pay and for scans to skip well, few enough that a group
@@ -97,17 +98,15 @@ impl TableWriter {
     /// Ends the table and makes its contents durable; the names are, once the folder is synced.
     pub(crate) fn finish(
         mut self,
+        disk: &dyn Disk,
         scopes: impl Iterator<Item = Result<Scope, ArchiveError>>,
     ) -> Result<TableFacts, ArchiveError> {
-        self.parquet.flush().map_err(|error| self.table_error(error))?;
-        let metadata_start = self.parquet.bytes_written() as u64;
-        self.parquet.inner_mut().metadata_start = Some(metadata_start);
         self.parquet.finish().map_err(|error| self.table_error(error))?;
         let file = self.parquet.inner();
         file.out.sync().map_err(|error| disk_error("sync", &self.paths.parquet, error))?;
         let parquet = FileFacts { bytes: file.out.position(), checksum: file.hash.digest() };
-        let metadata_checksum = file.metadata_hash.digest();
-        let index = self.index.finish(scopes)?;
+        let pages = TableFile::open(disk, &self.paths.parquet)?.record_pages()?;
+        let index = self.index.finish(&pages, scopes)?;
         Ok(TableFacts {
             id: self.id,
             rows: self.rows,
@@ -115,8 +114,6 @@ impl TableWriter {
             oldest: self.oldest,
             record_bytes: self.record_bytes,
             parquet,
-            metadata_start,
-            metadata_checksum,
             row_index: index.rows.into(),
             key_index: index.keys.into(),
         })
@@ -127,7 +124,7 @@ fn properties() -> WriterProperties {
     let record = || ColumnPath::from(RECORD);
     WriterProperties::builder()
         .set_created_by(concat!("opentrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_compression(compression())
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_write_batch_size(WRITE_BATCH)
         .set_statistics_truncate_length(Some(64))
@@ -154,34 +151,22 @@ fn full_disk(error: &parquet::errors::ParquetError) -> Option<io::Error> {
     None
 }
 
-/// A file and the checksums of what was written to it.
+/// A file and the checksum of what was written to it.
 struct Hashing {
     out: SequentialWriter,
     hash: Xxh3,
-    metadata_start: Option<u64>,
-    metadata_hash: Xxh3,
 }
 
 impl Hashing {
     fn new(file: Box<dyn opentrail_journal::disk::DiskFile>) -> Self {
-        Self {
-            out: SequentialWriter::new(file, 0),
-            hash: Xxh3::new(),
-            metadata_start: None,
-            metadata_hash: Xxh3::new(),
-        }
+        Self { out: SequentialWriter::new(file, 0), hash: Xxh3::new() }
     }
 }
 
 impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let from = self.out.position();
         let written = self.out.write(bytes)?;
         self.hash.update(&bytes[..written]);
-        if let Some(start) = self.metadata_start {
-            let skipped = usize::try_from(start.saturating_sub(from)).unwrap_or(written).min(written);
-            self.metadata_hash.update(&bytes[skipped..written]);
-        }
         Ok(written)
     }
 

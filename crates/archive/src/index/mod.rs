@@ -4,11 +4,12 @@
 //! ```text
 //! .rows    places     time i64, seq u64, index u32, owner 40 bits, for each row; newest first
 //!          postings   row u32; the lists of rows, each ascending
+//!          pages      first row u32, offset u64, bytes u32, checksum u64, of each page of records
 //! .keys    keys       key u64, start u32, count u32; ascending; a list of one row has the row as its start
 //!          scopes     owner, category, region; ascending
 //!          fence      the first key of each block of keys, u64
 //! ```
-//! Only the fence is in memory: 8 bytes for 255 keys. To find a value's list costs one read of one block.
+//! Only the fence (8 bytes for 255 keys) and the pages (24 bytes for some 64 KiB) are in memory. To find a value's list costs one read of one block.
 
 mod reader;
 mod writer;

@@ -9,6 +9,7 @@ use crate::{
     blocks::{BlockReader, Records, Section},
     error::{ArchiveError, Damage, corrupt},
     keys::Scope,
+    pages::PageFacts,
     position::{Place, Position},
 };
 
@@ -21,13 +22,16 @@ pub(crate) struct Index {
     entries: Section,
     scopes: Section,
     fence: Vec<u64>,
+    /// The pages of records, by their rows.
+    pub(crate) pages: Vec<PageFacts>,
 }
 
 impl Index {
     pub(crate) fn open(disk: &dyn Disk, rows: &Path, keys: &Path) -> Result<Self, ArchiveError> {
         let (rows, keys) = (BlockReader::open(disk, rows)?, BlockReader::open(disk, keys)?);
-        let [places, postings] = sections(&rows.footer()?, ROWS_MAGIC, [Place::BYTES, ROW_BYTES])
-            .ok_or_else(|| corrupt(rows.path(), Damage::Format))?;
+        let [places, postings, pages] =
+            sections(&rows.footer()?, ROWS_MAGIC, [Place::BYTES, ROW_BYTES, PageFacts::BYTES])
+                .ok_or_else(|| corrupt(rows.path(), Damage::Format))?;
         let [entries, scopes, fence] =
             sections(&keys.footer()?, KEYS_MAGIC, [KEY_BYTES, Scope::BYTES, FENCE_BYTES])
                 .ok_or_else(|| corrupt(keys.path(), Damage::Format))?;
@@ -38,17 +42,16 @@ impl Index {
         let fence = (0..fence.count)
             .map(|at| records.array(at).map(u64::from_le_bytes))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { rows, keys, places, postings, entries, scopes, fence })
+        let mut records = Records::new(&rows, pages);
+        let pages = (0..pages.count)
+            .map(|at| records.array(at).map(PageFacts::from_bytes))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { rows, keys, places, postings, entries, scopes, fence, pages })
     }
 
     /// How many rows there are.
     pub(crate) fn row_count(&self) -> u64 {
         self.places.count
-    }
-
-    /// How many keys there are.
-    pub(crate) fn key_count(&self) -> u64 {
-        self.entries.count
     }
 
     pub(crate) fn places(&self) -> Places<'_> {

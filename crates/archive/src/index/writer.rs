@@ -9,6 +9,7 @@ use crate::{
     blocks::{BlockWriter, Section},
     error::ArchiveError,
     keys::Scope,
+    pages::PageFacts,
     position::Place,
 };
 
@@ -74,6 +75,7 @@ impl IndexWriter {
     /// Ends the index and makes it durable. The scopes come in ascending order.
     pub(crate) fn finish(
         mut self,
+        pages: &[PageFacts],
         scopes: impl Iterator<Item = Result<Scope, ArchiveError>>,
     ) -> Result<IndexFiles, ArchiveError> {
         let keys = self.keys.section();
@@ -88,8 +90,13 @@ impl IndexWriter {
         }
         let fence = self.keys.section();
         let postings = self.rows.section();
+        self.rows.begin(PageFacts::BYTES)?;
+        for page in pages {
+            self.rows.record(&page.to_bytes())?;
+        }
+        let pages = self.rows.section();
         Ok(IndexFiles {
-            rows: self.rows.finish(&footer(ROWS_MAGIC, &[self.places, postings]))?,
+            rows: self.rows.finish(&footer(ROWS_MAGIC, &[self.places, postings, pages]))?,
             keys: self.keys.finish(&footer(KEYS_MAGIC, &[keys, scopes, fence]))?,
         })
     }

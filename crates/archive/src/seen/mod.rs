@@ -22,7 +22,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::{key::Key, run::Run};
-pub(crate) use self::store::{SeenStore, seen_dir};
+pub(crate) use self::{
+    run::check_run,
+    store::{SeenStore, read_seen_manifest, seen_dir},
+};
 pub use reservation::{Reservation, Standing};
 
 use crate::error::ArchiveError;
@@ -128,6 +131,14 @@ impl SeenIds {
                     let keys: Vec<Key> = unknown.iter().map(|(_, key)| *key).collect();
                     self.end(ticket, &keys, false);
                     return Err(error);
+                }
+            }
+        }
+        if !known.is_empty() {
+            let known: HashSet<&Key> = known.iter().collect();
+            for (standing, id) in standings.iter_mut().zip(ids) {
+                if *standing == Standing::Pending && known.contains(&Key::new(&owner, *id)) {
+                    *standing = Standing::Recorded;
                 }
             }
         }

@@ -32,12 +32,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    pub(super) fn new(
-        seen: SeenIds,
-        ticket: Option<u64>,
-        standings: Vec<Standing>,
-        fresh: Vec<Key>,
-    ) -> Self {
+    pub(super) fn new(seen: SeenIds, ticket: Option<u64>, standings: Vec<Standing>, fresh: Vec<Key>) -> Self {
         Self { seen, ticket, standings, fresh }
     }
 

@@ -114,11 +114,19 @@ impl Run {
         Ok(Self { facts, ids, fence, filter, reader })
     }
 
+    /// Whether the filter lets a key with this hash through.
+    fn passes(&self, hash: u64) -> bool {
+        match self.filter.split_at_checked(DESCRIPTOR) {
+            Some((descriptor, fingerprints)) => {
+                BinaryFuse8Ref::from_dma(descriptor, fingerprints).contains(&hash)
+            }
+            None => true,
+        }
+    }
+
     /// Whether the key is in the run; `hash` is the key's.
     pub(crate) fn contains(&self, key: Key, hash: u64) -> Result<bool, ArchiveError> {
-        if let Some((descriptor, fingerprints)) = self.filter.split_at_checked(DESCRIPTOR)
-            && !BinaryFuse8Ref::from_dma(descriptor, fingerprints).contains(&hash)
-        {
+        if !self.passes(hash) {
             return Ok(false);
         }
         let Some(block) = self.fence.partition_point(|first| *first <= key).checked_sub(1) else {
@@ -151,6 +159,20 @@ impl Run {
     pub(crate) fn memory(&self) -> usize {
         self.filter.capacity() + self.fence.capacity() * size_of::<Key>()
     }
+}
+
+/// Whether the ids of a run on disk are ascending, as many as they should be, and found through the filter.
+pub(crate) fn check_run(disk: &dyn Disk, dir: &Path, facts: RunFacts) -> Result<bool, ArchiveError> {
+    let run = Run::open(disk, dir, facts)?;
+    let mut before = None;
+    for key in run.keys() {
+        let key = key?;
+        if before >= Some(key) || !run.passes(key.hash()) {
+            return Ok(false);
+        }
+        before = Some(key);
+    }
+    Ok(true)
 }
 
 /// The keys of several runs, ascending, each once.

@@ -57,7 +57,7 @@ impl SeenStore {
         options: &ArchiveOptions,
     ) -> Result<Self, ArchiveError> {
         disk.create_dir_all(&dir).map_err(|error| disk_error("make", &dir, error))?;
-        let manifest: SeenManifest = read_manifest(&*disk, &dir)?.unwrap_or_default();
+        let manifest = read_seen_manifest(&*disk, &dir)?;
         let known: HashSet<u64> = manifest.runs.iter().map(|run| run.id).collect();
         remove_orphans(&*disk, &dir, |id| known.contains(&id))?;
         let runs = manifest.runs.iter().map(|facts| Run::open(&*disk, &dir, *facts).map(Arc::new));
@@ -177,6 +177,11 @@ impl SeenStore {
         *manifest = next;
         Ok(())
     }
+}
+
+/// Which runs count in the folder of the ids.
+pub(crate) fn read_seen_manifest(disk: &dyn Disk, dir: &Path) -> Result<SeenManifest, ArchiveError> {
+    read_manifest(disk, dir).map(Option::unwrap_or_default)
 }
 
 /// The folder of the ids in the archive's.
