@@ -10,6 +10,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
+from native import call as native_call
 from server import ACCOUNT, REGION, eventually
 from trail import bucket_policy, delivered, keys, make_bucket, make_trail
 
@@ -44,6 +45,16 @@ def trails_of(server, region):
     return server.client("cloudtrail", region=region, parameter_validation=False), bucket
 
 
+def policy_of_prefixes(bucket, *prefixes):
+    """The policy of a bucket that trails may write to under each of the prefixes."""
+    policy = {"Version": "2012-10-17", "Statement": []}
+    for prefix in prefixes:
+        for statement in json.loads(bucket_policy(bucket, prefix=prefix))["Statement"]:
+            del statement["Sid"]
+            policy["Statement"].append(statement)
+    return json.dumps(policy)
+
+
 def make_user(server, name, statements):
     """An IAM user with these policy statements; answers what ``Server.client`` needs to be that user."""
     iam = server.client("iam")
@@ -56,9 +67,8 @@ def make_user(server, name, statements):
 
 def test_the_life_of_a_trail_with_the_aws_cli(server):
     server.aws("s3api", "create-bucket", "--bucket", "life-bucket")
-    policy = json.loads(bucket_policy("life-bucket"))
-    policy["Statement"] += json.loads(bucket_policy("life-bucket", prefix="logs"))["Statement"]
-    server.aws("s3api", "put-bucket-policy", "--bucket", "life-bucket", "--policy", json.dumps(policy))
+    policy = policy_of_prefixes("life-bucket", "", "logs")
+    server.aws("s3api", "put-bucket-policy", "--bucket", "life-bucket", "--policy", policy)
     made = server.aws(
         "cloudtrail", "create-trail", "--name", "life", "--s3-bucket-name", "life-bucket",
         "--tags-list", "Key=team,Value=audit",
@@ -549,9 +559,7 @@ def test_a_chain_goes_on_where_a_trails_files_go_elsewhere(server):
     s3, cloudtrail, iam = server.client("s3"), server.client("cloudtrail"), server.client("iam")
     iam.create_user(UserName="before")
     eventually(lambda: len(keys(server, "moved-bucket", "/CloudTrail-Digest/")) >= 2)
-    policy = json.loads(bucket_policy("moved-bucket"))
-    policy["Statement"] += json.loads(bucket_policy("moved-bucket", prefix="new/home"))["Statement"]
-    s3.put_bucket_policy(Bucket="moved-bucket", Policy=json.dumps(policy))
+    s3.put_bucket_policy(Bucket="moved-bucket", Policy=policy_of_prefixes("moved-bucket", "", "new/home"))
     cloudtrail.update_trail(Name="moved", S3KeyPrefix="new/home")
     iam.create_user(UserName="after")
 
@@ -563,3 +571,36 @@ def test_a_chain_goes_on_where_a_trails_files_go_elsewhere(server):
     of_digests, of_logs = validated(server, trail, started)
     assert of_digests >= 4 and of_logs >= 2
     server.opentrail("validate", "--trail-arn", trail)
+
+
+def test_the_heads_of_a_trails_chains_are_told_even_after_its_end(server):
+    trail = make_trail(server, "chained", "chained-bucket", S3KeyPrefix="")
+    eventually(lambda: len(keys(server, "chained-bucket", "/CloudTrail-Digest/")) >= 2)
+
+    def heads(of, **who):
+        return native_call(server, "GET", f"/v1/chains?TrailArn={of}", **who)
+
+    answer = heads(trail).json()
+    assert answer["TrailArn"] == trail and answer["Bucket"] == "chained-bucket" and "Prefix" not in answer
+    head, = (head for head in answer["Heads"] if head["region"] == REGION)
+    digests = keys(server, "chained-bucket", "/CloudTrail-Digest/")
+    assert head["newest"]["bucket"] == "chained-bucket" and head["newest"]["key"] in digests
+    assert head["starts"][0]["key"] == min(digests)
+
+    user = make_user(server, "validator", [
+        {"Effect": "Allow", "Action": "opentrail:GetChainHeads", "Resource": trail},
+    ])
+    assert heads(trail, **user).status_code == 200
+    refusals = [
+        (heads(arn("other"), **user), 403, "AccessDeniedException"),
+        (heads(arn("other")), 400, "TrailNotFoundException"),
+        (heads(arn("chained", account="210987654321")), 400, "TrailNotFoundException"),
+        (heads("chained"), 400, "CloudTrailARNInvalidException"),
+        (native_call(server, "GET", "/v1/chains"), 400, "ValidationException"),
+    ]
+    for response, status, code in refusals:
+        assert (response.status_code, response.headers["x-amzn-errortype"]) == (status, code), response.text
+
+    server.client("cloudtrail").delete_trail(Name=trail)
+    answer = heads(trail).json()
+    assert "Bucket" not in answer and answer["Heads"]
