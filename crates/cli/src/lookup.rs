@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use opentrail_archive::Attribute;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,20 +17,6 @@ use crate::{
 
 /// Events asked for in one call.
 const PAGE: usize = 500;
-
-/// What can be looked for; AWS's LookupEvents names.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-enum Attribute {
-    EventId,
-    EventName,
-    ReadOnly,
-    Username,
-    ResourceType,
-    ResourceName,
-    EventSource,
-    AccessKeyId,
-}
 
 #[derive(Args)]
 pub(crate) struct LookupArguments {
@@ -60,7 +47,8 @@ pub(crate) struct LookupArguments {
 
 fn filter(text: &str) -> Result<(Attribute, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as EventName=CreateUser")?;
-    Ok((Attribute::from_str(name, true)?, value.to_owned()))
+    let attribute = name.parse::<Attribute>().map_err(|error| error.to_string())?;
+    Ok((attribute, value.to_owned()))
 }
 
 #[derive(Deserialize)]
@@ -111,8 +99,7 @@ pub(crate) async fn run(arguments: LookupArguments) -> Result<ExitCode, ClientEr
 fn question(arguments: &LookupArguments, count: usize, token: Option<&str>) -> Value {
     let filters = |filters: &[(Attribute, String)], kind: &str| -> Vec<Value> {
         let one = |(attribute, value): &(Attribute, String)| {
-            let name = attribute.to_possible_value().map(|value| value.get_name().to_owned());
-            json!({"Key": name, "Value": value, "Match": kind})
+            json!({"Key": attribute.as_str(), "Value": value, "Match": kind})
         };
         filters.iter().map(one).collect()
     };

@@ -123,7 +123,8 @@ impl ServeArguments {
 
 /// Runs the server until it is asked to stop.
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
-    let logs = tracing_subscriber::fmt().with_env_filter(arguments.log.clone())
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(arguments.log.clone())
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match arguments.log_format {

@@ -39,7 +39,10 @@ fn domain_crates_know_nothing_of_http() {
     let packages = packages();
     for (name, _) in MAY_USE.iter().filter(|(name, _)| *name != "wire") {
         for used in &packages[&format!("opentrail-{name}")] {
-            assert!(!EDGE_ONLY.contains(&used.as_str()), "{name} may not use {used}: protocols stop at the edge");
+            assert!(
+                !EDGE_ONLY.contains(&used.as_str()),
+                "{name} may not use {used}: protocols stop at the edge"
+            );
         }
     }
 }
@@ -57,7 +60,9 @@ fn packages() -> BTreeMap<String, Vec<String>> {
     packages
         .map(|package| {
             let used = package["dependencies"].as_array().unwrap().iter();
-            let used = used.filter(|used| used["kind"].is_null()).map(|used| used["name"].as_str().unwrap().to_owned());
+            let used = used
+                .filter(|used| used["kind"].is_null())
+                .map(|used| used["name"].as_str().unwrap().to_owned());
             (package["name"].as_str().unwrap().to_owned(), used.collect())
         })
         .collect()
