@@ -16,7 +16,7 @@ pub(crate) static SERVICE: Service = Service {
     dialect: Dialect::Query,
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     global: true,
-    record_times: RecordTimes::Spoken,
+    record_times: RecordTimes::SpokenWithComma,
     operations: &[
         read::<assume_role::AssumeRole>(),
         read::<get_caller_identity::GetCallerIdentity>(),

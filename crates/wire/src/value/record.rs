@@ -8,8 +8,10 @@ use super::Value;
 /// How a record writes times inside `requestParameters` and `responseElements`; AWS's services differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordTimes {
-    /// `Jul 30, 2024 9:53:13 PM` (IAM, STS).
+    /// `Jul 30, 2024 9:53:13 PM` (IAM).
     Spoken,
+    /// `Jul 30, 2024, 9:53:13 PM` (STS).
+    SpokenWithComma,
     /// ISO 8601 (CloudTrail).
     Iso,
 }
@@ -25,6 +27,7 @@ pub fn to_record(value: &Value, times: RecordTimes) -> serde_json::Value {
         Value::Blob(v) => BASE64_STANDARD.encode(v).into(),
         Value::Time(v) => match times {
             RecordTimes::Spoken => v.format("%b %-d, %Y %-I:%M:%S %p").to_string().into(),
+            RecordTimes::SpokenWithComma => v.format("%b %-d, %Y, %-I:%M:%S %p").to_string().into(),
             RecordTimes::Iso => v.to_rfc3339_opts(SecondsFormat::Secs, true).into(),
         },
         Value::List(items) => items.iter().map(|item| to_record(item, times)).collect(),
@@ -58,6 +61,7 @@ mod tests {
             to_record(&value, RecordTimes::Spoken).to_string(),
             r#"{"userName":"alice","createDate":"Jul 30, 2024 9:53:13 PM"}"#
         );
+        assert!(to_record(&value, RecordTimes::SpokenWithComma).to_string().contains("Jul 30, 2024, 9:53:13 PM"));
         assert_eq!(
             to_record(&value, RecordTimes::Iso).to_string(),
             r#"{"userName":"alice","createDate":"2024-07-30T21:53:13Z"}"#
