@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     hold: Hold,
     /// Held while the tail becomes a table.
     flushing: Mutex<()>,
+    /// Held while tables are merged: two merges of one table would put its events in twice.
+    tidying: Mutex<()>,
     pub(crate) failing: AtomicBool,
     pub(crate) flush_wanted: Notify,
     pub(crate) merge_wanted: Notify,
@@ -116,6 +118,7 @@ impl Archive {
             seen,
             hold,
             flushing: Mutex::new(()),
+            tidying: Mutex::new(()),
             failing: AtomicBool::new(false),
             flush_wanted: Notify::new(),
             merge_wanted: Notify::new(),
@@ -297,6 +300,7 @@ impl Archive {
 
     /// Merges what pays, and drops what is out of retention.
     pub(crate) fn tidy(&self, stop: &CancellationToken) -> Result<(), ArchiveError> {
+        let _one_at_a_time = self.inner.tidying.lock();
         if let Some(cutoff) = self.cutoff() {
             let tables = self.tables();
             let expired: Vec<_> =
@@ -366,6 +370,7 @@ impl Archive {
         let mut manifest = manifest.lock();
         let mut next = manifest.clone();
         next.tables.retain(|table| !gone(table.id));
+        debug_assert_eq!(next.tables.len() + removed.len(), manifest.tables.len(), "a table is merged once");
         next.tables.extend(added.as_ref().map(|table| table.facts.clone()));
         if let Some((stored, _)) = stored {
             next.stored = stored.0;

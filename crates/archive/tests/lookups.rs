@@ -271,6 +271,39 @@ async fn tables_are_merged_into_few_and_answer_the_same() {
     assert!(report.problems.is_empty(), "{:?}", report.problems);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn storing_and_merging_at_once_lose_and_double_nothing() {
+    let scene = Scene::new(opentrail_archive::ArchiveOptions { tail_bytes: 4096, ..options() }).await;
+    let running = scene.start();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..3 {
+        let archive = scene.archive.clone();
+        tasks.spawn(async move {
+            for _ in 0..40 {
+                if task == 0 { archive.flush().await.unwrap() } else { archive.compact().await.unwrap() }
+            }
+        });
+    }
+    for round in 0..150i64 {
+        let events = (0..10).map(|at| Spec::new(format!("{round}-{at}"), START + round).event());
+        let seq = scene.append(owner(0), events.collect()).await;
+        if round % 10 == 0 {
+            scene.archive.caught_up(seq).await;
+            let all = LookupQuery { limit: 1000, ..LookupQuery::new(owner(0), now()) };
+            assert_eq!(scene.all(&all).await.len(), 10 * (round as usize + 1));
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    scene.archive.caught_up(scene.state.journal().durable()).await;
+    scene.archive.flush().await.unwrap();
+    running.stop().await;
+    assert_eq!(scene.archive.status().rows, 1500);
+    let report = opentrail_archive::fsck(&scene.folder(), &scene.disk).unwrap();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_in_very_many_regions_finds_all() {
     let scene = Scene::new(options()).await;

@@ -48,10 +48,12 @@ async fn lookups_in_many_events_are_quick() {
     for first in (0..count).step_by(ENTRY as usize) {
         last = scene.append(owner(1), (first..first + ENTRY).map(event).collect()).await;
     }
-    println!("{count} events appended in {:?}", began.elapsed());
+    println!("{count} events, {} bytes each, appended in {:?}", event(count).raw().len(), began.elapsed());
     scene.archive.caught_up(last).await;
     scene.archive.flush().await.unwrap();
+    println!("in tables after {:?}: {:?}", began.elapsed(), scene.archive.status());
     scene.archive.compact().await.unwrap();
+    assert_eq!(scene.archive.status().rows, count);
     println!("stored and merged after {:?}: {:?}", began.elapsed(), scene.archive.status());
     let middle = event(count / 2);
     let values = [
