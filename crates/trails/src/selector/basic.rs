@@ -71,7 +71,9 @@ pub struct DataResource {
     /// `AWS::S3::Object`, `AWS::Lambda::Function` or `AWS::DynamoDB::Table`.
     #[serde(rename = "Type")]
     pub kind: String,
-    /// ARNs, or for S3 prefixes of ARNs; `arn:aws:s3`, `arn:aws:lambda`, `arn:aws:dynamodb` mean all.
+    /// ARNs, or for S3 prefixes of ARNs; `arn:aws:s3`, `arn:aws:lambda`, `arn:aws:dynamodb` mean all. Without any,
+    /// nothing is taken.
+    #[serde(default)]
     pub values: Vec<String>,
 }
 
@@ -97,9 +99,6 @@ fn check_one(selector: &EventSelector) -> Result<(), InvalidSelectors> {
     for resource in &selector.data_resources {
         if Service::of(&resource.kind).is_none() {
             return Err(InvalidSelectors::DataResourceType(resource.kind.chars().take(256).collect()));
-        }
-        if resource.values.is_empty() {
-            return Err(InvalidSelectors::NoDataResourceValues(resource.kind.clone()));
         }
         if let Some(value) = resource.values.iter().find(|value| !is_valid_value(&resource.kind, value)) {
             return Err(InvalidSelectors::DataResourceValue {

@@ -39,9 +39,6 @@ pub enum InvalidSelectors {
         /// The value.
         value: String,
     },
-    /// A data resource without values.
-    #[error("Specify at least one value for the data resources of type {0}.")]
-    NoDataResourceValues(String),
     /// A source that cannot be excluded.
     #[error(
         "Value {0} for ExcludeManagementEventSources is invalid: use kms.amazonaws.com or \
