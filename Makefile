@@ -61,6 +61,7 @@ fuzz:
 			-artifact_prefix=$(TARGET)/fuzz/ $(TARGET)/fuzz/corpus/$$target || exit 1; \
 	done
 
-## Licences, advisories, sources of dependencies
+## Licences and sources of dependencies
 deny:
-	cargo deny --locked check licenses bans sources
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny check licenses bans sources
