@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Rows that are read from a table at once, at most.
-const READ_ROWS: u64 = 1024;
+const READ_ROWS: u64 = 512;
 /// Rows that are handed to Parquet at once.
 const WRITE_ROWS: usize = 2048;
 /// A merge of so many tables of like size pays.
@@ -58,7 +58,7 @@ pub(crate) fn choose(tables: &[Arc<Table>], file_rows: usize) -> Option<Vec<Arc<
             bytes += table.facts.record_bytes;
             rows <= file_rows && bytes <= file_rows as u64 * ROW_BYTES
         });
-        let fitting = fitting.count().min(2 * FAN_IN);
+        let fitting = fitting.count().min(FAN_IN);
         alike.truncate(fitting);
         (fitting >= LEAST_FAN_IN).then_some(alike)
     })

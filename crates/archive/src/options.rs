@@ -32,7 +32,7 @@ impl Default for ArchiveOptions {
     fn default() -> Self {
         Self {
             retention: Some(Duration::from_secs(90 * 24 * 3600)),
-            tail_bytes: 32 << 20,
+            tail_bytes: 24 << 20,
             flush_after: Duration::from_secs(300),
             file_rows: 1_500_000,
             seen_memory_ids: 128 << 10,

@@ -28,10 +28,11 @@ use crate::{
 /// Rows in a row group: enough for dictionaries to pay and for scans to skip well, few enough that a group
 /// being written is some ten megabytes.
 const GROUP_ROWS: usize = 64 << 10;
-/// Bytes in a page of records: what a lookup unpacks to read one record.
-const RECORD_PAGE_BYTES: usize = 64 << 10;
+/// Bytes in a page of records: what a lookup unpacks to read one record. Twice as many would save a tenth of
+/// the file and make the lookup of scattered events take twice as long.
+const RECORD_PAGE_BYTES: usize = 32 << 10;
 /// Values between two looks at the size of a page.
-const WRITE_BATCH: usize = 32;
+const WRITE_BATCH: usize = 16;
 
 pub(crate) struct TableWriter {
     id: u64,

@@ -4,13 +4,46 @@
 
 mod scene;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use opentrail_archive::{ArchiveOptions, Attribute, Filter, LookupQuery};
+use opentrail_archive::{Archive, ArchiveOptions, Attribute, Filter, LookupQuery};
 use opentrail_event::Event;
-use scene::{Scene, now, options, owner};
+use opentrail_journal::{Journal, JournalOptions, Seq, disk::RealDisk};
+use opentrail_state::{OwnedEvent, State, StateOptions};
+use scene::{now, owner};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 const ENTRY: u64 = 500;
+
+/// An archive on the real disk: the one for tests keeps all files in memory, too.
+struct Real {
+    _dir: TempDir,
+    state: State,
+    archive: Archive,
+}
+
+impl Real {
+    async fn open() -> Self {
+        let dir = TempDir::new().unwrap();
+        let disk = Arc::new(RealDisk);
+        let journal = dir.path().join("journal");
+        let (journal, _) = Journal::open(&journal, JournalOptions::default(), disk.clone()).unwrap();
+        let folder = dir.path().join("state");
+        let state = State::open(journal, &folder, disk.clone(), StateOptions::default()).await.unwrap();
+        let options = ArchiveOptions { retention: None, ..ArchiveOptions::default() };
+        let archive = Archive::open(&dir.path().join("archive"), &state, disk, options).await.unwrap();
+        Self { _dir: dir, state, archive }
+    }
+
+    async fn append(&self, events: Vec<Event>) -> Seq {
+        let events = events.into_iter().map(|event| OwnedEvent { owner: owner(1), event }).collect();
+        self.state.append(Vec::new(), events).await.unwrap()
+    }
+}
 
 /// A record of about 1.3 KB.
 fn event(number: u64) -> Event {
@@ -36,17 +69,13 @@ fn event(number: u64) -> Event {
 #[ignore = "takes minutes; for measuring"]
 async fn lookups_in_many_events_are_quick() {
     let count: u64 = std::env::var("EVENTS").map_or(200_000, |count| count.parse().unwrap());
-    let scene = Scene::new(ArchiveOptions {
-        file_rows: ArchiveOptions::default().file_rows,
-        seen_memory_ids: ArchiveOptions::default().seen_memory_ids,
-        ..options()
-    })
-    .await;
-    let running = scene.start();
+    let scene = Real::open().await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(scene.archive.clone().run(stop.clone()));
     let began = Instant::now();
     let mut last = scene.state.journal().durable();
     for first in (0..count).step_by(ENTRY as usize) {
-        last = scene.append(owner(1), (first..first + ENTRY).map(event).collect()).await;
+        last = scene.append((first..first + ENTRY).map(event).collect()).await;
     }
     println!("{count} events, {} bytes each, appended in {:?}", event(count).raw().len(), began.elapsed());
     scene.archive.caught_up(last).await;
@@ -83,5 +112,6 @@ async fn lookups_in_many_events_are_quick() {
         println!("{attribute:12} {value:60} {found:3} events: p50 {:?}, p99 {:?}", took[50], took[98]);
         assert!(found > 0);
     }
-    running.stop().await;
+    stop.cancel();
+    running.await.unwrap();
 }
