@@ -204,7 +204,12 @@ class XmlWalk:
             self.scalar(shape, element.text or "", path)
 
     def structure(self, shape, element, path):
-        self.members(shape.members, set(shape.required_members), element, path)
+        attributes = {
+            name for name, member in shape.members.items()
+            if member.serialization.get("xmlAttribute")
+            and any(local_name(key) == member.serialization["name"].split(":")[-1] for key in element.attrib)
+        }
+        self.members(shape.members, set(shape.required_members) - attributes, element, path)
 
     def members(self, members, required, element, path):
         by_tag = {}
@@ -246,7 +251,12 @@ class XmlWalk:
 
 def local(element):
     """An element's name without its namespace."""
-    return element.tag.rsplit("}", 1)[-1]
+    return local_name(element.tag)
+
+
+def local_name(name):
+    """A name without its namespace."""
+    return name.rsplit("}", 1)[-1]
 
 
 def children(element):

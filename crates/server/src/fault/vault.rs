@@ -13,9 +13,11 @@ impl Fault {
             VaultError::DiskFull
             | VaultError::IndexUnavailable
             | VaultError::NotAppliedYet
-            | VaultError::Closing => {
-                Self::common(Common::Unavailable, Dialect::S3, format!("Please reduce your request rate: {error}."))
-            }
+            | VaultError::Closing => Self::common(
+                Common::Unavailable,
+                Dialect::S3,
+                format!("Please reduce your request rate: {error}."),
+            ),
             refusal if refusal.code() == "InternalError" => {
                 tracing::error!(error = %refusal, "the vault failed");
                 Self::common(

@@ -36,7 +36,7 @@ impl S3Access for Gate {
         };
         scene.is_about(operation, bucket, key);
         if operation.takes_document() {
-            scene.intake.expect_document();
+            scene.intake.expect_document(operation.digests_its_document());
         }
         admit(&scene, operation).map_err(|refusal| {
             scene.refuse(refusal);
@@ -115,11 +115,18 @@ impl Scene {
                 context::set_existing_tags(&mut context, &meta.object.tags);
             }
         }
-        self.ask(action, &resource, subject.found.as_deref(), context)
+        // A bucket that is to be made has no owner and no policy yet, whoever has one of its name.
+        let found = subject.found.as_deref().filter(|_| subject.operation.name != "CreateBucket");
+        self.ask(action, &resource, found, context)
     }
 
     /// Whether the caller may do this with an object of the call's bucket.
-    pub(super) fn may_with_key(&self, action: &str, key: &str, version_id: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn may_with_key(
+        &self,
+        action: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<(), Refusal> {
         let bucket = self.bucket()?;
         let mut context = context::of(self);
         if let Some(version_id) = version_id {
@@ -142,7 +149,12 @@ impl Scene {
     }
 
     /// Whether the caller may read this, the source of a copy.
-    pub(super) fn may_read(&self, bucket: &Bucket, key: &str, version_id: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn may_read(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<(), Refusal> {
         let mut context = context::of(self);
         let meta = self.vault().head(&bucket.name, key, version_id).ok();
         let mut action = "s3:GetObject";
@@ -201,9 +213,6 @@ impl Scene {
             ..Ask::default()
         };
         match self.rooms.identity.authorize(&caller, &ask) {
-            Verdict::Allowed if caller.principal == Principal::Anonymous && bucket.is_none() => {
-                Err(Refusal::access_denied())
-            }
             Verdict::Allowed => Ok(()),
             Verdict::Denied(_) if caller.principal == Principal::Anonymous => Err(Refusal::access_denied()),
             Verdict::Denied(denial) => {

@@ -14,16 +14,18 @@ use super::{
     table::{Answered, plain},
 };
 
-fn full_control(owner: AccountId) -> dto::Grants {
-    let grantee = dto::Grantee {
-        display_name: None,
-        email_address: None,
-        id: Some(shape::canonical_id(owner)),
-        type_: dto::Type::from_static(dto::Type::CANONICAL_USER),
-        uri: None,
-    };
-    let permission = Some(dto::Permission::from_static(dto::Permission::FULL_CONTROL));
-    vec![dto::Grant { grantee: Some(grantee), permission }]
+/// The list that gives an owner full control. The protocol layer leaves out the grantee's type, an attribute.
+fn owner_has_full_control(owner: AccountId) -> String {
+    let id = shape::canonical_id(owner);
+    [
+        r#"<?xml version="1.0" encoding="UTF-8"?>"#,
+        r#"<AccessControlPolicy xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#,
+        &format!("<Owner><ID>{id}</ID></Owner><AccessControlList><Grant>"),
+        r#"<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">"#,
+        &format!("<ID>{id}</ID></Grantee><Permission>FULL_CONTROL</Permission>"),
+        "</Grant></AccessControlList></AccessControlPolicy>",
+    ]
+    .concat()
 }
 
 /// Whether a list, where there is one, says what is so anyway.
@@ -45,8 +47,8 @@ pub(super) async fn get_bucket_acl(
     scene: Arc<Scene>,
     _: dto::GetBucketAclInput,
 ) -> Answered<dto::GetBucketAclOutput> {
-    let owner = scene.bucket()?.owner;
-    plain(dto::GetBucketAclOutput { grants: Some(full_control(owner)), owner: Some(shape::owner(owner)) })
+    scene.answer_document(owner_has_full_control(scene.bucket()?.owner));
+    plain(dto::GetBucketAclOutput::default())
 }
 
 pub(super) async fn put_bucket_acl(
@@ -66,11 +68,8 @@ pub(super) async fn get_object_acl(
 ) -> Answered<dto::GetObjectAclOutput> {
     let meta = scene.vault().head(&input.bucket, &input.key, input.version_id.as_deref());
     let owner = meta.map_err(|error| scene.not_there(error))?.object.owner;
-    plain(dto::GetObjectAclOutput {
-        grants: Some(full_control(owner)),
-        owner: Some(shape::owner(owner)),
-        request_charged: None,
-    })
+    scene.answer_document(owner_has_full_control(owner));
+    plain(dto::GetObjectAclOutput::default())
 }
 
 pub(super) async fn put_object_acl(
@@ -92,9 +91,9 @@ pub(super) fn ownership_of(asked: &dto::ObjectOwnership) -> Result<Ownership, Re
     match asked.as_str() {
         dto::ObjectOwnership::BUCKET_OWNER_ENFORCED => Ok(Ownership::BucketOwnerEnforced),
         dto::ObjectOwnership::BUCKET_OWNER_PREFERRED => Ok(Ownership::BucketOwnerPreferred),
-        dto::ObjectOwnership::OBJECT_WRITER => {
-            Err(Refusal::not_built("objects owned by their writer (ObjectWriter), which only ACLs make of use"))
-        }
+        dto::ObjectOwnership::OBJECT_WRITER => Err(Refusal::not_built(
+            "objects owned by their writer (ObjectWriter), which only ACLs make of use",
+        )),
         _ => Err(Refusal::of(
             "MalformedXML",
             "The XML you provided was not well-formed or did not validate against our published schema",
@@ -106,13 +105,16 @@ pub(super) async fn get_ownership(
     scene: Arc<Scene>,
     input: dto::GetBucketOwnershipControlsInput,
 ) -> Answered<dto::GetBucketOwnershipControlsOutput> {
-    let object_ownership = dto::ObjectOwnership::from_static(match scene.vault().ownership(&input.bucket)? {
-        Ownership::BucketOwnerEnforced => dto::ObjectOwnership::BUCKET_OWNER_ENFORCED,
-        Ownership::BucketOwnerPreferred => dto::ObjectOwnership::BUCKET_OWNER_PREFERRED,
-        Ownership::ObjectWriter => dto::ObjectOwnership::OBJECT_WRITER,
-    });
+    let object_ownership =
+        dto::ObjectOwnership::from_static(match scene.vault().ownership(&input.bucket)? {
+            Ownership::BucketOwnerEnforced => dto::ObjectOwnership::BUCKET_OWNER_ENFORCED,
+            Ownership::BucketOwnerPreferred => dto::ObjectOwnership::BUCKET_OWNER_PREFERRED,
+            Ownership::ObjectWriter => dto::ObjectOwnership::OBJECT_WRITER,
+        });
     let rules = vec![dto::OwnershipControlsRule { object_ownership }];
-    plain(dto::GetBucketOwnershipControlsOutput { ownership_controls: Some(dto::OwnershipControls { rules }) })
+    plain(dto::GetBucketOwnershipControlsOutput {
+        ownership_controls: Some(dto::OwnershipControls { rules }),
+    })
 }
 
 pub(super) async fn put_ownership(
@@ -120,7 +122,8 @@ pub(super) async fn put_ownership(
     input: dto::PutBucketOwnershipControlsInput,
 ) -> Answered<dto::PutBucketOwnershipControlsOutput> {
     let [rule] = input.ownership_controls.rules.as_slice() else {
-        let message = "The XML you provided was not well-formed or did not validate against our published schema";
+        let message =
+            "The XML you provided was not well-formed or did not validate against our published schema";
         return Err(Refusal::of("MalformedXML", message));
     };
     let ownership = ownership_of(&rule.object_ownership)?;

@@ -17,7 +17,8 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Bytes of an answer's content, as far as they are known before they are sent.
 pub(super) fn length(response: &Response<Body>) -> u64 {
     let announced = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|length| length.parse().ok()).filter(|_| !response.body().is_end_stream());
+    let announced =
+        announced.and_then(|length| length.parse().ok()).filter(|_| !response.body().is_end_stream());
     announced.or_else(|| response.body().size_hint().exact()).unwrap_or(0)
 }
 
@@ -39,7 +40,11 @@ pub(super) fn of_refusal(scene: &Scene, refusal: &Refusal) -> Response<Body> {
         response
     };
     *response.status_mut() = fault.status();
-    response.headers_mut().extend(refusal.headers.clone());
+    for (name, value) in &refusal.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
     if fault.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -65,9 +70,11 @@ fn identify(scene: &Scene, response: &mut Response<Body>) {
 fn document(scene: &Scene, fault: &Fault) -> String {
     let subject = scene.subject();
     let about = match (fault.code(), &subject.bucket, &subject.key) {
-        ("NoSuchBucket" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty", Some(bucket), _) => {
-            element("BucketName", bucket)
-        }
+        (
+            "NoSuchBucket" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty",
+            Some(bucket),
+            _,
+        ) => element("BucketName", bucket),
         ("NoSuchKey" | "NoSuchVersion", _, Some(key)) => element("Key", key),
         _ => String::new(),
     };

@@ -34,13 +34,13 @@ pub(super) async fn create(
         None => Ownership::default(),
     };
     let new = NewBucket { name: input.bucket.clone(), owner, region, ownership, tags: Tags::new() };
-    let created = scene
-        .change(|vault, tx| vault.create_bucket(tx, new, scene.arrival.at).map_err(Refusal::from))
-        .await;
+    let created =
+        scene.change(|vault, tx| vault.create_bucket(tx, new, scene.arrival.at).map_err(Refusal::from)).await;
     match created {
         Ok(_) => {}
         // As AWS: in us-east-1 the owner may make the bucket again (S3 API reference, CreateBucket).
-        Err(refusal) if refusal.fault.code() == "BucketAlreadyOwnedByYou" && is_classic(&scene, &input.bucket) => {}
+        Err(refusal)
+            if refusal.fault.code() == "BucketAlreadyOwnedByYou" && is_classic(&scene, &input.bucket) => {}
         Err(refusal) => return Err(refusal),
     }
     plain(dto::CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
@@ -81,7 +81,10 @@ pub(super) async fn head(scene: Arc<Scene>, _: dto::HeadBucketInput) -> Answered
     plain(dto::HeadBucketOutput { bucket_region: Some(region), ..dto::HeadBucketOutput::default() })
 }
 
-pub(super) async fn list(scene: Arc<Scene>, input: dto::ListBucketsInput) -> Answered<dto::ListBucketsOutput> {
+pub(super) async fn list(
+    scene: Arc<Scene>,
+    input: dto::ListBucketsInput,
+) -> Answered<dto::ListBucketsOutput> {
     let account = scene.account().ok_or_else(Refusal::access_denied)?;
     let invalid = |message: &str| Refusal::of("InvalidArgument", message);
     let max = match input.max_buckets {

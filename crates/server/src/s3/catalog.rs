@@ -46,6 +46,29 @@ impl Operation {
         !matches!(self.name, "PutObject" | "UploadPart" | "PostObject")
     }
 
+    /// Whether checksums in its headers are those of its document; CompleteMultipartUpload's are the object's.
+    pub(super) fn digests_its_document(&self) -> bool {
+        self.takes_document() && self.name != "CompleteMultipartUpload"
+    }
+
+    /// Whether it is what S3 does with a bucket or object when the query names no part of it.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(
+            self.name,
+            "ListObjects"
+                | "ListObjectsV2"
+                | "ListBuckets"
+                | "CreateBucket"
+                | "DeleteBucket"
+                | "HeadBucket"
+                | "GetObject"
+                | "HeadObject"
+                | "PutObject"
+                | "CopyObject"
+                | "DeleteObject"
+        )
+    }
+
     /// Whether its permission may depend on the tags of an object that is there.
     pub(super) fn is_about_existing(&self) -> bool {
         self.scope == Scope::Object
@@ -202,9 +225,21 @@ static OPERATIONS: &[Operation] = &[
     write("PutBucketAnalyticsConfiguration", Bucket, Action("s3:PutAnalyticsConfiguration")),
     write("DeleteBucketAnalyticsConfiguration", Bucket, Action("s3:PutAnalyticsConfiguration")),
     read("GetBucketIntelligentTieringConfiguration", Bucket, Action("s3:GetIntelligentTieringConfiguration")),
-    read("ListBucketIntelligentTieringConfigurations", Bucket, Action("s3:GetIntelligentTieringConfiguration")),
-    write("PutBucketIntelligentTieringConfiguration", Bucket, Action("s3:PutIntelligentTieringConfiguration")),
-    write("DeleteBucketIntelligentTieringConfiguration", Bucket, Action("s3:PutIntelligentTieringConfiguration")),
+    read(
+        "ListBucketIntelligentTieringConfigurations",
+        Bucket,
+        Action("s3:GetIntelligentTieringConfiguration"),
+    ),
+    write(
+        "PutBucketIntelligentTieringConfiguration",
+        Bucket,
+        Action("s3:PutIntelligentTieringConfiguration"),
+    ),
+    write(
+        "DeleteBucketIntelligentTieringConfiguration",
+        Bucket,
+        Action("s3:PutIntelligentTieringConfiguration"),
+    ),
     read("GetBucketInventoryConfiguration", Bucket, Action("s3:GetInventoryConfiguration")),
     read("ListBucketInventoryConfigurations", Bucket, Action("s3:GetInventoryConfiguration")),
     write("PutBucketInventoryConfiguration", Bucket, Action("s3:PutInventoryConfiguration")),
@@ -214,8 +249,16 @@ static OPERATIONS: &[Operation] = &[
     write("PutBucketMetricsConfiguration", Bucket, Action("s3:PutMetricsConfiguration")),
     write("DeleteBucketMetricsConfiguration", Bucket, Action("s3:PutMetricsConfiguration")),
     read("GetBucketMetadataTableConfiguration", Bucket, Action("s3:GetBucketMetadataTableConfiguration")),
-    write("CreateBucketMetadataTableConfiguration", Bucket, Action("s3:CreateBucketMetadataTableConfiguration")),
-    write("DeleteBucketMetadataTableConfiguration", Bucket, Action("s3:DeleteBucketMetadataTableConfiguration")),
+    write(
+        "CreateBucketMetadataTableConfiguration",
+        Bucket,
+        Action("s3:CreateBucketMetadataTableConfiguration"),
+    ),
+    write(
+        "DeleteBucketMetadataTableConfiguration",
+        Bucket,
+        Action("s3:DeleteBucketMetadataTableConfiguration"),
+    ),
 ];
 
 #[cfg(test)]

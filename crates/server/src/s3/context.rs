@@ -4,8 +4,9 @@ use opentrail_policy::Context;
 use opentrail_vault::Tags;
 
 use super::{
-    headers, shape,
+    headers,
     scene::{Proof, Scene},
+    shape,
 };
 
 /// Headers that are condition keys of the same name.
@@ -30,8 +31,12 @@ const HEADERS: &[&str] = &[
 ];
 
 /// Query parameters that are condition keys: parameter and key.
-const PARAMETERS: &[(&str, &str)] =
-    &[("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys"), ("versionId", "s3:VersionId")];
+const PARAMETERS: &[(&str, &str)] = &[
+    ("prefix", "s3:prefix"),
+    ("delimiter", "s3:delimiter"),
+    ("max-keys", "s3:max-keys"),
+    ("versionId", "s3:VersionId"),
+];
 
 /// The condition keys of a call.
 pub(super) fn of(scene: &Scene) -> Context {

@@ -25,11 +25,7 @@ fn source_of(scene: &Scene, named: dto::CopySource) -> Result<Source, Refusal> {
     let dto::CopySource::Bucket { bucket, key, version_id } = named else {
         return Err(Refusal::not_built("access points"));
     };
-    let source = Source {
-        bucket: bucket.into(),
-        key: key.into(),
-        version_id: version_id.map(Into::into),
-    };
+    let source = Source { bucket: bucket.into(), key: key.into(), version_id: version_id.map(Into::into) };
     let bucket = scene.vault().bucket(&source.bucket)?;
     let expected = scene.header("x-amz-source-expected-bucket-owner");
     if expected.is_some_and(|expected| expected != bucket.owner.as_str()) {

@@ -56,7 +56,8 @@ pub(super) async fn delete_objects(
     input: dto::DeleteObjectsInput,
 ) -> Answered<dto::DeleteObjectsOutput> {
     let has_digest = scene.headers.keys().any(|name| {
-        name == "content-md5" || (name.as_str().starts_with("x-amz-checksum-") && name != "x-amz-checksum-algorithm")
+        name == "content-md5"
+            || (name.as_str().starts_with("x-amz-checksum-") && name != "x-amz-checksum-algorithm")
     });
     let has_trailer = scene.header("x-amz-trailer").is_some();
     if !has_digest && !has_trailer {
@@ -65,7 +66,8 @@ pub(super) async fn delete_objects(
     }
     let objects = input.delete.objects;
     if objects.is_empty() || objects.len() > MAX_KEYS {
-        let message = "The XML you provided was not well-formed or did not validate against our published schema";
+        let message =
+            "The XML you provided was not well-formed or did not validate against our published schema";
         return Err(Refusal::of("MalformedXML", message));
     }
     let quiet = input.delete.quiet.unwrap_or(false);

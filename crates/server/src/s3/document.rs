@@ -49,7 +49,9 @@ fn of_xml(text: &str) -> Option<(String, Value)> {
                 let element = open.last_mut()?;
                 match reference.resolve_char_ref().ok()? {
                     Some(character) => element.text.push(character),
-                    None => element.text.push_str(quick_xml::escape::resolve_xml_entity(&reference.decode().ok()?)?),
+                    None => element
+                        .text
+                        .push_str(quick_xml::escape::resolve_xml_entity(&reference.decode().ok()?)?),
                 }
             }
             Event::CData(piece) => open.last_mut()?.text.push_str(&piece.decode().ok()?),
@@ -79,7 +81,8 @@ fn opened(start: &quick_xml::events::BytesStart<'_>) -> Option<Open> {
 /// Puts a read element into its parent; the root is handed back.
 fn close(element: Open, open: &mut [Open]) -> Option<(String, Value)> {
     let Open { name, members, text } = element;
-    let value = if members.is_empty() { Value::String(text.trim().to_owned()) } else { Value::Object(members) };
+    let value =
+        if members.is_empty() { Value::String(text.trim().to_owned()) } else { Value::Object(members) };
     let Some(parent) = open.last_mut() else { return Some((name, value)) };
     match parent.members.get_mut(&name) {
         None => drop(parent.members.insert(name, value)),

@@ -51,7 +51,10 @@ fn find(
         (Some(part), _) => {
             let number = u16::try_from(part).ok().filter(|number| (1..=10_000).contains(number));
             let number = number.ok_or_else(|| {
-                Refusal::of("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+                Refusal::of(
+                    "InvalidArgument",
+                    "Part number must be an integer between 1 and 10000, inclusive",
+                )
             })?;
             (reader.part(number)?, meta.size > 0)
         }
@@ -70,7 +73,8 @@ impl Found {
 
     fn content_range(&self) -> Option<String> {
         let Range { start, end } = self.span;
-        self.is_partial.then(|| format!("bytes {start}-{}/{}", end.saturating_sub(1), self.reader.meta().size))
+        self.is_partial
+            .then(|| format!("bytes {start}-{}/{}", end.saturating_sub(1), self.reader.meta().size))
     }
 }
 
@@ -124,7 +128,10 @@ fn wants_checksums(mode: Option<&dto::ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == dto::ChecksumMode::ENABLED)
 }
 
-pub(super) async fn get_object(scene: Arc<Scene>, input: dto::GetObjectInput) -> Answered<dto::GetObjectOutput> {
+pub(super) async fn get_object(
+    scene: Arc<Scene>,
+    input: dto::GetObjectInput,
+) -> Answered<dto::GetObjectOutput> {
     refuse_anonymous_overrides(&scene)?;
     let version = input.version_id.as_deref();
     let wants = wants_checksums(input.checksum_mode.as_ref());
@@ -142,7 +149,10 @@ pub(super) async fn get_object(scene: Arc<Scene>, input: dto::GetObjectInput) ->
     Ok(S3Response::with_headers(output, headers))
 }
 
-pub(super) async fn head_object(scene: Arc<Scene>, input: dto::HeadObjectInput) -> Answered<dto::HeadObjectOutput> {
+pub(super) async fn head_object(
+    scene: Arc<Scene>,
+    input: dto::HeadObjectInput,
+) -> Answered<dto::HeadObjectOutput> {
     refuse_anonymous_overrides(&scene)?;
     let version = input.version_id.as_deref();
     let wants = wants_checksums(input.checksum_mode.as_ref());

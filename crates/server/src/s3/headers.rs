@@ -4,8 +4,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use opentrail_event::AccountId;
 use opentrail_vault::{
-    ByteRange, ChecksumAlgorithm, Checksums, EtagMatch, Expected, NewObject, ObjectHeaders, ReadConditions, Tags,
-    WriteConditions, limits, tags_of,
+    ByteRange, ChecksumAlgorithm, Checksums, EtagMatch, Expected, NewObject, ObjectHeaders, ReadConditions,
+    Tags, WriteConditions, limits, tags_of,
 };
 use opentrail_wire::body::content_encoding_without_chunking;
 use s3s::dto;
@@ -110,10 +110,14 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 pub(super) fn algorithms(scene: &Scene) -> Result<Vec<ChecksumAlgorithm>, Refusal> {
     let mut algorithms: Vec<ChecksumAlgorithm> = given(scene)?.into_keys().collect();
     if algorithms.len() > 1 {
-        return Err(Refusal::of("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
+        return Err(Refusal::of(
+            "InvalidRequest",
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+        ));
     }
     let trailer = scene.header("x-amz-trailer").map(str::to_ascii_lowercase);
-    let announced = CHECKSUM_HEADERS.iter().find(|(_, name)| trailer.as_deref() == Some(*name)).map(|(found, _)| *found);
+    let announced =
+        CHECKSUM_HEADERS.iter().find(|(_, name)| trailer.as_deref() == Some(*name)).map(|(found, _)| *found);
     algorithms.extend(announced);
     algorithms.extend(named(scene)?);
     algorithms.sort_unstable();
@@ -123,7 +127,8 @@ pub(super) fn algorithms(scene: &Scene) -> Result<Vec<ChecksumAlgorithm>, Refusa
 
 /// The algorithm that the caller names.
 pub(super) fn named(scene: &Scene) -> Result<Option<ChecksumAlgorithm>, Refusal> {
-    let name = scene.header("x-amz-sdk-checksum-algorithm").or_else(|| scene.header("x-amz-checksum-algorithm"));
+    let name =
+        scene.header("x-amz-sdk-checksum-algorithm").or_else(|| scene.header("x-amz-checksum-algorithm"));
     name.map(|name| {
         ChecksumAlgorithm::from_name(&name.to_ascii_uppercase()).ok_or_else(|| {
             let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";

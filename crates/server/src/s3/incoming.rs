@@ -29,6 +29,7 @@ const MAX_KEPT: usize = 100 * 1024;
 pub(super) struct Intake {
     received: AtomicU64,
     is_document: AtomicBool,
+    is_digested: AtomicBool,
     learnt: Mutex<Learnt>,
 }
 
@@ -49,10 +50,11 @@ impl Intake {
         self.learnt.lock().fault.clone()
     }
 
-    /// Says, before the body is read, that it is a document: it is kept for the record, and its digests are
-    /// checked here.
-    pub(super) fn expect_document(&self) {
+    /// Says, before the body is read, that it is a document: it is kept for the record, and the digests in the
+    /// headers are checked here, where they are its own (`is_digested`).
+    pub(super) fn expect_document(&self, is_digested: bool) {
         self.is_document.store(true, Ordering::Relaxed);
+        self.is_digested.store(is_digested, Ordering::Relaxed);
     }
 
     /// The document, if that is what the body was and it was not too long to keep.
@@ -78,7 +80,7 @@ pub(super) struct Incoming {
 /// A digest that the caller gave and that is computed here.
 enum Claim {
     Md5(Md5, Option<Vec<u8>>),
-    Checksum(ChecksumAlgorithm, Checksum, Option<Vec<u8>>),
+    Checksum(ChecksumAlgorithm, Box<Checksum>, Option<Vec<u8>>),
 }
 
 impl Claim {
@@ -117,7 +119,7 @@ impl Incoming {
         use ChecksumAlgorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
         let checksums = [Crc32, Crc32c, Crc64Nvme, Sha1, Sha256].into_iter().filter_map(|algorithm| {
             let digest = given(algorithm.header_name())?;
-            Some(Claim::Checksum(algorithm, Checksum::new(algorithm), digest))
+            Some(Claim::Checksum(algorithm, Box::new(Checksum::new(algorithm)), digest))
         });
         let claims = md5.into_iter().chain(checksums).collect();
         Self { inner, intake, claims }
@@ -140,7 +142,7 @@ impl Incoming {
     }
 
     fn end(&mut self) -> Result<(), Fault> {
-        if !self.intake.is_document.load(Ordering::Relaxed) {
+        if !self.intake.is_digested.load(Ordering::Relaxed) {
             return Ok(());
         }
         std::mem::take(&mut self.claims).into_iter().try_for_each(Claim::settle)

@@ -46,7 +46,8 @@ fn page(scene: &Scene, bucket: &str, query: &ListQuery) -> Result<ListPage, Refu
 fn object(object: &ObjectSummary, spelling: Spelling, with_owner: bool) -> dto::Object {
     dto::Object {
         checksum_algorithm: algorithms(&object.checksum_algorithms),
-        checksum_type: (!object.checksum_algorithms.is_empty()).then(|| shape::checksum_type(object.checksum_type)),
+        checksum_type: (!object.checksum_algorithms.is_empty())
+            .then(|| shape::checksum_type(object.checksum_type)),
         e_tag: Some(shape::etag(&object.etag)),
         key: Some(spelling.of(&object.key)),
         last_modified: Some(shape::time(object.last_modified)),
@@ -58,7 +59,9 @@ fn object(object: &ObjectSummary, spelling: Spelling, with_owner: bool) -> dto::
 }
 
 /// The algorithms of an object's checksums as XML has them.
-pub(super) fn algorithms(algorithms: &[opentrail_vault::ChecksumAlgorithm]) -> Option<dto::ChecksumAlgorithmList> {
+pub(super) fn algorithms(
+    algorithms: &[opentrail_vault::ChecksumAlgorithm],
+) -> Option<dto::ChecksumAlgorithmList> {
     (!algorithms.is_empty()).then(|| algorithms.iter().map(|one| shape::algorithm(*one)).collect())
 }
 

@@ -68,7 +68,11 @@ pub(crate) async fn enter(visit: Visit) -> Response<Body> {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "an S3 call ended badly");
-            let fault = Fault::common(Common::Internal, Dialect::S3, "We encountered an internal error. Please try again.");
+            let fault = Fault::common(
+                Common::Internal,
+                Dialect::S3,
+                "We encountered an internal error. Please try again.",
+            );
             answer::of_refusal(&scene, &fault.into())
         }
     }
@@ -87,7 +91,9 @@ fn open(visit: Visit) -> (Arc<Scene>, Option<s3s::HttpRequest>) {
     let Visit { rooms, parts, body, mut arrival } = visit;
     arrival.request_id = request_id::s3_form(rand::random());
     let sender = match door::signed(&parts, Dialect::S3) {
-        Ok(None) => Sender { caller: Ok(Caller::anonymous()), verified: None, proof: Proof::None, region: None },
+        Ok(None) => {
+            Sender { caller: Ok(Caller::anonymous()), verified: None, proof: Proof::None, region: None }
+        }
         Ok(Some(signed)) => verify(&rooms, &signed, &parts, &arrival),
         Err(stranger) => Sender { caller: Err(stranger), verified: None, proof: Proof::None, region: None },
     };
@@ -97,9 +103,8 @@ fn open(visit: Visit) -> (Arc<Scene>, Option<s3s::HttpRequest>) {
         Ok(body) => body,
         Err(error) => {
             objection = Some(Refusal::from(incoming::fault_of(&error)));
-            PayloadBody::new(Body::empty(), None, &HeaderMap::new()).unwrap_or_else(|_| {
-                unreachable!("a body without headers is taken as it is")
-            })
+            PayloadBody::new(Body::empty(), None, &HeaderMap::new())
+                .unwrap_or_else(|_| unreachable!("a body without headers is taken as it is"))
         }
     };
     let (length, trailers, intake) = (body.decoded_length(), body.trailers(), Arc::new(Intake::default()));
@@ -183,7 +188,9 @@ async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<
         response
     });
     if outcome.is_err() && !scene.is_routed() {
-        outcome = outcome.map_err(|refusal| scene.sender.as_ref().err().map_or(refusal, |stranger| stranger.fault.clone().into()));
+        outcome = outcome.map_err(|refusal| {
+            scene.sender.as_ref().err().map_or(refusal, |stranger| stranger.fault.clone().into())
+        });
     }
     let sent = outcome.as_ref().map_or(0, answer::length);
     let (is_recorded, fault) = match &outcome {
@@ -207,7 +214,11 @@ async fn perform(scene: &Scene, request: s3s::HttpRequest) -> Result<Response<Bo
     let response = table::service().call(request).await.map_err(|error| {
         let error: Box<dyn std::error::Error + Send + Sync> = error.into();
         tracing::error!(%error, "an S3 answer can't be written");
-        Refusal::from(Fault::common(Common::Internal, Dialect::S3, "We encountered an internal error. Please try again."))
+        Refusal::from(Fault::common(
+            Common::Internal,
+            Dialect::S3,
+            "We encountered an internal error. Please try again.",
+        ))
     })?;
     let refused = scene.progress.lock().refusal.clone();
     match refused {

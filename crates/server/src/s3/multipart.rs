@@ -89,13 +89,15 @@ pub(super) async fn complete(
 
 fn completed(part: &dto::CompletedPart) -> Result<CompletedPart, Refusal> {
     let malformed = || {
-        let message = "The XML you provided was not well-formed or did not validate against our published schema";
+        let message =
+            "The XML you provided was not well-formed or did not validate against our published schema";
         Refusal::of("MalformedXML", message)
     };
     let number = part.part_number.ok_or_else(malformed)?;
-    let part_number = u16::try_from(number).ok().filter(|number| (1..=10_000).contains(number)).ok_or_else(|| {
-        Refusal::of("InvalidArgument", "PartNumber must be >= 1 and <= 10000")
-    })?;
+    let part_number = u16::try_from(number)
+        .ok()
+        .filter(|number| (1..=10_000).contains(number))
+        .ok_or_else(|| Refusal::of("InvalidArgument", "PartNumber must be >= 1 and <= 10000"))?;
     let etag = part.e_tag.as_ref().map(|etag| etag.value().to_owned()).ok_or_else(malformed)?;
     Ok(CompletedPart { part_number, etag, checksums: given_checksums!(part) })
 }

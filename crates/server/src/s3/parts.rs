@@ -14,7 +14,10 @@ use super::{
     table::{Answered, plain},
 };
 
-pub(super) async fn upload(scene: Arc<Scene>, input: dto::UploadPartInput) -> Answered<dto::UploadPartOutput> {
+pub(super) async fn upload(
+    scene: Arc<Scene>,
+    input: dto::UploadPartInput,
+) -> Answered<dto::UploadPartOutput> {
     let vault = scene.vault();
     let (algorithms, length) = (headers::algorithms(&scene)?, content_length(&scene)?);
     let number = input.part_number.into();
@@ -40,7 +43,8 @@ pub(super) fn page_size(asked: Option<i32>) -> Result<usize, Refusal> {
 /// The part after which a page begins.
 pub(super) fn after(marker: Option<i32>) -> Result<Option<u16>, Refusal> {
     marker.filter(|marker| *marker != 0).map(u16::try_from).transpose().map_err(|_| {
-        let message = format!("Argument part-number-marker must be an integer between 0 and {}", limits::MAX_PARTS);
+        let message =
+            format!("Argument part-number-marker must be an integer between 0 and {}", limits::MAX_PARTS);
         Refusal::of("InvalidArgument", message)
     })
 }

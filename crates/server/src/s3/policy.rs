@@ -12,13 +12,19 @@ use super::{
     table::{Answered, plain},
 };
 
-pub(super) async fn get(scene: Arc<Scene>, input: dto::GetBucketPolicyInput) -> Answered<dto::GetBucketPolicyOutput> {
+pub(super) async fn get(
+    scene: Arc<Scene>,
+    input: dto::GetBucketPolicyInput,
+) -> Answered<dto::GetBucketPolicyOutput> {
     only_own_account(&scene)?;
     let policy = Some(scene.vault().bucket_policy_text(&input.bucket)?);
     plain(dto::GetBucketPolicyOutput { policy })
 }
 
-pub(super) async fn put(scene: Arc<Scene>, input: dto::PutBucketPolicyInput) -> Answered<dto::PutBucketPolicyOutput> {
+pub(super) async fn put(
+    scene: Arc<Scene>,
+    input: dto::PutBucketPolicyInput,
+) -> Answered<dto::PutBucketPolicyOutput> {
     only_own_account(&scene)?;
     scene
         .change(|vault, tx| {

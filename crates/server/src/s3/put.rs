@@ -16,7 +16,10 @@ use super::{
     table::{Answered, plain},
 };
 
-pub(super) async fn put_object(scene: Arc<Scene>, input: dto::PutObjectInput) -> Answered<dto::PutObjectOutput> {
+pub(super) async fn put_object(
+    scene: Arc<Scene>,
+    input: dto::PutObjectInput,
+) -> Answered<dto::PutObjectOutput> {
     let conditions = headers::write_conditions(&scene)?;
     let object = headers::object(&scene, input.metadata, scene.bucket()?.owner)?;
     let mut options = PutOptions::new(object);

@@ -62,7 +62,11 @@ pub(super) fn of<'a>(
     Deed {
         event_name: subject.operation.event,
         read_only: subject.operation.read_only,
-        category: if subject.operation.scope == Scope::Bucket { Category::Management } else { Category::Data },
+        category: if subject.operation.scope == Scope::Bucket {
+            Category::Management
+        } else {
+            Category::Data
+        },
         parameters: Some(Value::Object(parameters(scene))),
         elements,
         resources: resources(scene, subject.operation.scope, subject.key.as_deref()),
@@ -189,7 +193,8 @@ fn additional(scene: &Scene, sent: u64) -> Value {
 fn resources(scene: &Scene, scope: Scope, key: Option<&str>) -> Vec<RecordResource> {
     let subject = scene.subject();
     let Some(bucket) = &subject.bucket else { return Vec::new() };
-    let owner = subject.found.as_ref().map(|bucket| bucket.owner);
+    let made = (subject.operation.name == "CreateBucket").then(|| scene.account()).flatten();
+    let owner = subject.found.as_ref().map(|bucket| bucket.owner).or(made);
     let the_bucket = RecordResource::new("AWS::S3::Bucket", bucket_arn(bucket), owner);
     match scope {
         Scope::Bucket => vec![the_bucket],

@@ -1,6 +1,5 @@
 //! Why a call is refused, and the headers that go with the refusal.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use opentrail_vault::VaultError;
 
 use super::shape;
@@ -10,7 +9,8 @@ use crate::fault::Fault;
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) fault: Fault,
-    pub(super) headers: HeaderMap,
+    /// Names and values.
+    pub(super) headers: Vec<(&'static str, String)>,
     /// The change is durable all the same, and its record with it.
     pub(super) is_recorded: bool,
 }
@@ -32,16 +32,14 @@ impl Refusal {
     }
 
     fn with(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(HeaderName::from_static(name), value);
-        }
+        self.headers.push((name, value.to_owned()));
         self
     }
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { fault, headers: HeaderMap::new(), is_recorded: false }
+        Self { fault, headers: Vec::new(), is_recorded: false }
     }
 }
 

@@ -135,7 +135,8 @@ impl Scene {
 
     /// The value of a header, where it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+        let value = self.headers.get(name)?;
+        std::str::from_utf8(value.as_bytes()).ok().map(str::trim)
     }
 
     /// The value of a query parameter.
@@ -164,13 +165,21 @@ impl Scene {
     }
 
     /// Sets the answer's content, which the protocol layer does not carry.
-    pub(super) fn answer_with(&self, content: impl Stream<Item = Result<Bytes, VaultError>> + Send + 'static) {
+    pub(super) fn answer_with(
+        &self,
+        content: impl Stream<Item = Result<Bytes, VaultError>> + Send + 'static,
+    ) {
         let content = content.inspect(|piece| {
             if let Err(error) = piece {
                 tracing::error!(%error, "an object can't be read to its end");
             }
         });
         self.progress.lock().content = Some(Body::from_stream(content));
+    }
+
+    /// Sets the answer's document, where the protocol layer can't write it.
+    pub(super) fn answer_document(&self, document: String) {
+        self.progress.lock().content = Some(Body::from(document));
     }
 
     /// Sets the answer's status, where the protocol layer chooses another.

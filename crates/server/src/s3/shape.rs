@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use opentrail_event::AccountId;
 use opentrail_vault::{ChecksumAlgorithm, ChecksumType};
 use s3s::dto;
@@ -19,8 +19,9 @@ pub(super) fn owner(account: AccountId) -> dto::Owner {
     dto::Owner { display_name: None, id: Some(canonical_id(account)) }
 }
 
+/// A time; S3 tells whole seconds, the same in headers and in documents.
 pub(super) fn time(at: DateTime<Utc>) -> dto::Timestamp {
-    SystemTime::from(at).into()
+    SystemTime::from(at.trunc_subsecs(0)).into()
 }
 
 /// The form of times in headers (RFC 9110, section 5.6.7).

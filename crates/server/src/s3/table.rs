@@ -53,7 +53,8 @@ struct AlreadyAuthenticated;
 #[async_trait::async_trait]
 impl S3Auth for AlreadyAuthenticated {
     async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
-        let message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+        let message =
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
         Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message))
     }
 }
@@ -76,7 +77,8 @@ where
     };
     operation(scene.clone(), request.input).await.map_err(|refusal| {
         scene.refuse(refusal);
-        S3Error::new(S3ErrorCode::InternalError)
+        // Never seen: the answer is made of the refusal.
+        S3Error::new(S3ErrorCode::AccessDenied)
     })
 }
 

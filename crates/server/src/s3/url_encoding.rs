@@ -38,7 +38,9 @@ fn encoded(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => text.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                text.push(byte.into())
+            }
             b' ' => text.push('+'),
             // Writing to a String can't fail.
             _ => drop(write!(text, "%{byte:02X}")),
