@@ -48,13 +48,12 @@ pub(crate) async fn serve(
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(seat) = room.clone().acquire_owned().await else { break };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &room) => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, address)) => {
+            Ok((stream, address, seat)) => {
                 tokio::spawn(welcome(stream, address, tls.clone(), router.clone(), graceful.watcher(), seat));
             }
             Err(error) => {
@@ -68,6 +67,16 @@ pub(crate) async fn serve(
         tracing::warn!("some requests did not end in time");
     }
     Ok(())
+}
+
+/// The next connection, once there is a seat for it.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let seat = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address, seat))
 }
 
 async fn welcome(
@@ -102,7 +111,7 @@ where
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIMEOUT);
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
         .into_owned();

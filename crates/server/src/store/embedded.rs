@@ -76,13 +76,12 @@ impl Embedded {
         let mut upload = self.vault.begin_put(file.bucket, file.key, options).map_err(of_vault)?;
         upload.write(file.body.clone()).await.map_err(of_vault)?;
         let staged = upload.finish(&Expected::default()).await.map_err(of_vault)?;
+        // What can't be recorded is not done; the file waits.
+        let events = put_object(file, bucket, arrival, None)
+            .events(&self.recorder)
+            .map_err(|error| StoreError::Unavailable { reason: error.to_string() })?;
         let conditions = WriteConditions::default();
-        let stored = self
-            .vault
-            .commit_put(staged, &conditions, arrival.at, |_| {
-                put_object(file, bucket, arrival, None).events(&self.recorder).unwrap_or_default()
-            })
-            .await;
+        let stored = self.vault.commit_put(staged, &conditions, arrival.at, |_| events).await;
         stored.map(drop).map_err(of_vault)
     }
 }
