@@ -37,8 +37,8 @@ const INVALID: u8 = 3;
 /// The exit code for a bucket in which nothing wrong was found but not everything could be checked.
 const INCOMPLETE: u8 = 4;
 
-/// Exit codes: 0 valid, 1 could not run, 2 wrong usage, 3 invalid, 4 incomplete
 #[derive(Args)]
+#[command(after_help = "Exit codes: 0 valid, 1 could not run, 2 wrong usage, 3 invalid, 4 incomplete")]
 pub(crate) struct ValidateArguments {
     /// The trail; its bucket and the heads of its chains are asked of the server
     #[arg(long, value_name = "ARN", required_unless_present_any = ["bucket", "folder"])]
