@@ -23,13 +23,15 @@ use crate::{
     output::{Output, progress, table},
 };
 
+/// The exit code for an import in which some records or files were not taken.
+const NOT_ALL: u8 = 3;
 /// Batches under way at once.
 const AT_ONCE: usize = 4;
 /// Rejected records that are listed one by one on a terminal.
 const LISTED: usize = 20;
 
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 all taken, 1 could not run, 2 some records or files were not taken")]
+#[command(after_help = "Exit codes: 0 all taken, 1 could not run, 2 wrong usage, 3 some records or files were not taken")]
 pub(crate) struct ImportArguments {
     /// Files, folders or s3://BUCKET/PREFIX: CloudTrail log files, JSON arrays, NDJSON; plain or gzip
     #[arg(required = true, value_name = "SOURCE")]
@@ -100,7 +102,7 @@ pub(crate) enum ImportError {
     Worker(#[from] JoinError),
 }
 
-/// Imports; succeeds with 0, ends with 2 where some records or files were not taken.
+/// Imports; succeeds with 0, ends with 3 where some records or files were not taken.
 pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, ImportError> {
     let client = Client::new(&arguments.server)?;
     let remote = remote(&arguments);
@@ -141,7 +143,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, ImportEr
     imported.rejected.sort_by(|a, b| (&a.file, a.index).cmp(&(&b.file, b.index)));
     print(&imported, arguments.output);
     let whole = imported.rejected.is_empty() && imported.unreadable.is_empty();
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL) })
 }
 
 /// What the server said of one batch.
