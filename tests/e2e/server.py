@@ -77,7 +77,7 @@ class Server:
             try:
                 if requests.get(f"{self.endpoint}/readyz", timeout=1).status_code == 200:
                     return self
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.02)
         raise AssertionError(f"the server is not ready after {timeout} s:\n{self.log()}")
 

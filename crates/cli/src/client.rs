@@ -1,6 +1,6 @@
 //! A signed client of the server's own API.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
@@ -51,7 +51,7 @@ pub(crate) enum ClientError {
     #[error("the request can't be signed: {0}")]
     Signing(#[from] sigv4::SignError),
     /// The server is away.
-    #[error("the server does not answer: {0}")]
+    #[error("the server does not answer: {}", with_causes(.0))]
     Unreachable(#[from] reqwest::Error),
     /// The server refused.
     #[error("{code}: {message}")]
@@ -67,6 +67,17 @@ pub(crate) enum ClientError {
     /// The request can't be built.
     #[error("the request can't be built: {0}")]
     BadRequest(#[from] http::Error),
+}
+
+/// The error and what caused it: the first sentence alone only says that a request failed.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 #[derive(Deserialize, Default)]

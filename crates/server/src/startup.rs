@@ -191,7 +191,11 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(&files.certificate, &error))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
-    let mut config = tokio_rustls::rustls::ServerConfig::builder()
+    // Dependencies bring in several providers of cryptography; this is the one the rest of the server uses.
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(&files.certificate, &error))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| failed(&files.certificate, &error))?;
