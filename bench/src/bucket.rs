@@ -41,6 +41,8 @@ pub(crate) struct Delivered {
     pub(crate) count: u64,
     /// Records of other calls, such as those that made the trail.
     pub(crate) others: u64,
+    /// When the last file with events of the run was written, to the second.
+    pub(crate) last: Option<DateTime<Utc>>,
 }
 
 impl Bucket {
@@ -91,6 +93,7 @@ impl Bucket {
 
 impl Delivered {
     fn add(&mut self, file: &File, text: Bytes, events: &dyn Events) -> Result<(), BenchError> {
+        let before = self.count;
         for raw in split_records(text) {
             let raw = raw.map_err(|error| BenchError::Wrong(format!("{}: {}", file.key, error.reason)))?;
             let event = Event::parse(raw.clone())
@@ -108,6 +111,9 @@ impl Delivered {
             check(raw == events.record(number), || {
                 format!("{} was not delivered as it was sent", event.id())
             })?;
+        }
+        if self.count > before {
+            self.last = self.last.max(file.written);
         }
         Ok(())
     }

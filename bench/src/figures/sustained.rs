@@ -55,7 +55,7 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     history::caught_up(&mut connection, &*events, load.events(), NEWEST).await?;
     let in_history = began.elapsed();
     let (files, delivered) = all_delivered(&server, &*events, load.events()).await?;
-    let in_bucket = last_written(&files, began_at)?;
+    let in_bucket = last_written(&delivered, began_at)?;
     let found = history::sample(&mut connection, &*events, load.events(), SAMPLE).await?;
     let status = trail::status(&mut connection).await?;
     check(status.get("LatestDeliveryError").is_none(), || format!("the trail has an error: {status}"))?;
@@ -149,8 +149,7 @@ async fn settled(bucket: &Bucket) -> Result<Vec<File>, BenchError> {
     Ok(files)
 }
 
-fn last_written(files: &[File], began: DateTime<Utc>) -> Result<Duration, BenchError> {
-    let last = files.iter().filter_map(|file| file.written).max();
-    last.and_then(|last| (last - began).to_std().ok())
-        .ok_or_else(|| BenchError::Wrong("the bucket does not say when its files were written".to_owned()))
+fn last_written(delivered: &Delivered, began: DateTime<Utc>) -> Result<Duration, BenchError> {
+    let took = delivered.last.and_then(|last| (last - began).to_std().ok());
+    took.ok_or_else(|| BenchError::Wrong("the bucket does not say when its files were written".to_owned()))
 }
