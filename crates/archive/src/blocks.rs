@@ -217,11 +217,12 @@ impl BlockReader {
         if section.record != 1 || section.first_block + blocks > self.blocks {
             return Err(corrupt(&self.path, Damage::Format));
         }
-        let mut bytes = Vec::with_capacity(section.count as usize);
+        let count = section.count as usize;
+        let mut bytes = Vec::with_capacity(count);
         for block in 0..blocks {
-            bytes.extend(self.block(section.first_block + block)?);
+            let contents = self.block(section.first_block + block)?;
+            bytes.extend_from_slice(&contents[..CONTENTS.min(count - bytes.len())]);
         }
-        bytes.truncate(section.count as usize);
         Ok(bytes)
     }
 }
