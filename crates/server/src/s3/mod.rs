@@ -36,14 +36,14 @@ mod table;
 mod unbuilt;
 mod url_encoding;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Response, header::CONTENT_TYPE};
 use opentrail_event::Region;
 use opentrail_identity::Caller;
 use opentrail_wire::{
-    body::PayloadBody,
+    body::{PayloadBody, Trailers},
     request_id,
     sigv4::{SignedRequest, Verified},
 };
@@ -98,25 +98,18 @@ fn open(visit: Visit) -> (Arc<Scene>, Option<s3s::HttpRequest>) {
         Err(stranger) => Sender { caller: Err(stranger), verified: None, proof: Proof::None, region: None },
     };
     let addressed = address::read(&parts);
-    let mut objection = None;
-    let body = match PayloadBody::new(body, sender.verified.as_ref(), &parts.headers) {
-        Ok(body) => body,
-        Err(error) => {
-            objection = Some(Refusal::from(incoming::fault_of(&error)));
-            PayloadBody::new(Body::empty(), None, &HeaderMap::new())
-                .unwrap_or_else(|_| unreachable!("a body without headers is taken as it is"))
-        }
-    };
-    let (length, trailers, intake) = (body.decoded_length(), body.trailers(), Arc::new(Intake::default()));
-    let readable = addressed.is_some();
+    let is_readable = addressed.is_some();
     let Addressed { query, signing, headers, uri } = addressed.unwrap_or_else(|| Addressed {
         query: Vec::new(),
         signing: Vec::new(),
         headers: parts.headers.clone(),
         uri: parts.uri.clone(),
     });
-    let plain = address::plain_headers(&headers, length);
-    let incoming = Incoming::new(body, intake.clone(), &headers);
+    let unwrapped = unwrap(body, sender.verified.as_ref(), &headers);
+    let mut request = http::Request::new(unwrapped.body);
+    *request.method_mut() = parts.method.clone();
+    *request.headers_mut() = address::plain_headers(&headers, unwrapped.length);
+    *request.uri_mut() = uri;
     let scene = Arc::new(Scene {
         region: sender.region.unwrap_or_else(|| rooms.region.clone()),
         rooms,
@@ -124,27 +117,50 @@ fn open(visit: Visit) -> (Arc<Scene>, Option<s3s::HttpRequest>) {
         host_id: request_id::s3_host_id(std::array::from_fn(|_| rand::random())),
         sender: sender.caller,
         proof: sender.proof,
-        method: parts.method.clone(),
-        path: uri.path().to_owned(),
+        method: parts.method,
+        path: request.uri().path().to_owned(),
         query,
         signing,
         headers,
-        length,
-        intake,
-        trailers,
-        objection,
-        subject: std::sync::OnceLock::new(),
+        length: unwrapped.length,
+        intake: unwrapped.intake,
+        trailers: unwrapped.trailers,
+        objection: unwrapped.objection,
+        subject: OnceLock::new(),
         progress: Mutex::default(),
     });
-    if !readable {
-        return (scene, None);
-    }
-    let mut request = http::Request::new(s3s::Body::http_body_unsync(incoming));
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = plain;
     request.extensions_mut().insert(scene.clone());
-    (scene, Some(request))
+    (scene, is_readable.then_some(request))
+}
+
+/// A body as its content, whatever the signature made of it.
+struct Unwrapped {
+    body: s3s::Body,
+    length: Option<u64>,
+    trailers: Trailers,
+    intake: Arc<Intake>,
+    /// Why the body can't be read.
+    objection: Option<Refusal>,
+}
+
+fn unwrap(body: Body, verified: Option<&Verified>, headers: &HeaderMap) -> Unwrapped {
+    let intake = Arc::new(Intake::default());
+    match PayloadBody::new(body, verified, headers) {
+        Ok(body) => Unwrapped {
+            length: body.decoded_length(),
+            trailers: body.trailers(),
+            body: s3s::Body::http_body_unsync(Incoming::new(body, intake.clone(), headers)),
+            intake,
+            objection: None,
+        },
+        Err(error) => Unwrapped {
+            length: None,
+            trailers: Trailers::default(),
+            body: s3s::Body::empty(),
+            intake,
+            objection: Some(incoming::fault_of(&error).into()),
+        },
+    }
 }
 
 fn verify(
