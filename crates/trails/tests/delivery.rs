@@ -347,3 +347,71 @@ async fn the_background_delivery_works_and_stops() {
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 }
+
+/// A document of a trail that no trail can be read from.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct NoTrail {
+    nothing: bool,
+}
+
+impl opentrail_state::Resource for NoTrail {
+    const KIND: &'static str = "trails.trail";
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_applied_is_not_passed_over() {
+    let world = World::new().await;
+    world.create_usual().await;
+    let mut tx = world.state.begin().await;
+    tx.put("123456789012/us-east-1/bad", &NoTrail { nothing: true });
+    let bad = tx.commit(vec![]).await.unwrap();
+    world.record("us-east-1", ids(0, 3)).await;
+    for _ in 0..2 {
+        let limit = std::time::Duration::from_secs(20);
+        let ended = tokio::time::timeout(limit, world.delivery.run(std::future::pending())).await;
+        assert!(ended.expect("it stops at the entry").is_err());
+        world.clock.go(61);
+    }
+    assert!(world.delivery.cursor() < bad);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_up_nothing() {
+    let world = World::new().await;
+    world.create_usual().await;
+    world.record("us-east-1", ids(0, 3)).await;
+    world.interval().await.unwrap();
+    world.store.mood("audit", Mood::Refuses(StoreError::AccessDenied));
+    world.record("us-east-1", ids(3, 5)).await;
+    world.interval().await.unwrap();
+    world.store.mood("audit", Mood::Well);
+    world.clock.go(-86_400);
+    world.record("us-east-1", ids(5, 8)).await;
+    world.interval().await.unwrap();
+    world.interval().await.unwrap();
+    assert_eq!(exactly_once(&world.store, "audit").len(), 8);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_between_upload_and_ledger_leaves_what_the_ledger_names() {
+    let world = World::new().await;
+    world.create_usual().await;
+    world.store.mood("audit", Mood::Refuses(StoreError::AccessDenied));
+    world.record("us-east-1", ids(0, 3)).await;
+    world.interval().await.unwrap();
+    world.store.mood("audit", Mood::Well);
+    world.clock.go(30);
+    // The file is uploaded; then neither the ledger nor the next file can be written.
+    world.disk.inject(Fault::error(Operation::Create, std::io::ErrorKind::StorageFull).always());
+    world.delivery.tick().await.unwrap_err();
+    world.record("us-east-1", ids(3, 6)).await;
+    world.interval().await.unwrap_err();
+    world.disk.heal();
+    let world = world.restart(CrashKeeps::Everything).await;
+    for _ in 0..3 {
+        world.interval().await.unwrap();
+    }
+    assert_eq!(exactly_once(&world.store, "audit").len(), 6);
+    assert_eq!(world.delivery.backlog().files, 0);
+    world.store.assert_same_bytes_on_each_try();
+}

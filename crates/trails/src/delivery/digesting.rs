@@ -210,6 +210,7 @@ pub(crate) fn adopt(ledger: &mut Ledger, signed: SignedDigest, number: u64) {
             backfill: plan.backfill,
         },
         durable: false,
+        moves: 0,
         maybe_written: false,
         damaged: false,
     };

@@ -61,10 +61,12 @@ impl Lane {
     }
 }
 
-/// The lanes that have something to upload, each with the moment before which it is left alone.
+/// The lanes that have something to upload, each with the moment before which it is left alone. One that is
+/// further away than any retry was set before the clock was set back, and counts no longer.
 pub(crate) fn waiting(
     ledger: &Ledger,
     lanes: &HashMap<LaneKey, Lane>,
+    now: DateTime<Utc>,
 ) -> Vec<(LaneKey, Option<DateTime<Utc>>)> {
     let ready: HashSet<LaneKey> =
         ledger.files.values().filter(|file| file.durable && !file.damaged).map(LaneKey::of).collect();
@@ -72,7 +74,7 @@ pub(crate) fn waiting(
         .into_iter()
         .map(|key| {
             let retry_at = lanes.get(&key).and_then(|lane| lane.retry_at);
-            (key, retry_at)
+            (key, retry_at.filter(|at| *at <= now + DeliveryOptions::LONGEST_RETRY))
         })
         .collect();
     ready.sort();

@@ -5,7 +5,7 @@
 //! attempt to write it into a bucket, and the cursor never passes an event that is in no file.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -59,6 +59,9 @@ pub(crate) struct Outstanding {
     /// Whether the ledger on disk has it.
     #[serde(skip)]
     pub(crate) durable: bool,
+    /// How often it was given another name since the process began.
+    #[serde(skip)]
+    pub(crate) moves: u32,
     /// Whether a write may have happened without an answer.
     #[serde(skip)]
     pub(crate) maybe_written: bool,
@@ -132,12 +135,12 @@ impl Ledger {
         Ok(Some(ledger))
     }
 
-    /// The ledger's bytes and the files in them.
-    pub(crate) fn image(&self) -> Result<(Vec<u8>, BTreeSet<u64>), serde_json::Error> {
+    /// The ledger's bytes and the files in them, each with its moves.
+    pub(crate) fn image(&self) -> Result<(Vec<u8>, BTreeMap<u64, u32>), serde_json::Error> {
         let text = serde_json::to_vec(self)?;
         let mut bytes = checksum(&text).into_bytes();
         bytes.extend(text);
-        Ok((bytes, self.files.keys().copied().collect()))
+        Ok((bytes, self.files.iter().map(|(number, file)| (*number, file.moves)).collect()))
     }
 
     /// Writes an image so that after a crash it is there whole or not at all.

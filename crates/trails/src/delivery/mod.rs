@@ -77,6 +77,8 @@ struct Inner {
     spool: Spool,
     hold: Hold,
     ledger: Mutex<Ledger>,
+    /// The files of the ledger on disk; while it is being written, or if that failed, those of both.
+    stored: Mutex<BTreeSet<u64>>,
     lanes: Mutex<HashMap<LaneKey, Lane>>,
     /// Taken for writing the ledger, so that an older image never replaces a newer one.
     saving: tokio::sync::Mutex<()>,
@@ -133,6 +135,7 @@ impl Delivery {
             options,
             spool,
             hold,
+            stored: Mutex::new(ledger.files.keys().copied().collect()),
             ledger: Mutex::new(ledger),
             lanes: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
@@ -226,13 +229,15 @@ impl Delivery {
             let image = ledger.image().map_err(|source| DeliveryError::Ledger { path, source })?;
             (image, ledger.cursor)
         };
-        let (bytes, numbers): (Vec<u8>, BTreeSet<u64>) = image;
+        let (bytes, files): (Vec<u8>, BTreeMap<u64, u32>) = image;
         let inner = self.inner.clone();
+        self.inner.stored.lock().extend(files.keys());
         blocking(move || Ledger::store(&inner.dir, &*inner.disk, &bytes)).await?;
+        *self.inner.stored.lock() = files.keys().copied().collect();
         {
             let mut ledger = self.inner.ledger.lock();
-            for number in numbers {
-                if let Some(file) = ledger.files.get_mut(&number) {
+            for (number, moves) in files {
+                if let Some(file) = ledger.files.get_mut(&number).filter(|file| file.moves == moves) {
                     file.durable = true;
                 }
             }

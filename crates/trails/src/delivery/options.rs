@@ -50,7 +50,7 @@ impl Default for DeliveryOptions {
 
 impl DeliveryOptions {
     /// Longest wait between two attempts at a bucket that refuses or is away.
-    const LONGEST_RETRY: Duration = Duration::from_secs(60);
+    pub(crate) const LONGEST_RETRY: Duration = Duration::from_secs(60);
     /// First wait after a failure.
     const FIRST_RETRY: Duration = Duration::from_millis(500);
 

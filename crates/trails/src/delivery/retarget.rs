@@ -37,6 +37,9 @@ pub(crate) fn retarget(ledger: &mut Ledger, lanes: &HashMap<LaneKey, Lane>, now:
                 file.key = format!("{}{rest}", key_start(prefix.as_deref()));
                 file.bucket.clone_from(bucket);
                 log.prefix.clone_from(prefix);
+                // Not uploaded under its new name before the ledger on disk has that.
+                file.durable = false;
+                file.moves += 1;
             }
         }
     }

@@ -47,6 +47,8 @@ impl Delivery {
         &self,
         mut stop: tokio::sync::watch::Receiver<bool>,
     ) -> Result<(), DeliveryError> {
+        // A run before this one may have ended between reading entries and applying them.
+        self.begin_again().await;
         while !*stop.borrow() {
             let step = async {
                 self.due_work().await?;
@@ -141,16 +143,22 @@ impl Delivery {
 
     async fn cut_is_due(&self) -> bool {
         let read = self.inner.intake.lock().await.read_bytes;
-        let now = self.inner.clock.now();
-        read >= self.inner.options.cut_bytes || now >= self.inner.schedule.lock().next_cut
+        read >= self.inner.options.cut_bytes || self.inner.clock.now() >= self.next_cut()
+    }
+
+    /// When the next cut is due: never later than an interval from now, also after the clock was set back.
+    fn next_cut(&self) -> DateTime<Utc> {
+        let latest = self.inner.clock.now() + self.inner.options.interval;
+        let mut schedule = self.inner.schedule.lock();
+        schedule.next_cut = schedule.next_cut.min(latest);
+        schedule.next_cut
     }
 
     fn until_due(&self) -> Duration {
         let now = self.inner.clock.now();
         let interval = chrono::TimeDelta::from_std(self.inner.options.digest_interval).unwrap_or_default();
         let boundary = self.inner.options.boundary(now) + interval;
-        let cut = self.inner.schedule.lock().next_cut;
-        later(now, boundary.min(cut)).max(Duration::from_millis(1))
+        later(now, boundary.min(self.next_cut())).max(Duration::from_millis(1))
     }
 
     async fn cut_or_begin_again(&self) -> Result<(), DeliveryError> {
@@ -250,7 +258,8 @@ impl Delivery {
             let ledger = self.inner.ledger.lock();
             let reader = self.inner.journal.reader(opentrail_journal::Seq(ledger.cursor));
             *intake = Intake::new(reader, ledger.cursor, &ledger.trails);
-            ledger.files.keys().copied().collect()
+            // The ledger on disk may still have files that have left the one in memory.
+            ledger.files.keys().chain(&*self.inner.stored.lock()).copied().collect()
         };
         let inner = self.inner.clone();
         if let Err(error) = blocking(move || inner.spool.sweep(&known)).await {
@@ -290,6 +299,7 @@ fn outstanding(sealed: Sealed, now: DateTime<Utc>) -> (u64, Outstanding) {
             prefix: to.prefix.clone(),
         }),
         durable: false,
+        moves: 0,
         maybe_written: false,
         damaged: false,
     };

@@ -55,7 +55,7 @@ impl Delivery {
     pub(super) fn waiting_lanes(&self) -> Vec<(LaneKey, Option<chrono::DateTime<chrono::Utc>>)> {
         let ledger = self.inner.ledger.lock();
         let lanes = self.inner.lanes.lock();
-        waiting(&ledger, &lanes)
+        waiting(&ledger, &lanes, self.inner.clock.now())
     }
 
     /// Uploads the next files of one lane and writes the ledger; whether any was delivered or given up.
@@ -65,8 +65,11 @@ impl Delivery {
         if files.is_empty() {
             return Ok(false);
         }
-        let outcomes: Vec<(u64, Uploaded)> = stream::iter(files)
-            .map(|(number, file)| async move { (number, self.upload(number, &file).await) })
+        let outcomes: Vec<(u64, Outstanding, Uploaded)> = stream::iter(files)
+            .map(|(number, file)| async move {
+                let uploaded = self.upload(number, &file).await;
+                (number, file, uploaded)
+            })
             .buffer_unordered(self.inner.options.uploads)
             .collect()
             .await;
@@ -111,18 +114,20 @@ impl Delivery {
     }
 
     /// Takes the outcomes into the ledger; the numbers of files that left it.
-    fn settle(&self, key: &LaneKey, outcomes: Vec<(u64, Uploaded)>) -> Vec<u64> {
+    fn settle(&self, key: &LaneKey, outcomes: Vec<(u64, Outstanding, Uploaded)>) -> Vec<u64> {
         let now = self.inner.clock.now();
         let boundary = self.inner.options.boundary(now);
         let mut ledger = self.inner.ledger.lock();
         let mut gone = Vec::new();
         let mut failed = None;
-        for (number, outcome) in outcomes {
+        for (number, tried, outcome) in outcomes {
             let Some(file) = ledger.files.get_mut(&number) else { continue };
             let is_digest = matches!(file.kind, FileKind::Digest { .. });
             match outcome {
                 Uploaded::Done => {
-                    let Some(file) = ledger.files.remove(&number) else { continue };
+                    ledger.files.remove(&number);
+                    // Where it was written, even if it was to follow its trail elsewhere meanwhile.
+                    let file = tried;
                     ledger.status_of(&file.trail_arn).tried(is_digest, Ok(()), now);
                     match &file.kind {
                         FileKind::Log(log) => log_file_delivered(&mut ledger, &file, log, now, boundary),
