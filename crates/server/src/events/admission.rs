@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use opentrail_archive::{ArchiveError, Standing};
-use opentrail_event::{AccountId, Event, split_records};
+use opentrail_archive::{ArchiveError, Reservation, Standing};
+use opentrail_event::{AccountId, Event, EventError, EventId, split_records};
 use opentrail_state::{OwnedEvent, StateError};
 use serde::Serialize;
 
@@ -13,6 +13,11 @@ use crate::rooms::Rooms;
 
 /// A journal entry is cut when its records reach this many bytes.
 const ENTRY_BYTES: usize = 8 << 20;
+/// Bad records that are listed; an upload with more is refused as a whole, or two bytes of it each would take
+/// a hundred of memory.
+const MAX_REJECTED: usize = 100_000;
+/// More ids than this are looked for away from the threads that serve: one that is known costs a read.
+const INLINE_IDS: usize = 64;
 
 /// A record that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,12 +50,28 @@ pub(crate) enum NotAdmitted {
     /// Whether they are there already can't be found out.
     #[error(transparent)]
     Seen(#[from] ArchiveError),
+    /// The call's own record can't be written.
+    #[error(transparent)]
+    Record(#[from] EventError),
+}
+
+/// An upload that is something else than records.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "more than {MAX_REJECTED} records of the upload can't be taken, so none was; the one at index {}: {}",
+    first.index, first.reason
+)]
+pub(crate) struct NoRecords {
+    first: Rejected,
 }
 
 /// The good records of an upload, and why the others are not among them.
-pub(crate) fn sort(body: Bytes) -> (Vec<Event>, Vec<Rejected>) {
+///
+/// # Errors
+/// [`NoRecords`] with more than [`MAX_REJECTED`] bad ones.
+pub(crate) fn sort(body: Bytes) -> Result<(Vec<Event>, Vec<Rejected>), NoRecords> {
     let mut good = Vec::new();
-    let mut rejected = Vec::new();
+    let mut rejected: Vec<Rejected> = Vec::new();
     for (index, record) in split_records(body).enumerate() {
         match record {
             Err(error) => rejected.push(Rejected { index: error.index, reason: error.reason.to_string() }),
@@ -59,11 +80,15 @@ pub(crate) fn sort(body: Bytes) -> (Vec<Event>, Vec<Rejected>) {
                 Err(error) => rejected.push(Rejected { index, reason: error.to_string() }),
             },
         }
+        if rejected.len() > MAX_REJECTED {
+            return Err(NoRecords { first: rejected.swap_remove(0) });
+        }
     }
-    (good, rejected)
+    Ok((good, rejected))
 }
 
-/// Makes the events durable, each once: an `eventID` the account already has is not written again.
+/// Makes the events durable, each once: an `eventID` the account already has is not written again. The call's
+/// own `record`, if it is to be kept, is in one entry with the last of them.
 ///
 /// # Errors
 /// Those of the journal. What was accepted before stays; sending the same upload again is safe.
@@ -71,8 +96,10 @@ pub(crate) async fn admit(
     rooms: &Rooms,
     owner: AccountId,
     events: Vec<Event>,
+    rejected: Vec<Rejected>,
+    record: impl FnOnce(&Admitted) -> Result<Vec<OwnedEvent>, EventError>,
 ) -> Result<Admitted, NotAdmitted> {
-    let mut admitted = Admitted::default();
+    let mut admitted = Admitted { rejected, ..Admitted::default() };
     let mut in_upload = HashSet::with_capacity(events.len());
     let mut waiting: Vec<Event> = Vec::with_capacity(events.len());
     for event in events {
@@ -82,9 +109,9 @@ pub(crate) async fn admit(
             admitted.duplicates += 1;
         }
     }
-    while !waiting.is_empty() {
-        let keys: Vec<_> = waiting.iter().map(Event::key).collect();
-        let reservation = rooms.seen.reserve(owner, &keys)?;
+    drop(in_upload);
+    loop {
+        let reservation = reserve(rooms, owner, waiting.iter().map(Event::key).collect()).await?;
         let mut fresh = Vec::with_capacity(waiting.len());
         let mut pending = Vec::new();
         for (event, standing) in waiting.into_iter().zip(reservation.standings().iter().copied()) {
@@ -95,29 +122,60 @@ pub(crate) async fn admit(
             }
         }
         admitted.accepted += fresh.len();
-        append(rooms, owner, fresh).await?;
-        reservation.commit();
-        if !pending.is_empty() {
-            rooms.seen.settled().await;
+        if pending.is_empty() {
+            append(rooms, owner, fresh, record(&admitted)?).await?;
+            reservation.commit();
+            return Ok(admitted);
         }
+        append(rooms, owner, fresh, Vec::new()).await?;
+        reservation.commit();
+        rooms.seen.settled().await;
         waiting = pending;
     }
-    Ok(admitted)
 }
 
-async fn append(rooms: &Rooms, owner: AccountId, events: Vec<Event>) -> Result<(), StateError> {
-    let mut entry = Vec::with_capacity(events.len());
+async fn reserve(rooms: &Rooms, owner: AccountId, ids: Vec<EventId>) -> Result<Reservation, ArchiveError> {
+    if ids.len() <= INLINE_IDS {
+        return rooms.seen.reserve(owner, &ids);
+    }
+    let seen = rooms.seen.clone();
+    let task = tokio::task::spawn_blocking(move || seen.reserve(owner, &ids));
+    task.await.map_err(|_| ArchiveError::Closed)?
+}
+
+async fn append(
+    rooms: &Rooms,
+    owner: AccountId,
+    events: Vec<Event>,
+    record: Vec<OwnedEvent>,
+) -> Result<(), StateError> {
+    let mut entry = Vec::with_capacity(events.len() + record.len());
     let mut bytes = 0;
     for event in events {
-        bytes += event.raw().len();
-        entry.push(OwnedEvent { owner, event });
         if bytes >= ENTRY_BYTES {
             rooms.state.append(Vec::new(), std::mem::take(&mut entry)).await?;
             bytes = 0;
         }
+        bytes += event.raw().len();
+        entry.push(OwnedEvent { owner, event });
     }
+    entry.extend(record);
     if !entry.is_empty() {
         rooms.state.append(Vec::new(), entry).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_REJECTED, sort};
+
+    #[test]
+    fn bad_records_are_listed_up_to_a_limit_of_memory() {
+        let (good, rejected) = sort("x\n".repeat(MAX_REJECTED).into()).expect("so many are listed");
+        assert!(good.is_empty());
+        assert_eq!(rejected.len(), MAX_REJECTED);
+        let refused = sort("x\n".repeat(MAX_REJECTED + 1).into()).expect_err("one more is not");
+        assert_eq!(refused.first, rejected[0]);
+    }
 }

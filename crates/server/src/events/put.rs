@@ -44,18 +44,18 @@ pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
     let ((caller, region), bytes) = match known {
         Ok(known) => known,
         Err(stranger) => {
-            let fault = recorded(&rooms, &arrival, stranger.who(), &rooms.region, Err(&stranger.fault)).await;
-            return answer::of_fault(Dialect::Rest, "", &arrival, &fault.unwrap_or(stranger.fault));
+            let deed = deed(&rooms, &arrival, stranger.who(), &rooms.region, Err(&stranger.fault));
+            let unrecorded = deed.keep(&rooms.recorder, Dialect::Rest).await.err();
+            return answer::of_fault(Dialect::Rest, "", &arrival, &unrecorded.unwrap_or(stranger.fault));
         }
     };
-    let outcome = take(&rooms, &parts, &arrival, &region, &caller, bytes).await;
-    let unrecorded = recorded(&rooms, &arrival, Who::Known(&caller), &region, outcome.as_ref()).await;
-    let outcome = match unrecorded {
-        Some(fault) => Err(fault),
-        None => outcome.and_then(|admitted| {
-            value::to_value(&admitted)
-                .map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string()))
-        }),
+    let outcome = match take(&rooms, &parts, &arrival, &region, &caller, bytes).await {
+        Ok(admitted) => value::to_value(&admitted)
+            .map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string())),
+        Err(fault) => {
+            let deed = deed(&rooms, &arrival, Who::Known(&caller), &region, Err(&fault));
+            Err(deed.keep(&rooms.recorder, Dialect::Rest).await.err().unwrap_or(fault))
+        }
     };
     answer::of_outcome(&SERVICE, PUT_EVENTS, &arrival, &outcome)
 }
@@ -87,6 +87,7 @@ fn identify(
     Ok((caller, region))
 }
 
+/// Takes the events, and with them the call's record.
 async fn take(
     rooms: &Rooms,
     parts: &Parts,
@@ -113,27 +114,38 @@ async fn take(
         || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
     let (events, rejected) = if bytes.len() <= INLINE_BYTES && !packed {
-        admission::sort(bytes)
+        sorted(bytes)?
     } else {
         tokio::task::spawn_blocking(move || unpack_and_sort(bytes, packed))
             .await
             .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))??
     };
-    let mut admitted = admission::admit(rooms, account, events).await.map_err(|error| match error {
+    let record = |admitted: &Admitted| {
+        deed(rooms, arrival, Who::Known(caller), region, Ok(admitted)).events(&rooms.recorder)
+    };
+    let admitted = admission::admit(rooms, account, events, rejected, record).await;
+    drop(unpacking);
+    admitted.map_err(|error| match error {
         NotAdmitted::State(error) => Fault::of_state(error, Dialect::Rest),
         NotAdmitted::Seen(error) => {
             tracing::error!(%error, "events can't be told from those that are there");
             Fault::common(Common::Unavailable, Dialect::Rest, "Events can't be taken at the moment.")
         }
-    })?;
-    admitted.rejected = rejected;
-    drop(unpacking);
-    Ok(admitted)
+        NotAdmitted::Record(error) => {
+            tracing::error!(%error, "the record of PutEvents can't be written");
+            Fault::common(Common::Internal, Dialect::Rest, "The call could not be recorded.")
+        }
+    })
+}
+
+fn sorted(bytes: Bytes) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
+    admission::sort(bytes)
+        .map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
 }
 
 fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
     if !packed {
-        return Ok(admission::sort(bytes));
+        return sorted(bytes);
     }
     let mut unpacked = Vec::with_capacity(bytes.len() * 8);
     let read = MultiGzDecoder::new(&bytes[..]).take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut unpacked);
@@ -142,7 +154,7 @@ fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Reject
         return Err(Fault::common(Common::TooLarge, Dialect::Rest, message));
     }
     match read {
-        Ok(_) => Ok(admission::sort(unpacked.into())),
+        Ok(_) => sorted(unpacked.into()),
         Err(error) => Err(Fault::common(
             Common::Malformed,
             Dialect::Rest,
@@ -151,20 +163,20 @@ fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Reject
     }
 }
 
-/// Records the call itself: a data event, kept where a trail selects it. Answers why it could not.
-async fn recorded(
+/// The call itself: a data event, kept where a trail selects it.
+fn deed<'a>(
     rooms: &Rooms,
-    arrival: &Arrival,
-    who: Who<'_>,
+    arrival: &'a Arrival,
+    who: Who<'a>,
     region: &Region,
-    outcome: Result<&Admitted, &Fault>,
-) -> Option<Fault> {
+    outcome: Result<&Admitted, &'a Fault>,
+) -> Deed<'a> {
     let account = match who {
         Who::Known(caller) => caller.principal.account().unwrap_or(rooms.home),
         Who::Unknown(_) | Who::Service(_) => rooms.home,
     };
     let resource = format!("arn:aws:opentrail:{region}:{account}:events");
-    let deed = Deed {
+    Deed {
         event_source: SERVICE.event_source,
         event_name: PUT_EVENTS,
         region: region.clone(),
@@ -184,6 +196,5 @@ async fn recorded(
         additional: None,
         resources: vec![RecordResource::new("OpenTrail::Events", resource, Some(account))],
         fault: outcome.err(),
-    };
-    deed.keep(&rooms.recorder, Dialect::Rest).await.err()
+    }
 }
