@@ -12,6 +12,11 @@ mod validate;
 use std::{fmt::Display, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// Uploads are large, short-lived buffers handed between threads; the system's allocator keeps much of them.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// CloudTrail that anyone can run.
 ///
