@@ -415,3 +415,15 @@ async fn a_disk_that_fails_between_upload_and_ledger_leaves_what_the_ledger_name
     assert_eq!(world.delivery.backlog().files, 0);
     world.store.assert_same_bytes_on_each_try();
 }
+
+#[tokio::test]
+async fn more_regions_than_files_may_be_open_are_delivered_too() {
+    let world = World::new().await;
+    world.create_usual().await;
+    for round in 0..2 {
+        let events = (0..500).map(|i| owned(&format!("event-{round}-{i:03}"), &format!("us-east-{i}")));
+        world.state.append(vec![], events.collect()).await.unwrap();
+    }
+    world.interval().await.unwrap();
+    assert_eq!(exactly_once(&world.store, "audit").len(), 1000);
+}

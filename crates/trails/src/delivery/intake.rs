@@ -17,6 +17,10 @@ use super::{
 };
 use crate::trail::Trail;
 
+/// Files that are open at once; with more all are closed. Each has a compressor of some 300 KB, and whoever may
+/// send events names their regions.
+const MAX_OPEN: usize = 384;
+
 /// What decides where an event goes, as of one position of the journal.
 #[derive(Default)]
 struct Routes {
@@ -149,6 +153,9 @@ impl Intake {
             && let Some(full) = self.open.remove(&key)
         {
             self.seal(full, spool)?;
+        }
+        if self.open.len() > MAX_OPEN {
+            self.seal_all(spool)?;
         }
         Ok(())
     }
