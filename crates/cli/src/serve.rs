@@ -79,7 +79,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "OPENTRAIL_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
     /// What is logged, such as `info` or `opentrail_trails=debug`
-    #[arg(long, env = "OPENTRAIL_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "OPENTRAIL_LOG", default_value = "info,s3s=off", value_name = "FILTER")]
     log: EnvFilter,
 }
 

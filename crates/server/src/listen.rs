@@ -19,11 +19,14 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tower_http::timeout::TimeoutBody;
 
 use crate::call::Tls;
 
 /// How long a client may take to send its headers, and TLS to shake hands.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for the next bytes of a body.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long running requests may go on once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(20);
 /// Connections served at once; more wait in the listener's queue.
@@ -107,7 +110,7 @@ where
 {
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        request.map(axum::body::Body::new)
+        request.map(|body| axum::body::Body::new(TimeoutBody::new(IDLE_TIMEOUT, body)))
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);

@@ -39,6 +39,7 @@ mod url_encoding;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
+use http_body::Body as _;
 use http::{HeaderMap, Method, Response, header::CONTENT_TYPE};
 use opentrail_event::Region;
 use opentrail_identity::Caller;
@@ -62,9 +63,15 @@ use crate::{
 
 /// Answers an S3 call. It runs to its end, and to its record, even if the client goes away.
 pub(crate) async fn enter(visit: Visit) -> Response<Body> {
+    let room = if visit.body.is_end_stream() { None } else { visit.rooms.bodies.stream().await };
     let (scene, request) = open(visit);
     let running = scene.clone();
-    match tokio::spawn(async move { run(&running, request).await }).await {
+    let whole = async move {
+        let response = run(&running, request).await;
+        drop(room);
+        response
+    };
+    match tokio::spawn(whole).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "an S3 call ended badly");
