@@ -42,6 +42,12 @@ pub(crate) fn signed(parts: &Parts, dialect: Dialect) -> Result<Option<SignedReq
     SignedRequest::read(parts).map_err(|error| Stranger::nobody(Fault::of_signature(&error, dialect)))
 }
 
+/// Whether a request names credentials that hold. Who names them is checked only with the body.
+pub(super) fn names_credentials(rooms: &Rooms, parts: &Parts, arrival: &Arrival) -> bool {
+    let Ok(Some(signed)) = SignedRequest::read(parts) else { return false };
+    rooms.identity.credential(signed.access_key_id(), signed.session_token(), arrival.at).is_ok()
+}
+
 /// Finds the credentials and checks the signature. `body_sha256` is given where the body was read.
 pub(crate) fn authenticate(
     rooms: &Rooms,

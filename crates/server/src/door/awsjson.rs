@@ -32,7 +32,7 @@ pub(super) async fn enter(visit: Visit, target: Result<Target, AwsJsonError>) ->
         let fault = json(Common::UnknownOperation, format!("opentrail does not serve {}.", target.service));
         return answer::of_fault(Dialect::Json, "", &arrival, &fault);
     };
-    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let body = body::whole(&rooms, &parts, &arrival, body, MAX_BODY_BYTES).await;
     let input = match &body {
         Ok(body) => read(&parts, &body.bytes),
         Err(fault) => Err(body::fault(*fault, Dialect::Json)),

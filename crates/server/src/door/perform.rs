@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{
     answer,
-    body::{self, BodyFault, Whole},
     authenticate::{Stranger, authenticate, sha256, signed},
+    body::{self, BodyFault, Whole},
 };
 use crate::{
     call::{Arrival, Call},

@@ -19,7 +19,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// Answers an awsQuery call.
 pub(super) async fn enter(visit: Visit, service: Option<&'static Service>) -> Response<Body> {
     let Visit { rooms, parts, body, arrival } = visit;
-    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let body = body::whole(&rooms, &parts, &arrival, body, MAX_BODY_BYTES).await;
     let form = match &body {
         Ok(body) => read(&parts, &body.bytes),
         Err(fault) => Err(body::fault(*fault, Dialect::Query)),

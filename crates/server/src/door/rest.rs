@@ -29,7 +29,7 @@ pub(super) async fn enter(visit: Visit) -> Response<Body> {
         return events::put_events(visit).await;
     }
     let Visit { rooms, parts, body, arrival } = visit;
-    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let body = body::whole(&rooms, &parts, &arrival, body, MAX_BODY_BYTES).await;
     let input = match &body {
         Ok(_) if parts.method == Method::GET => in_query(&parts),
         Ok(body) => in_body(&body.bytes),

@@ -36,7 +36,7 @@ const INLINE_BYTES: usize = 64 << 10;
 /// Takes events in.
 pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
     let Visit { rooms, parts, body, arrival } = visit;
-    let body = body::whole(&rooms.bodies, &parts.headers, body, MAX_BODY_BYTES).await;
+    let body = body::whole(&rooms, &parts, &arrival, body, MAX_BODY_BYTES).await;
     let known = match &body {
         Ok(body) => identify(&rooms, &parts, &arrival, &body.bytes).map(|known| (known, body.bytes.clone())),
         Err(fault) => Err(Stranger::nobody(body::fault(*fault, Dialect::Rest))),
@@ -139,8 +139,7 @@ async fn take(
 }
 
 fn sorted(bytes: Bytes) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
-    admission::sort(bytes)
-        .map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
+    admission::sort(bytes).map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
 }
 
 fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
