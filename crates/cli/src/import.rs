@@ -31,7 +31,9 @@ const AT_ONCE: usize = 4;
 const LISTED: usize = 20;
 
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 all taken, 1 could not run, 2 wrong usage, 3 some records or files were not taken")]
+#[command(
+    after_help = "Exit codes: 0 all taken, 1 could not run, 2 wrong usage, 3 some records or files were not taken"
+)]
 pub(crate) struct ImportArguments {
     /// Files, folders or s3://BUCKET/PREFIX: CloudTrail log files, JSON arrays, NDJSON; plain or gzip
     #[arg(required = true, value_name = "SOURCE")]

@@ -98,9 +98,7 @@ pub(crate) async fn run(arguments: LookupArguments) -> Result<ExitCode, ClientEr
 
 fn question(arguments: &LookupArguments, count: usize, token: Option<&str>) -> Value {
     let filters = |filters: &[(Attribute, String)], kind: &str| -> Vec<Value> {
-        let one = |(attribute, value): &(Attribute, String)| {
-            json!({"Key": attribute.as_str(), "Value": value, "Match": kind})
-        };
+        let one = |(attribute, value): &(Attribute, String)| json!({"Key": attribute.as_str(), "Value": value, "Match": kind});
         filters.iter().map(one).collect()
     };
     let mut attributes = filters(&arguments.attributes, "exact");

@@ -39,8 +39,8 @@ mod url_encoding;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
-use http_body::Body as _;
 use http::{HeaderMap, Method, Response, header::CONTENT_TYPE};
+use http_body::Body as _;
 use opentrail_event::Region;
 use opentrail_identity::Caller;
 use opentrail_wire::{

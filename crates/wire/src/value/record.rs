@@ -61,7 +61,9 @@ mod tests {
             to_record(&value, RecordTimes::Spoken).to_string(),
             r#"{"userName":"alice","createDate":"Jul 30, 2024 9:53:13 PM"}"#
         );
-        assert!(to_record(&value, RecordTimes::SpokenWithComma).to_string().contains("Jul 30, 2024, 9:53:13 PM"));
+        assert!(
+            to_record(&value, RecordTimes::SpokenWithComma).to_string().contains("Jul 30, 2024, 9:53:13 PM")
+        );
         assert_eq!(
             to_record(&value, RecordTimes::Iso).to_string(),
             r#"{"userName":"alice","createDate":"2024-07-30T21:53:13Z"}"#
