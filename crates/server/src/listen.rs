@@ -1,8 +1,18 @@
 //! The listener: accepts connections, speaks TLS where asked, and lets go of them gracefully.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use axum::Router;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{
@@ -110,7 +120,7 @@ where
 {
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        request.map(|body| axum::body::Body::new(TimeoutBody::new(IDLE_TIMEOUT, body)))
+        request.map(|body| axum::body::Body::new(Patient::new(body)))
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
@@ -122,6 +132,44 @@ where
         tracing::debug!(%error, "a connection ended badly");
     }
     drop(seat);
+}
+
+/// A body whose next bytes are waited for only so long, and that still tells its length.
+struct Patient {
+    body: Pin<Box<TimeoutBody<Incoming>>>,
+    /// Bytes still to come, where the request says it.
+    left: Option<u64>,
+}
+
+impl Patient {
+    fn new(body: Incoming) -> Self {
+        let left = body.size_hint().exact();
+        Self { body: Box::pin(TimeoutBody::new(IDLE_TIMEOUT, body)), left }
+    }
+}
+
+impl Body for Patient {
+    type Data = Bytes;
+    type Error = tower::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(self.body.as_mut().poll_frame(cx));
+        if let (Some(left), Some(Ok(frame))) = (&mut self.left, &frame) {
+            *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
 }
 
 fn agreed(connection: &tokio_rustls::rustls::ServerConnection) -> Option<Tls> {
