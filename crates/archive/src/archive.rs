@@ -15,7 +15,7 @@ use chrono::DateTime;
 use opentrail_journal::{Hold, Item, Journal, Seq, disk::Disk};
 use opentrail_state::{Entry, State};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,6 +35,8 @@ use crate::{
 
 /// The name of the archive's hold on the journal.
 const HOLD: &str = "archive";
+/// Lookups at once; each has a page of some megabytes in memory, and more wait.
+const LOOKUPS_AT_ONCE: usize = 12;
 /// Entries and bytes that are taken from the journal at once.
 pub(crate) const READ_ITEMS: usize = 4096;
 pub(crate) const READ_BYTES: usize = 4 << 20;
@@ -64,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) merge_wanted: Notify,
     /// The tail became smaller.
     pub(crate) room: Notify,
+    /// Seats of lookups.
+    lookups: Arc<Semaphore>,
 }
 
 /// What lookups see: each event once, in the tail or in a table.
@@ -123,6 +127,7 @@ impl Archive {
             flush_wanted: Notify::new(),
             merge_wanted: Notify::new(),
             room: Notify::new(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
         };
         let archive = Self { inner: Arc::new(inner) };
         let mut reader = archive.inner.journal.reader(start);
@@ -150,7 +155,9 @@ impl Archive {
     /// the others if a table cannot be read.
     pub async fn lookup(&self, query: LookupQuery) -> Result<Page, ArchiveError> {
         let archive = self.clone();
+        let seat = self.inner.lookups.clone().acquire_owned().await.map_err(|_| ArchiveError::Closed)?;
         let task = tokio::task::spawn_blocking(move || {
+            let _seat = seat;
             let began = Instant::now();
             let page = archive.lookup_blocking(&query);
             measure::lookup(began.elapsed());

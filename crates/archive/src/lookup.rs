@@ -24,6 +24,8 @@ use crate::{
 };
 
 /// Records that one call reads to find those that match: some hundred milliseconds. Lists lead straight to
+/// A page ends early when its records reach this many bytes; one record has up to 1 MiB.
+const PAGE_BYTES: usize = 8 << 20;
 /// the records of exact values, so only a search for parts of values gets there.
 const WORK: usize = 20_000;
 /// A search in all regions follows so many regions' lists in a table; where there are more (no real account has
@@ -147,12 +149,12 @@ impl<'a> Search<'a> {
         }
         let mut page = Page::default();
         let mut last: Option<Position> = None;
-        let mut work = 0;
+        let (mut work, mut bytes) = (0, 0);
         loop {
             let newest_in_tail = tail.peek().map(|hit| hit.0.0);
             let newest_in_tables = heap.peek().map(|(position, ..)| *position);
             let Some(position) = newest_in_tail.max(newest_in_tables) else { return Ok(page) };
-            if page.events.len() == self.limit || work == WORK {
+            if page.events.len() == self.limit || work == WORK || bytes >= PAGE_BYTES {
                 page.next = last.map(|last| PageToken::new(self.fingerprint, last));
                 return Ok(page);
             }
@@ -173,6 +175,7 @@ impl<'a> Search<'a> {
             if let Some(record) = record {
                 let event = Event::parse(record).map_err(|_| damaged_record(tables))?;
                 if self.accepts(&event) {
+                    bytes += event.raw().len();
                     page.events.push(event);
                 }
             }

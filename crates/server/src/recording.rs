@@ -1,7 +1,7 @@
 //! The record of a call: who did what, from where, and what came of it.
 
 use opentrail_event::{
-    AccountId, Category, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
+    AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
 };
 use opentrail_identity::Caller;
 use opentrail_state::{OwnedEvent, State};
@@ -71,12 +71,23 @@ impl Deed<'_> {
         let shared = (self.accounts.len() > 1).then(Uuid::new_v4);
         let mut events = Vec::with_capacity(self.accounts.len());
         for owner in std::mem::take(&mut self.accounts) {
-            let event = self.record(owner, shared).into_event()?;
+            let event = self.event(owner, shared)?;
             if self.category != Category::Data || recorder.trails.selects_data_event(&event, owner) {
                 events.push(OwnedEvent { owner, event });
             }
         }
         Ok(events)
+    }
+
+    /// The event; should what the caller sent be too much for one, then without what it sent. A change is never
+    /// without its record.
+    fn event(&mut self, owner: AccountId, shared: Option<Uuid>) -> Result<Event, EventError> {
+        self.record(owner, shared).into_event().or_else(|error| {
+            tracing::warn!(%error, event_name = self.event_name, "a record is kept without its details");
+            (self.parameters, self.elements, self.additional) = (None, None, None);
+            self.resources.clear();
+            self.record(owner, shared).into_event()
+        })
     }
 
     fn record(&self, owner: AccountId, shared: Option<Uuid>) -> Record {

@@ -11,7 +11,7 @@ use opentrail_state::State;
 use opentrail_trails::{Delivery, Trails};
 use opentrail_vault::Vault;
 
-use crate::{door::body::Budget, recording::Recorder, store::Stores};
+use crate::{door::body::Budget, events::Regions, recording::Recorder, store::Stores};
 
 /// Every room, opened once at the start and shared by all calls.
 pub(crate) struct Rooms {
@@ -35,6 +35,8 @@ pub(crate) struct Rooms {
     pub(crate) archive: Archive,
     /// Which events are in the record already.
     pub(crate) seen: SeenIds,
+    /// The regions that events from elsewhere came from.
+    pub(crate) regions: Arc<Regions>,
     /// The memory for bodies of calls.
     pub(crate) bodies: Budget,
     /// The first account: the operator's, and the owner of calls whose caller nobody knows.

@@ -148,6 +148,7 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
         recorder,
         seen: archive.seen(),
         archive,
+        regions: Arc::default(),
         bodies: Budget::new(),
         home,
         region: options.region.clone(),

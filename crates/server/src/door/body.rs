@@ -23,6 +23,8 @@ const STRANGERS_BYTES: usize = 16 << 20;
 const UNPACKED_AT_ONCE: usize = 2;
 /// Bodies that are stored as they stream in, at once; each takes up to 3 MiB of buffers.
 const STREAMED_AT_ONCE: usize = 48;
+/// The same for bodies of senders whom nobody knows, apart.
+const STRANGERS_STREAMED_AT_ONCE: usize = 8;
 /// The budget is counted in pieces of this size.
 const PIECE_BYTES: usize = 1 << 10;
 /// Longest wait for a whole body.
@@ -34,6 +36,7 @@ pub(crate) struct Budget {
     strangers: Arc<Semaphore>,
     unpacking: Semaphore,
     streams: Arc<Semaphore>,
+    strangers_streams: Arc<Semaphore>,
 }
 
 impl Budget {
@@ -43,6 +46,7 @@ impl Budget {
             strangers: Arc::new(Semaphore::new(STRANGERS_BYTES / PIECE_BYTES)),
             unpacking: Semaphore::new(UNPACKED_AT_ONCE),
             streams: Arc::new(Semaphore::new(STREAMED_AT_ONCE)),
+            strangers_streams: Arc::new(Semaphore::new(STRANGERS_STREAMED_AT_ONCE)),
         }
     }
 
@@ -53,8 +57,9 @@ impl Budget {
 
     /// Room for the buffers of one body that is stored as it streams in, until the answer is dropped. Waits
     /// until there is.
-    pub(crate) async fn stream(&self) -> Option<OwnedSemaphorePermit> {
-        self.streams.clone().acquire_owned().await.ok()
+    pub(crate) async fn stream(&self, is_known: bool) -> Option<OwnedSemaphorePermit> {
+        let seats = if is_known { &self.streams } else { &self.strangers_streams };
+        seats.clone().acquire_owned().await.ok()
     }
 
     async fn room(&self, is_known: bool, bytes: usize) -> Option<OwnedSemaphorePermit> {

@@ -1,7 +1,7 @@
 //! How events from elsewhere enter the record: split, checked, told apart from what is there, made
 //! durable. One bad record never costs a good one.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use opentrail_archive::{ArchiveError, Reservation, Standing};
@@ -9,6 +9,7 @@ use opentrail_event::{AccountId, Event, EventError, EventId, split_records};
 use opentrail_state::{OwnedEvent, StateError};
 use serde::Serialize;
 
+use super::regions::{MAX_REGIONS, Regions};
 use crate::rooms::Rooms;
 
 /// A journal entry is cut when its records reach this many bytes.
@@ -16,6 +17,8 @@ const ENTRY_BYTES: usize = 8 << 20;
 /// Bad records that are listed; an upload with more is refused as a whole, or two bytes of it each would take
 /// a hundred of memory.
 const MAX_REJECTED: usize = 100_000;
+/// Longest wait for another upload of the same events.
+const SETTLING: Duration = Duration::from_secs(20);
 /// More ids than this are looked for away from the threads that serve: one that is known costs a read.
 const INLINE_IDS: usize = 64;
 
@@ -50,6 +53,9 @@ pub(crate) enum NotAdmitted {
     /// Whether they are there already can't be found out.
     #[error(transparent)]
     Seen(#[from] ArchiveError),
+    /// Another upload of the same events has not come to its end.
+    #[error("another upload of the same events has not come to its end")]
+    Unsettled,
     /// The call's own record can't be written.
     #[error(transparent)]
     Record(#[from] EventError),
@@ -69,14 +75,19 @@ pub(crate) struct NoRecords {
 ///
 /// # Errors
 /// [`NoRecords`] with more than [`MAX_REJECTED`] bad ones.
-pub(crate) fn sort(body: Bytes) -> Result<(Vec<Event>, Vec<Rejected>), NoRecords> {
+pub(crate) fn sort(
+    body: Bytes,
+    owner: AccountId,
+    regions: &Regions,
+) -> Result<(Vec<Event>, Vec<Rejected>), NoRecords> {
     let mut good = Vec::new();
     let mut rejected: Vec<Rejected> = Vec::new();
     for (index, record) in split_records(body).enumerate() {
         match record {
             Err(error) => rejected.push(Rejected { index: error.index, reason: error.reason.to_string() }),
             Ok(raw) => match Event::parse(raw) {
-                Ok(event) => good.push(event),
+                Ok(event) if regions.take(owner, event.region()) => good.push(event),
+                Ok(_) => rejected.push(Rejected { index, reason: too_many_regions() }),
                 Err(error) => rejected.push(Rejected { index, reason: error.to_string() }),
             },
         }
@@ -85,6 +96,10 @@ pub(crate) fn sort(body: Bytes) -> Result<(Vec<Event>, Vec<Rejected>), NoRecords
         }
     }
     Ok((good, rejected))
+}
+
+fn too_many_regions() -> String {
+    format!("awsRegion is new, and the account has events of {MAX_REGIONS} regions, the most that are taken")
 }
 
 /// Makes the events durable, each once: an `eventID` the account already has is not written again. The call's
@@ -129,7 +144,7 @@ pub(crate) async fn admit(
         }
         append(rooms, owner, fresh, Vec::new()).await?;
         reservation.commit();
-        rooms.seen.settled().await;
+        tokio::time::timeout(SETTLING, rooms.seen.settled()).await.map_err(|_| NotAdmitted::Unsettled)?;
         waiting = pending;
     }
 }
@@ -168,14 +183,18 @@ async fn append(
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_REJECTED, sort};
+    use super::{MAX_REJECTED, Regions};
+
+    fn sort(body: String) -> Result<(Vec<super::Event>, Vec<super::Rejected>), super::NoRecords> {
+        super::sort(body.into(), "123456789012".parse().expect("an account"), &Regions::default())
+    }
 
     #[test]
     fn bad_records_are_listed_up_to_a_limit_of_memory() {
-        let (good, rejected) = sort("x\n".repeat(MAX_REJECTED).into()).expect("so many are listed");
+        let (good, rejected) = sort("x\n".repeat(MAX_REJECTED)).expect("so many are listed");
         assert!(good.is_empty());
         assert_eq!(rejected.len(), MAX_REJECTED);
-        let refused = sort("x\n".repeat(MAX_REJECTED + 1).into()).expect_err("one more is not");
+        let refused = sort("x\n".repeat(MAX_REJECTED + 1)).expect_err("one more is not");
         assert_eq!(refused.first, rejected[0]);
     }
 }

@@ -8,6 +8,7 @@ mod admission;
 mod chains;
 mod lookup;
 mod put;
+mod regions;
 
 use http::Method;
 
@@ -16,6 +17,7 @@ use opentrail_wire::value::RecordTimes;
 use crate::{operation::read, service::Service};
 
 pub(crate) use put::{PUT_EVENTS, put_events};
+pub(crate) use regions::Regions;
 
 /// Operations that take and give JSON; PutEvents takes a stream of records and stands apart.
 pub(crate) static SERVICE: Service = Service {

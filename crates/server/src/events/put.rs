@@ -1,13 +1,13 @@
 //! `POST /v1/events`: records from elsewhere, as `{"Records":[…]}`, an array, NDJSON or a single record;
 //! plain or gzip.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
 use axum::body::Body;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::{Response, header::CONTENT_ENCODING, request::Parts};
-use opentrail_event::{Category, Event, RecordResource, Region};
+use opentrail_event::{AccountId, Category, Event, RecordResource, Region};
 use opentrail_identity::{Ask, Caller};
 use opentrail_wire::value;
 use serde_json::json;
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     SERVICE,
     admission::{self, Admitted, NotAdmitted, Rejected},
+    regions::Regions,
 };
 use crate::{
     call::Arrival,
@@ -114,11 +115,15 @@ async fn take(
         || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
     let (events, rejected) = if bytes.len() <= INLINE_BYTES && !packed {
-        sorted(bytes)?
+        sorted(bytes, account, &rooms.regions)?
     } else {
-        tokio::task::spawn_blocking(move || unpack_and_sort(bytes, packed))
-            .await
-            .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))??
+        let regions = Arc::clone(&rooms.regions);
+        tokio::task::spawn_blocking(move || {
+            let bytes = if packed { unpack(&bytes)? } else { bytes };
+            sorted(bytes, account, &regions)
+        })
+        .await
+        .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))??
     };
     let record = |admitted: &Admitted| {
         deed(rooms, arrival, Who::Known(caller), region, Ok(admitted)).events(&rooms.recorder)
@@ -131,6 +136,7 @@ async fn take(
             tracing::error!(%error, "events can't be told from those that are there");
             Fault::common(Common::Unavailable, Dialect::Rest, "Events can't be taken at the moment.")
         }
+        NotAdmitted::Unsettled => Fault::common(Common::Unavailable, Dialect::Rest, error.to_string()),
         NotAdmitted::Record(error) => {
             tracing::error!(%error, "the record of PutEvents can't be written");
             Fault::common(Common::Internal, Dialect::Rest, "The call could not be recorded.")
@@ -138,22 +144,21 @@ async fn take(
     })
 }
 
-fn sorted(bytes: Bytes) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
-    admission::sort(bytes).map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
+fn sorted(bytes: Bytes, owner: AccountId, regions: &Regions) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
+    admission::sort(bytes, owner, regions)
+        .map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
 }
 
-fn unpack_and_sort(bytes: Bytes, packed: bool) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
-    if !packed {
-        return sorted(bytes);
-    }
-    let mut unpacked = Vec::with_capacity(bytes.len() * 8);
-    let read = MultiGzDecoder::new(&bytes[..]).take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut unpacked);
+fn unpack(packed: &[u8]) -> Result<Bytes, Fault> {
+    let expected = packed.len().saturating_mul(8).min(MAX_UNPACKED_BYTES as usize);
+    let mut unpacked = Vec::with_capacity(expected);
+    let read = MultiGzDecoder::new(packed).take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut unpacked);
     if unpacked.len() as u64 > MAX_UNPACKED_BYTES {
         let message = format!("The body unpacks to more than {MAX_UNPACKED_BYTES} bytes.");
         return Err(Fault::common(Common::TooLarge, Dialect::Rest, message));
     }
     match read {
-        Ok(_) => sorted(unpacked.into()),
+        Ok(_) => Ok(unpacked.into()),
         Err(error) => Err(Fault::common(
             Common::Malformed,
             Dialect::Rest,

@@ -63,8 +63,9 @@ use crate::{
 
 /// Answers an S3 call. It runs to its end, and to its record, even if the client goes away.
 pub(crate) async fn enter(visit: Visit) -> Response<Body> {
-    let room = if visit.body.is_end_stream() { None } else { visit.rooms.bodies.stream().await };
+    let has_body = !visit.body.is_end_stream();
     let (scene, request) = open(visit);
+    let room = if has_body { scene.rooms.bodies.stream(scene.is_known()).await } else { None };
     let running = scene.clone();
     let whole = async move {
         let response = run(&running, request).await;

@@ -144,6 +144,11 @@ impl Scene {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether the sender proved who it is.
+    pub(super) fn is_known(&self) -> bool {
+        self.sender.as_ref().is_ok_and(|caller| caller.principal.account().is_some())
+    }
+
     /// The events of the call as it succeeds, for the journal entry of its change.
     pub(super) fn events(&self, elements: Option<Value>) -> Vec<OwnedEvent> {
         self.progress.lock().is_staged = true;
