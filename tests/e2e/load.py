@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 import threading
+import time
 import uuid
 
 import botocore.exceptions
@@ -101,6 +102,7 @@ class Round:
                 assert (counts["Accepted"], counts["Duplicates"]) == (len(batch), len(again)), counts
                 self.acknowledged |= ids
                 before = batch
+                time.sleep(chance.uniform(0, 0.02))
 
     def manage_users(self, index, chance, iam):
         count = 0
@@ -125,7 +127,7 @@ class Round:
             key = f"r{self.number}/{count}"
             count += 1
             # Small ones live in the journal, larger ones in files of their own.
-            body = chance.randbytes(chance.choice([0, 100, 5_000, 300_000]))
+            body = chance.randbytes(chance.choice([0, 100, 5_000, 5_000, 70_000]))
             kept = self.objects[key] = Object(hashlib.md5(body).hexdigest())
             s3.put_object(Bucket=BUCKET, Key=key, Body=body)
             kept.stored = True
@@ -157,5 +159,5 @@ def told(seed, number):
     try:
         yield
     except BaseException:
-        print(f"OPENTRAIL_CRASH_SEED={seed} failed in round {number}")
+        print(f"failed with OPENTRAIL_CRASH_SEED={seed} (seed/story) in round {number}")
         raise

@@ -8,6 +8,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,7 +21,9 @@ use opentrail_trails::{
         external::{External, ExternalOptions},
         folder::Folder,
     },
-    validate::{KeyError, KeyFile, KeySource, Progress, ValidateAsk, ValidateError, Verdict, validate},
+    validate::{
+        CLOCKS, KeyError, KeyFile, KeySource, Progress, ValidateAsk, ValidateError, Verdict, validate,
+    },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
@@ -29,6 +32,7 @@ use serde::Deserialize;
 use self::keys::ServerKeys;
 use crate::{
     client::{Client, ClientError, ServerArguments},
+    durations::at_least_a_second,
     output::{Output, progress},
 };
 
@@ -76,6 +80,9 @@ pub(crate) struct ValidateArguments {
     /// Do not look for log files that no digest lists
     #[arg(long)]
     listed_only: bool,
+    /// How much the clocks of the server and the bucket may differ; younger log files are not judged
+    #[arg(long, default_value = "1m", value_parser = at_least_a_second, value_name = "DURATION")]
+    clock_tolerance: Duration,
     /// Files read at once
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "COUNT")]
     jobs: u16,
@@ -181,6 +188,7 @@ pub(crate) async fn run(arguments: ValidateArguments) -> Result<ExitCode, Valida
         end: arguments.end_time,
         heads,
         find_unlisted: !arguments.listed_only,
+        clocks: chrono::TimeDelta::from_std(arguments.clock_tolerance).unwrap_or(CLOCKS),
         concurrency: usize::from(arguments.jobs),
     };
     let report = validate(reader(&arguments), keys, ask, on_progress()).await?;

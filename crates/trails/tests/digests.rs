@@ -363,3 +363,32 @@ async fn a_chain_that_ended_in_another_bucket_is_looked_for_there() {
     assert_eq!(kinds(&report), [FindingKind::DigestMissing]);
     assert_eq!(report.findings[0].bucket, "audit");
 }
+
+#[tokio::test]
+async fn what_a_digest_on_its_way_lists_is_still_known_as_pending() {
+    let world = World::new().await;
+    world.create_usual().await;
+    world.hour().await;
+    world.record("us-east-1", ids(0, 3)).await;
+    for _ in 0..3 {
+        world.interval().await.unwrap();
+    }
+    let delivered = world.store.log_keys("audit");
+    let file = delivered.last().expect("a log file was delivered");
+    let digests = world.store.digest_keys("audit").len();
+    world.store.mood("audit", Mood::Refuses(StoreError::Unavailable { reason: "away".into() }));
+    for _ in 0..3 {
+        world.hour().await;
+    }
+    assert_eq!(world.store.digest_keys("audit").len(), digests, "the bucket is away");
+    let heads = world.heads();
+    let head = heads.iter().find(|head| head.region == "us-east-1").expect("the region has a chain");
+    assert!(head.pending.contains(file), "{head:?}");
+
+    world.store.mood("audit", Mood::Well);
+    for _ in 0..3 {
+        world.hour().await;
+    }
+    assert!(world.heads().iter().all(|head| !head.pending.contains(file)));
+    assert_eq!(world.validate(world.ask()).await.verdict, Verdict::Valid);
+}

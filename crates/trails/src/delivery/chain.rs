@@ -95,7 +95,7 @@ pub struct ChainHead {
     /// Whether the chain goes on.
     pub running: bool,
     /// The keys of log files of the account and region, of all trails, that are delivered or on their way and
-    /// are in no digest yet.
+    /// are in no digest that was delivered yet.
     pub pending: Vec<String>,
     /// When this was known.
     pub as_of: DateTime<Utc>,
@@ -234,11 +234,17 @@ fn pending(ledger: &Ledger, beside: &Chain) -> Vec<String> {
         .values()
         .filter(|chain| chain.account == beside.account && chain.region == beside.region)
         .flat_map(|chain| chain.files.iter().map(|file| file.key.clone()));
-    let on_the_way = ledger.files.values().filter(|file| {
-        file.account == beside.account
-            && matches!(&file.kind, FileKind::Log(log) if log.region == beside.region)
+    let on_the_way = ledger.files.values().filter(|file| file.account == beside.account);
+    let on_the_way = on_the_way.flat_map(|file| match &file.kind {
+        FileKind::Log(log) if log.region == beside.region => vec![file.key.clone()],
+        FileKind::Log(_) => Vec::new(),
+        // Until the bucket has the digest, nobody can see what it lists.
+        FileKind::Digest { lists, .. } => {
+            let of_region = lists.iter().filter(|listed| listed.file.region == beside.region);
+            of_region.map(|listed| listed.key.clone()).collect()
+        }
     });
-    delivered.chain(on_the_way.map(|file| file.key.clone())).collect()
+    delivered.chain(on_the_way).collect()
 }
 
 /// A log file was delivered: its digest is to list it.

@@ -47,6 +47,9 @@ use crate::{
     store::{LogReader, StoreError},
 };
 
+/// How much the clocks of the delivery and of a bucket may usually differ.
+pub const CLOCKS: TimeDelta = TimeDelta::minutes(1);
+
 /// What is to be validated.
 #[derive(Debug, Clone)]
 pub struct ValidateAsk {
@@ -69,6 +72,9 @@ pub struct ValidateAsk {
     /// Whether log files that no digest lists are searched for. Not right where a trail without log file
     /// validation, or a server of before, writes below the same prefix.
     pub find_unlisted: bool,
+    /// How much the clocks of the delivery and of the bucket may differ. A log file that no digest lists is
+    /// reported if it was written longer than this after a chain began and before what is known of it ends.
+    pub clocks: TimeDelta,
     /// Files read at once.
     pub concurrency: usize,
 }

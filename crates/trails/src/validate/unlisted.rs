@@ -16,9 +16,6 @@ use crate::{
     store::{ListedFile, list_all},
 };
 
-/// How much the clocks of the delivery and the bucket may differ.
-const CLOCKS: TimeDelta = TimeDelta::minutes(1);
-
 /// Lists the log files of each region and reports those that no digest lists though digests cover the time at
 /// which they were written. A file of the same name as a missing one is that one, moved.
 pub(crate) async fn find(
@@ -33,7 +30,7 @@ pub(crate) async fn find(
     let mut strays: HashMap<String, (String, String)> = HashMap::new();
     for region in regions {
         let head = job.ask.heads.iter().flatten().find(|head| head.region == region);
-        let spans = spans(chains.iter().filter(|chain| chain.region == region), head);
+        let spans = spans(chains.iter().filter(|chain| chain.region == region), head, job.ask.clocks);
         let folder = layout::log_files(job.ask.prefix.as_deref(), job.ask.account, Some(region));
         let files = match list_all(job.reader, &job.ask.bucket, &folder, None).await {
             Ok(files) => files,
@@ -86,11 +83,12 @@ async fn listed_by(
     listed
 }
 
-/// The times that digests cover without a break. The server's knowledge of what is in no digest yet covers
-/// the time since the newest one; without it, the last moments may be of files that the next digest lists.
+/// The times that digests cover without a break, by whichever of the two clocks. The server's knowledge of what
+/// is in no digest yet covers the time since the newest one.
 fn spans<'a>(
     chains: impl Iterator<Item = &'a CheckedChain>,
     head: Option<&ChainHead>,
+    clocks: TimeDelta,
 ) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let mut periods: Vec<_> =
         chains.flat_map(|chain| chain.valid.iter().map(|digest| (digest.start, digest.end))).collect();
@@ -103,11 +101,12 @@ fn spans<'a>(
         }
     }
     let newest = spans.len().saturating_sub(1);
-    for (index, (_, end)) in spans.iter_mut().enumerate() {
-        *end = match head {
-            Some(head) if index == newest && head.running => head.as_of.max(*end),
-            _ => *end - CLOCKS,
-        };
+    for (index, (start, end)) in spans.iter_mut().enumerate() {
+        if let Some(head) = head.filter(|head| index == newest && head.running) {
+            *end = head.as_of.max(*end);
+        }
+        *start += clocks;
+        *end -= clocks;
     }
     spans
 }
@@ -119,7 +118,7 @@ fn is_covered(file: &ListedFile, spans: &[(DateTime<Utc>, DateTime<Utc>)], job: 
         return false;
     };
     let in_ask = job.ask.start.is_none_or(|start| time >= start) && job.ask.end.is_none_or(|end| time <= end);
-    in_ask && spans.iter().any(|(start, end)| *start + CLOCKS <= time && time < *end)
+    in_ask && spans.iter().any(|(start, end)| *start <= time && time < *end)
 }
 
 fn name_of(key: &str) -> &str {

@@ -23,7 +23,7 @@ use opentrail_trails::{
     Clock, CreateTrail, Delivery, DeliveryError, DeliveryOptions, ListPage, ListedFile, LogReader, LogStore,
     PutFile, Selectors, StoreError, StoredFile, Trail, Trails, UpdateTrail,
     selector::{DataResource, EventSelector},
-    validate::{Report, ValidateAsk, validate},
+    validate::{CLOCKS, Report, ValidateAsk, validate},
 };
 use parking_lot::Mutex;
 
@@ -348,6 +348,7 @@ impl World {
             end: None,
             heads: Some(self.heads()),
             find_unlisted: true,
+            clocks: CLOCKS,
             concurrency: 8,
         }
     }
