@@ -52,6 +52,9 @@ struct Arguments {
     /// Folder for the servers' data; a new one inside it is made and removed
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Leave the servers' data there when done
+    #[arg(long)]
+    keep: bool,
     /// Real CloudTrail log files that the load is made of
     #[arg(long, default_value = "../shared/data/trail", value_name = "DIR")]
     records: PathBuf,
@@ -85,7 +88,8 @@ async fn main() -> ExitCode {
 /// Measures; answers whether every figure's run gave a result.
 async fn run(arguments: &Arguments) -> Result<bool, BenchError> {
     let parent = arguments.folder.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = tempfile::Builder::new().prefix("opentrail-bench-").tempdir_in(&parent)?;
+    let mut folder = tempfile::Builder::new().prefix("opentrail-bench-").tempdir_in(&parent)?;
+    folder.disable_cleanup(arguments.keep);
     let machine = machine::look(folder.path())?;
     let mut results = match &arguments.results {
         Some(path) => Results::load(path)?,
@@ -132,7 +136,11 @@ async fn run(arguments: &Arguments) -> Result<bool, BenchError> {
                 whole = false;
             }
         }
-        std::fs::remove_dir_all(&own).map_err(BenchError::file(&own))?;
+        if arguments.keep {
+            eprintln!("  kept: {}", own.display());
+        } else {
+            std::fs::remove_dir_all(&own).map_err(BenchError::file(&own))?;
+        }
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
