@@ -99,7 +99,11 @@ class Server:
         self.process = None
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()
+            raise
 
     def __exit__(self, kind, *_):
         if kind is None:

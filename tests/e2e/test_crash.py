@@ -27,11 +27,17 @@ EVERY = 10
 TRAIL_BUCKET = "trail-bucket"
 
 
-@pytest.mark.parametrize("story", range(-(-ROUNDS // STORY)))
-def test_kill_at_any_moment(tmp_path, story):
-    rounds = min(STORY, ROUNDS - story * STORY)
+@pytest.fixture
+def server(tmp_path):
+    """A server that is over at the end, whatever became of the test."""
     server = Server(tmp_path)
-    server.start()
+    yield server.start()
+    server.kill()
+
+
+@pytest.mark.parametrize("story", range(-(-ROUNDS // STORY)))
+def test_kill_at_any_moment(server, story):
+    rounds = min(STORY, ROUNDS - story * STORY)
     server.env["OPENTRAIL_LOG"] = "warn"
     arn = prepare(server)
     clients = {
@@ -44,25 +50,30 @@ def test_kill_at_any_moment(tmp_path, story):
     chance = random.Random(seed)
     for number in range(1, rounds + 1):
         with told(seed, number):
-            load = Round(server, number, seed)
-            load.start(clients)
-            time.sleep(chance.uniform(0.1, 1.0))
-            server.kill()
-            load.finish()
-            for _ in range(chance.choice([0, 0, 0, 1, 2])):
-                kill_at_start(server, chance)
-            fsck(server)
-            server.start()
-            acknowledged |= load.acknowledged
-            check_events(server, load)
-            check_users(server, load, clients["iam"])
-            check_objects(server, load, clients["s3"])
+            acknowledged |= one_round(server, clients, number, seed, chance)
             if number % EVERY == 0 or number == rounds:
                 check_bucket(server, bucket, acknowledged)
                 check_chain(server, arn)
     assert len(acknowledged) > rounds, "the load did nothing"
     server.stop()
     fsck(server)
+
+
+def one_round(server, clients, number, seed, chance):
+    """Load, the kill, the checks; answers the ids of the events that were acknowledged."""
+    load = Round(server, number, seed)
+    load.start(clients)
+    time.sleep(chance.uniform(0.1, 1.0))
+    server.kill()
+    load.finish()
+    for _ in range(chance.choice([0, 0, 0, 1, 2])):
+        kill_at_start(server, chance)
+    fsck(server)
+    server.start()
+    check_events(server, load)
+    check_users(server, load, clients["iam"])
+    check_objects(server, load, clients["s3"])
+    return load.acknowledged
 
 
 def prepare(server):

@@ -4,6 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+import requests
 
 import signed
 from conformance import children, local
@@ -331,6 +332,30 @@ def test_s3_calls_without_a_signature(server):
     for path in ("/", "/bucket", "/bucket/key"):
         ready = build(server, "GET", path, service="s3")
         s3_error(deliver(changed(ready, Authorization=None)), 403, "AccessDenied")
+
+
+def test_presigned_urls_end_and_hold_only_as_they_are(server):
+    client = server.client("s3", signature_version="s3v4")
+    client.put_object(Bucket="bucket", Key="shared", Body=b"shared")
+
+    def presigned(**options):
+        return client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "shared"}, **options)
+
+    def get(url):
+        return requests.get(url, timeout=20)
+
+    good = presigned(ExpiresIn=60)
+    assert get(good).content == b"shared"
+    s3_error(get(good.replace("/shared", "/other")), 403, "SignatureDoesNotMatch")
+    s3_error(get(good.replace("X-Amz-Expires=60", "X-Amz-Expires=6000")), 403, "SignatureDoesNotMatch")
+    s3_error(get(good + "&versionId=x"), 403, "SignatureDoesNotMatch")
+    s3_error(get(good.replace("X-Amz-Expires=60", "X-Amz-Expires=604801")), 400, "AuthorizationQueryParametersError")
+    with signed.clock_moved(-120):
+        old = presigned(ExpiresIn=60)
+    assert "expired" in s3_error(get(old), 403, "AccessDenied")
+    with signed.clock_moved(3600):
+        early = presigned(ExpiresIn=60)
+    s3_error(get(early), 403, "AccessDenied")
 
 
 def test_a_tampered_object_is_not_stored(server):
