@@ -91,18 +91,22 @@ impl Answer {
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
-    credentials: Credentials,
+    access: Access,
 }
 
 impl Access {
     pub(crate) async fn connect(&self) -> Result<Connection, BenchError> {
+        let host = HeaderValue::from_str(&self.address.to_string()).map_err(http::Error::from)?;
+        Ok(Connection { sender: self.open().await?, host, access: self.clone() })
+    }
+
+    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, BenchError> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // What breaks the connection is told to the sender too.
         tokio::spawn(connection);
-        let host = HeaderValue::from_str(&self.address.to_string()).map_err(http::Error::from)?;
-        Ok(Connection { sender, host, credentials: self.credentials.clone() })
+        Ok(sender)
     }
 }
 
@@ -115,10 +119,21 @@ impl Connection {
         }
         let (mut parts, ()) = request.body(())?.into_parts();
         let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &ask.body));
-        sigv4::sign(&mut parts, &self.credentials, ask.region, ask.service, &digest, chrono::Utc::now())?;
+        sigv4::sign(
+            &mut parts,
+            &self.access.credentials,
+            ask.region,
+            ask.service,
+            &digest,
+            chrono::Utc::now(),
+        )?;
         let request = http::Request::from_parts(parts, Full::new(ask.body));
         let sending = async {
-            self.sender.ready().await?;
+            // The server ends connections that nobody used for a while.
+            if self.sender.ready().await.is_err() {
+                self.sender = self.access.open().await?;
+                self.sender.ready().await?;
+            }
             let answer = self.sender.send_request(request).await?;
             let (head, body) = answer.into_parts();
             Ok(Answer {
