@@ -123,7 +123,10 @@ impl ServeArguments {
 
 /// Runs the server until it is asked to stop.
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
+    // A line that can't be written (the log is on the disk that is full) is lost; telling of it on standard
+    // error would panic for the same reason.
     let logs = tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_env_filter(arguments.log.clone())
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
