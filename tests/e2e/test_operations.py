@@ -66,6 +66,19 @@ def test_wrong_flags_are_refused_with_a_reason(tmp_path, arguments, word):
     assert not (tmp_path / "data").exists()
 
 
+def test_an_answer_that_nobody_takes_ends_the_command(server):
+    """`| head` is no reason to panic; a full disk is one to fail."""
+    for command in (["version"], ["lookup", "--output", "json"], ["lookup"], ["import", "--output", "json", __file__]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run([binary(), *command], env=server.cli_env(), stdout=writing, stderr=subprocess.PIPE, text=True)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (1, ""), command
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([binary(), *command], env=server.cli_env(), stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "can't be written" in done.stderr, command
+
+
 # The first start
 
 class Bare:
@@ -123,6 +136,25 @@ def test_a_first_start_draws_credentials_and_shows_them_once(tmp_path):
     for name in ("journal", "state"):
         for file in (folder / name).rglob("*"):
             assert not file.is_file() or secret.encode() not in file.read_bytes(), f"{file} has the secret in clear"
+
+
+def test_a_server_whose_output_nobody_takes_runs_all_the_same(tmp_path):
+    port = free_port()
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen([binary(), "serve", "--data", str(tmp_path / "data"), "--listen", f"127.0.0.1:{port}"],
+                                   stdout=full, stderr=full)
+    try:
+        def answers():
+            try:
+                return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+            except (requests.ConnectionError, requests.Timeout):
+                assert process.poll() is None
+                return False
+
+        assert eventually(answers)
+    finally:
+        process.terminate()
+    assert process.wait(30) == 0
 
 
 def test_settings_come_from_the_environment_too(tmp_path):

@@ -6,7 +6,7 @@ use clap::Args;
 use opentrail_server::fsck::{FsckError, FsckReport, fsck};
 
 use crate::{
-    output::{Output, table},
+    output::{Output, say, table},
     serve::master_key,
 };
 
@@ -40,7 +40,7 @@ fn print(report: &FsckReport, output: Output) {
         match serde_json::to_value(report) {
             Ok(mut json) => {
                 json["Sound"] = report.is_sound().into();
-                println!("{json}");
+                say!("{json}");
             }
             Err(error) => eprintln!("opentrail: {error}"),
         }
@@ -57,10 +57,10 @@ fn print(report: &FsckReport, output: Output) {
         };
         rows.add_row([room.room.to_owned(), checked.join(", "), verdict]);
     }
-    println!("{rows}");
+    say!("{rows}");
     for room in &report.rooms {
-        room.notes.iter().for_each(|note| println!("{}: note: {note}", room.room));
-        room.problems.iter().for_each(|problem| println!("{}: {problem}", room.room));
+        room.notes.iter().for_each(|note| say!("{}: note: {note}", room.room));
+        room.problems.iter().for_each(|problem| say!("{}: {problem}", room.room));
     }
-    println!("{}", if report.is_sound() { "sound" } else { "DAMAGED" });
+    say!("{}", if report.is_sound() { "sound" } else { "DAMAGED" });
 }

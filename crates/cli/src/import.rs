@@ -20,7 +20,7 @@ use self::{
 };
 use crate::{
     client::{Client, ClientError, ServerArguments},
-    output::{Output, progress, table},
+    output::{Output, progress, say, table},
 };
 
 /// The exit code for an import in which some records or files were not taken.
@@ -215,12 +215,12 @@ fn remote(arguments: &ImportArguments) -> Arc<dyn LogReader> {
 fn print(imported: &Imported, output: Output) {
     if output == Output::Json {
         match serde_json::to_string(imported) {
-            Ok(json) => println!("{json}"),
+            Ok(json) => say!("{json}"),
             Err(error) => eprintln!("opentrail: {error}"),
         }
         return;
     }
-    println!(
+    say!(
         "{} files: {} records accepted, {} already there, {} rejected",
         imported.files,
         imported.accepted,
@@ -232,12 +232,12 @@ fn print(imported: &Imported, output: Output) {
         for bad in imported.rejected.iter().take(LISTED) {
             rows.add_row([bad.file.to_string(), bad.index.to_string(), bad.reason.clone()]);
         }
-        println!("{rows}");
+        say!("{rows}");
         if imported.rejected.len() > LISTED {
-            println!("and {} more; --output json lists them all", imported.rejected.len() - LISTED);
+            say!("and {} more; --output json lists them all", imported.rejected.len() - LISTED);
         }
     }
     for file in &imported.unreadable {
-        println!("{} can't be read: {}", file.file, file.reason);
+        say!("{} can't be read: {}", file.file, file.reason);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, ClientError, ServerArguments},
-    output::{Output, table},
+    output::{Output, say, table},
 };
 
 /// Events asked for in one call.
@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: LookupArguments) -> Result<ExitCode, ClientEr
     match arguments.output {
         Output::Json => {
             for event in &found {
-                println!("{}", event.cloud_trail_event.replace('\n', " "));
+                say!("{}", event.cloud_trail_event.replace('\n', " "));
             }
         }
         Output::Table => print_table(&found),
@@ -130,6 +130,6 @@ fn print_table(found: &[Found]) {
             text("errorCode"),
         ]);
     }
-    println!("{rows}");
-    println!("{} events", found.len());
+    say!("{rows}");
+    say!("{} events", found.len());
 }

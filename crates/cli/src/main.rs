@@ -14,6 +14,8 @@ use std::{fmt::Display, process::ExitCode};
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
+use self::output::say;
+
 /// Uploads are large, short-lived buffers handed between threads; the system's allocator keeps much of them.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => finish(validate::run(*arguments)),
         Command::Fsck(arguments) => finish(fsck::run(arguments)),
         Command::Version => {
-            println!("opentrail {}", env!("CARGO_PKG_VERSION"));
+            say!("opentrail {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
     }

@@ -1,5 +1,11 @@
 //! How answers are printed.
 
+use std::{
+    fmt::Arguments,
+    io::{self, ErrorKind, Write},
+    process,
+};
+
 use clap::ValueEnum;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,4 +33,25 @@ pub(crate) fn progress(total: u64, template: &str) -> ProgressBar {
         bar.set_style(style.progress_chars("━╸ "));
     }
     bar
+}
+
+/// As `println!`, with an end that a user can read where nobody takes the answer.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::say_line(format_args!($($text)*)) };
+}
+
+pub(crate) use say;
+
+/// A line on standard output. A reader that has gone (`| head`) ends the command without a word, a disk that is
+/// full with one: an answer that is cut short must not look like a whole one.
+pub(crate) fn say_line(line: Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    let Err(error) = out.write_fmt(line).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush())
+    else {
+        return;
+    };
+    if error.kind() != ErrorKind::BrokenPipe {
+        let _ = writeln!(io::stderr(), "opentrail: the answer can't be written: {error}");
+    }
+    process::exit(1);
 }

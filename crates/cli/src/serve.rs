@@ -1,6 +1,12 @@
 //! `opentrail serve`.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
@@ -159,18 +165,32 @@ async fn serve(options: Options) -> Result<(), opentrail_server::ServerError> {
     server.run(stop).await
 }
 
-/// Tells the operator where the server is and where its credentials are; new ones are shown once.
+/// Tells the operator where the server is and where its credentials are; new ones are shown once. A server whose
+/// standard output is closed runs all the same.
 fn announce(server: &Server) {
     let welcome = server.welcome();
-    println!("opentrail {} listens on {}", env!("CARGO_PKG_VERSION"), welcome.endpoint);
-    println!("  account      {}", welcome.account);
-    println!("  region       {}", welcome.region);
-    if let Some(root) = &welcome.new_root {
-        println!("  new root credentials, shown this once:");
-        println!("    AWS_ACCESS_KEY_ID      {}", root.access_key_id);
-        println!("    AWS_SECRET_ACCESS_KEY  {}", root.secret_access_key);
-    }
-    println!("  to use it    source {}", welcome.client_env.display());
+    let new_root = welcome.new_root.as_ref().map_or(String::new(), |root| {
+        format!(
+            "  new root credentials, shown this once:\n\
+             \x20   AWS_ACCESS_KEY_ID      {}\n\
+             \x20   AWS_SECRET_ACCESS_KEY  {}\n",
+            root.access_key_id, root.secret_access_key
+        )
+    });
+    let text = format!(
+        "opentrail {} listens on {}\n\
+         \x20 account      {}\n\
+         \x20 region       {}\n\
+         {new_root}\
+         \x20 to use it    source {}\n",
+        env!("CARGO_PKG_VERSION"),
+        welcome.endpoint,
+        welcome.account,
+        welcome.region,
+        welcome.client_env.display()
+    );
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 async fn stop_when_asked(stop: CancellationToken) {

@@ -2,7 +2,7 @@
 
 use opentrail_trails::validate::{Counts, Report, Verdict};
 
-use crate::output::{Output, table};
+use crate::output::{Output, say, table};
 
 /// Findings that are listed one by one for people.
 const LISTED: usize = 50;
@@ -10,7 +10,7 @@ const LISTED: usize = 50;
 pub(super) fn print(report: &Report, output: Output) {
     match output {
         Output::Json => match serde_json::to_string_pretty(report) {
-            Ok(json) => println!("{json}"),
+            Ok(json) => say!("{json}"),
             Err(error) => eprintln!("opentrail: {error}"),
         },
         Output::Table => print_table(report),
@@ -23,9 +23,9 @@ fn print_table(report: &Report) {
         Verdict::Invalid => "INVALID",
         Verdict::Incomplete => "INCOMPLETE",
     };
-    println!("{verdict}");
+    say!("{verdict}");
     let line = |what: &str, counts: &Counts| {
-        println!("  {what:<17} {} of {} valid", counts.valid, counts.valid + counts.invalid);
+        say!("  {what:<17} {} of {} valid", counts.valid, counts.valid + counts.invalid);
     };
     line("digest files", &report.digests);
     if report.backfill_digests != Counts::default() {
@@ -33,14 +33,14 @@ fn print_table(report: &Report) {
     }
     line("log files", &report.log_files);
     if report.uncovered_log_files > 0 {
-        println!("  {:<17} {} not covered by a digest yet", "log files", report.uncovered_log_files);
+        say!("  {:<17} {} not covered by a digest yet", "log files", report.uncovered_log_files);
     }
-    println!("  {:<17} {}", "regions", report.regions.join(", "));
+    say!("  {:<17} {}", "regions", report.regions.join(", "));
     if let (Some(from), Some(to)) = (report.found_from, report.found_to) {
-        println!("  {:<17} {} to {}", "digests cover", from.to_rfc3339(), to.to_rfc3339());
+        say!("  {:<17} {} to {}", "digests cover", from.to_rfc3339(), to.to_rfc3339());
     }
     if !report.heads_known {
-        println!("  the server was not asked: deleted newest digests can't be seen");
+        say!("  the server was not asked: deleted newest digests can't be seen");
     }
     if report.findings.is_empty() {
         return;
@@ -54,9 +54,9 @@ fn print_table(report: &Report) {
             finding.detail.clone(),
         ]);
     }
-    println!("{rows}");
+    say!("{rows}");
     let more = report.findings.len().saturating_sub(LISTED) as u64 + report.findings_left_off;
     if more > 0 {
-        println!("and {more} more; --output json lists them");
+        say!("and {more} more; --output json lists them");
     }
 }
