@@ -55,6 +55,7 @@ def test_kill_at_any_moment(server, story):
                 check_bucket(server, bucket, acknowledged)
                 check_chain(server, arn)
     assert len(acknowledged) > rounds, "the load did nothing"
+    assert clients["iam"].list_users()["Users"] and clients["s3"].list_objects_v2(Bucket=BUCKET)["KeyCount"]
     server.stop()
     fsck(server)
 
