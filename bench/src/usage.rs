@@ -48,6 +48,16 @@ pub(crate) fn written(pid: u32) -> Result<u64, BenchError> {
     line.and_then(|bytes| bytes.trim().parse().ok()).ok_or_else(|| missing("write_bytes"))
 }
 
+/// The processor time that everything on the machine has used, all cores together.
+fn machine() -> Result<Duration, BenchError> {
+    let text = std::fs::read_to_string("/proc/stat")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu ")).ok_or_else(|| missing("cpu"))?;
+    // user nice system idle iowait irq softirq steal; guests are in user already.
+    let ticks: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).take(8).collect();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    Ok(Duration::from_secs_f64((ticks.iter().sum::<u64>() - idle) as f64 / TICKS))
+}
+
 fn missing(name: &str) -> BenchError {
     BenchError::Missing(format!("/proc does not tell {name}"))
 }
@@ -60,6 +70,7 @@ pub(crate) struct Stretch {
     server_before: Duration,
     own_before: Duration,
     written_before: u64,
+    machine_before: Duration,
 }
 
 /// What was used in a [`Stretch`], in cores and bytes a second.
@@ -67,6 +78,8 @@ pub(crate) struct Stretch {
 pub(crate) struct Used {
     pub(crate) server_cores: f64,
     pub(crate) generator_cores: f64,
+    /// The rest of the machine: the kernel's own work, and whatever else ran.
+    pub(crate) other_cores: f64,
     pub(crate) written_per_second: f64,
 }
 
@@ -78,15 +91,20 @@ impl Stretch {
             server_before: processor(server)?,
             own_before: processor(std::process::id())?,
             written_before: written(server)?,
+            machine_before: machine()?,
         })
     }
 
     pub(crate) fn end(&self) -> Result<Used, BenchError> {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
         let cores = |before: Duration, now: Duration| now.saturating_sub(before).as_secs_f64() / seconds;
+        let server_cores = cores(self.server_before, processor(self.server)?);
+        let generator_cores = cores(self.own_before, processor(std::process::id())?);
+        let all = cores(self.machine_before, machine()?);
         Ok(Used {
-            server_cores: cores(self.server_before, processor(self.server)?),
-            generator_cores: cores(self.own_before, processor(std::process::id())?),
+            server_cores,
+            generator_cores,
+            other_cores: (all - server_cores - generator_cores).max(0.0),
             written_per_second: (written(self.server)? - self.written_before) as f64 / seconds,
         })
     }
@@ -96,9 +114,10 @@ impl Used {
     /// A line for people.
     pub(crate) fn line(&self) -> String {
         format!(
-            "server {:.2} cores, generator {:.2} cores, {:.0} MB/s to disk",
+            "server {:.2} cores, generator {:.2} cores, everything else on the machine {:.2} cores, {:.0} MB/s to disk",
             self.server_cores,
             self.generator_cores,
+            self.other_cores,
             self.written_per_second / 1e6
         )
     }

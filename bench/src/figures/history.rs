@@ -96,7 +96,9 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
 
     let mut checked = 0;
     for clients in [1, CLIENTS] {
+        let stretch = Stretch::begin(server.pid())?;
         checked += lookups(&access, history, clients, setting, &mut outcome).await?;
+        outcome.notes.push(format!("{clients} client(s), checks included: {}", stretch.end()?.line()));
     }
     outcome.checks.push(format!(
         "{checked} answers compared with what the generator knows: every event of the page has the value, is in the \

@@ -21,6 +21,7 @@ use crate::{
     process::{Launcher, Server, output},
     real_events::Spread,
     trail,
+    usage::Stretch,
 };
 
 /// The design's target.
@@ -59,6 +60,7 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     let in_bucket = bucket.files(&format!("/CloudTrail/{REGION}/")).await?.len() as u64;
     let span = (began, Utc::now());
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    let stretch = Stretch::begin(server.pid())?;
     let mut found = Vec::new();
     for _ in 0..TURNS {
         let (took, valid) = with_aws(aws, &server, &arn, span)?;
@@ -68,6 +70,7 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
         ours.push(took);
         found.push(valid);
     }
+    let used = stretch.end()?;
     let first = found[0];
     check(found.iter().all(|valid| *valid == first), || format!("the validators differ: {found:?}"))?;
     check(first.log_files == in_bucket, || {
@@ -101,6 +104,7 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     let lines: Vec<&str> = every.lines().map(str::trim).take(3).collect();
     outcome.checks.push(format!("all regions, asked for the chains' heads: {}", lines.join("; ")));
     outcome.notes.push(version(aws)?);
+    outcome.notes.push(format!("all turns, the validators among everything else: {}", used.line()));
     Ok(outcome)
 }
 
