@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
 use opentrail_server::{Options, RemoteBucket, RootCredentials, Server, TlsFiles};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -158,10 +158,14 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), opentrail_server::ServerError> {
+    // From before the first answer on, a signal ends the server in order.
+    let stop = CancellationToken::new();
+    if let (Ok(interrupt), Ok(terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    {
+        tokio::spawn(stop_when_asked(interrupt, terminate, stop.clone()));
+    }
     let server = Server::open(options).await?;
     announce(&server);
-    let stop = CancellationToken::new();
-    tokio::spawn(stop_when_asked(stop.clone()));
     server.run(stop).await
 }
 
@@ -193,12 +197,7 @@ fn announce(server: &Server) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-async fn stop_when_asked(stop: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+async fn stop_when_asked(mut interrupt: Signal, mut terminate: Signal, stop: CancellationToken) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
