@@ -56,7 +56,7 @@ impl Vault {
     ) -> Result<ObjectMeta, VaultError> {
         check_key(key)?;
         let (bucket, open) = self.enter(bucket).await?;
-        let locked = self.inner.keys.lock((bucket.id, key)).await;
+        let locked = self.inner.keys.lock((bucket.id, key)).await?;
         let mut meta = self.inner.index.read(|read| lookup::object(read, bucket.id, key, version_id))?;
         change(&mut meta);
         let version = Version::Object(Box::new(meta.clone()));

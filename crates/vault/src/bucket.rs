@@ -245,7 +245,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::BucketNotEmpty`], [`VaultError::IndexUnavailable`].
     pub async fn delete_bucket(&self, tx: &mut Transaction, name: &str) -> Result<BucketRemoval, VaultError> {
-        let closed = self.inner.buckets.write(name).await;
+        let closed = self.inner.buckets.write(name).await?;
         let bucket = tx.try_get::<Bucket>(name)?.ok_or_else(|| no_such_bucket(name))?;
         if !self.inner.index.is_bucket_empty(bucket.id)? {
             let versioned = bucket.versioning != Versioning::Off;

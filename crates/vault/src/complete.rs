@@ -62,8 +62,8 @@ impl Vault {
     ) -> Result<PutOutcome, VaultError> {
         let upload: UploadId = upload_id.parse().map_err(|_| no_such_upload(upload_id))?;
         let (bucket, open) = self.enter(bucket).await?;
-        let alone = self.inner.uploads.write(upload).await;
-        let locked = self.inner.keys.lock((bucket.id, key)).await;
+        let alone = self.inner.uploads.write(upload).await?;
+        let locked = self.inner.keys.lock((bucket.id, key)).await?;
         let (record, stored) = self
             .inner
             .index

@@ -54,7 +54,7 @@ impl Vault {
     ) -> Result<DeleteOutcome, VaultError> {
         check_key(request.key)?;
         let (bucket, open) = self.enter(request.bucket).await?;
-        let locked = self.inner.keys.lock((bucket.id, request.key)).await;
+        let locked = self.inner.keys.lock((bucket.id, request.key)).await?;
         self.check_write(&bucket, request.key, &request.conditions)?;
         let (fact, outcome) = match request.version_id {
             Some(version_id) => self.removal(&bucket, request.key, version_id)?,

@@ -256,7 +256,7 @@ impl Vault {
     ) -> Result<PartSummary, VaultError> {
         let StagedPart { target: PartTarget { bucket, key, upload, number }, staged } = staged;
         let (bucket, open) = self.enter(&bucket).await?;
-        let shared = self.inner.uploads.read(upload).await;
+        let shared = self.inner.uploads.read(upload).await?;
         self.inner.index.read(|read| upload_record(read, bucket.id, &key, upload))?;
         let Staged { size, hashes, body, inline, pending } = staged;
         let part = PartRecord {
@@ -323,7 +323,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let upload: UploadId = upload_id.parse().map_err(|_| no_such_upload(upload_id))?;
         let (bucket, open) = self.enter(bucket).await?;
-        let alone = self.inner.uploads.write(upload).await;
+        let alone = self.inner.uploads.write(upload).await?;
         let record = self.inner.index.read(|read| upload_record(read, bucket.id, key, upload))?;
         let fact = VaultFact::AbortUpload { bucket: bucket.id, key: key.to_owned(), upload };
         let events = events(&record.summary(key.to_owned(), upload));

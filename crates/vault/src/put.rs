@@ -132,7 +132,7 @@ impl Vault {
     ) -> Result<PutOutcome, VaultError> {
         let StagedObject { bucket: name, key, object, staged } = staged;
         let (bucket, open) = self.enter(&name).await?;
-        let locked = self.inner.keys.lock((bucket.id, &key)).await;
+        let locked = self.inner.keys.lock((bucket.id, &key)).await?;
         self.check_write(&bucket, &key, conditions)?;
         let Staged { size, hashes, body, inline, pending } = staged;
         let made = Made {

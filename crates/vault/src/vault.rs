@@ -104,15 +104,16 @@ impl Vault {
             options.checkpoint_interval,
             caught_up,
         );
+        let patience = options.apply_timeout;
         let inner = Inner {
             state,
             dir: dir.to_owned(),
             options,
             index,
             blobs,
-            buckets: SharedLocks::default(),
-            uploads: SharedLocks::default(),
-            keys: ExclusiveLocks::default(),
+            buckets: SharedLocks::new(patience),
+            uploads: SharedLocks::new(patience),
+            keys: ExclusiveLocks::new(patience),
             policies: PolicyCache::default(),
             sweeping: Arc::default(),
             stop,
@@ -157,7 +158,7 @@ impl Vault {
         &self,
         bucket: &str,
     ) -> Result<(Arc<Bucket>, tokio::sync::OwnedRwLockReadGuard<()>), VaultError> {
-        let open = self.inner.buckets.read(bucket).await;
+        let open = self.inner.buckets.read(bucket).await?;
         let bucket = self.inner.state.try_get::<Bucket>(bucket)?.ok_or_else(|| no_such_bucket(bucket))?;
         Ok((bucket, open))
     }

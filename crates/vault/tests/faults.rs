@@ -226,6 +226,23 @@ async fn an_index_that_fails_is_opened_again_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_ever_behind_a_change_that_the_index_cannot_take() {
+    let failing = Failing::with_timeout(Duration::from_millis(300)).await;
+    let house = &failing.house;
+    for operation in [Operation::Open, Operation::Sync, Operation::Write] {
+        failing.disk.inject(Fault::error(operation, std::io::ErrorKind::Other).on("index.redb").always());
+    }
+    // The index is closed once a checkpoint has failed.
+    while house.put("logs", "a", "1").await.is_ok() {}
+    let second = tokio::time::timeout(Duration::from_secs(20), house.put("logs", "a", "2")).await;
+    assert!(matches!(second, Ok(Err(VaultError::IndexUnavailable))), "{second:?}");
+    failing.disk.heal();
+    while house.put("logs", "a", "3").await.is_err() {}
+    assert_eq!(house.read("logs", "a", None).await.unwrap(), "3");
+    house.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_leaves_what_is_on_its_way_in_and_out() {
     let failing = Failing::new().await;
     let house = &failing.house;
