@@ -145,6 +145,13 @@ impl Queue {
         self.finished.send_modify(|finished| *finished += count as u64);
     }
 
+    /// Says that what was taken out of the line and has had no answer will get none: the writer lost it.
+    pub(crate) fn abandon_taken(&self) {
+        let line = self.line.lock();
+        let taken = line.enqueued.saturating_sub(line.waiting.len() as u64);
+        self.finished.send_modify(|finished| *finished = taken.max(*finished));
+    }
+
     /// Waits until everything that stands in line now has had its answer.
     pub(crate) async fn settled(&self) {
         let enqueued = self.line.lock().enqueued;
@@ -158,5 +165,32 @@ impl Queue {
         self.line.lock().closed = true;
         self.room.close();
         self.filled.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tokio::time::timeout;
+
+    use super::{Queue, Taken};
+
+    #[tokio::test]
+    async fn what_a_panic_took_with_it_is_not_waited_for() {
+        let queue = Queue::new(1 << 20);
+        for _ in 0..2 {
+            drop(queue.enqueue(Bytes::from_static(b"lost"), None).await.expect("there is room"));
+        }
+        let Taken::Group(group) = queue.take(None) else { panic!("two wait") };
+        drop(group);
+        drop(queue.enqueue(Bytes::from_static(b"waits"), None).await.expect("there is room"));
+        queue.abandon_taken();
+        let soon = Duration::from_millis(20);
+        assert!(timeout(soon, queue.settled()).await.is_err(), "one still stands in line");
+        let Taken::Group(group) = queue.take(None) else { panic!("one waits") };
+        queue.finished(group.len());
+        assert!(timeout(soon, queue.settled()).await.is_ok());
     }
 }

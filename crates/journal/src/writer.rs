@@ -83,6 +83,7 @@ impl Writer {
         }));
         if ran.is_err() {
             let error = shared.poison(PoisonCause::WriterEnded);
+            shared.queue.abandon_taken();
             while let Taken::Group(group) = shared.queue.take(None) {
                 refuse(&shared, group, &error);
             }

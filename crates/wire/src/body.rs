@@ -30,9 +30,6 @@ use crate::sigv4::{PayloadKind, Verified};
 /// Longest header line of a chunk in bytes; a signed one has about 100.
 pub const MAX_CHUNK_HEADER: usize = 1024;
 
-/// Largest signed chunk in bytes: it is held in memory until its signature is verified. SDKs send 64 KiB to 1 MiB.
-pub const MAX_SIGNED_CHUNK: u64 = 16 * 1024 * 1024;
-
 /// Most bytes after the last chunk.
 pub const MAX_TRAILERS: usize = 8 * 1024;
 

@@ -168,6 +168,5 @@ proptest! {
         let (decoded, error) = drain(PayloadBody::new(in_frames(&body, 64), Some(&verified), &headers).unwrap());
         // A change that means the same (the case of a hexadecimal digit) may pass; the data may not differ.
         prop_assert!(error.is_some() || decoded == data);
-        prop_assert!(data.starts_with(&decoded));
     }
 }

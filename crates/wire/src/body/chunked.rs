@@ -16,11 +16,11 @@ use super::{
 };
 use crate::sigv4::{PayloadKind, Verified};
 
-/// Decodes an aws-chunked body and verifies what its kind promises: each chunk's signature before the chunk's bytes are
-/// handed on, and at the end the trailers' signature, the declared checksum and the declared length.
+/// Decodes an aws-chunked body and verifies what its kind promises: each chunk's signature at the chunk's end, and at
+/// the body's end the trailers' signature, the declared checksum and the declared length.
 ///
-/// The first bad thing ends the body with an error. Bytes handed on before belong to good chunks, yet the body as a
-/// whole counts only once it has ended without error.
+/// Bytes are handed on as they come, so that memory is bounded whatever size a chunk claims. The first bad thing ends
+/// the body with an error: what was handed on before counts only once the body has ended without one.
 pub struct ChunkedBody<B> {
     inner: B,
     decoder: Decoder,

@@ -6,17 +6,14 @@
 use std::collections::VecDeque;
 
 use aws_lc_rs::digest;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::{
-    BodyError, ChunkFault, MAX_CHUNK_HEADER, MAX_SIGNED_CHUNK, MAX_TRAILERS,
+    BodyError, ChunkFault, MAX_CHUNK_HEADER, MAX_TRAILERS,
     chunk_header::ChunkHeader,
     trailers::{Declared, TrailerLines},
 };
 use crate::sigv4::{EMPTY_SHA256, Verified};
-
-/// Pieces of a held chunk smaller than this are copied together, so that a slow sender does not cost a piece a byte.
-const SMALL_PIECE: usize = 1024;
 
 /// How the chunks are signed.
 #[derive(Debug)]
@@ -35,20 +32,19 @@ enum At {
     /// In a chunk's header line.
     Header(Vec<u8>),
     /// In a chunk's data.
-    Data { remaining: u64, held: Option<Held> },
+    Data { remaining: u64, claim: Option<Claim> },
     /// In the CRLF after data; how many of its bytes have come.
     LineEnd(usize),
     /// After the chunk of size zero.
     Trailers(Vec<u8>),
 }
 
-/// The data of a signed chunk, kept back until its signature is known to be right.
+/// What a signed chunk claims, and the hash of its data so far. The data itself is handed on at once: a chunk may
+/// be of any size, and holding it until its signature is known would take as much memory.
 #[derive(Debug)]
-struct Held {
+struct Claim {
     signature: String,
     hash: HashContext,
-    whole: Vec<Bytes>,
-    small: BytesMut,
 }
 
 struct HashContext(digest::Context);
@@ -97,20 +93,18 @@ impl Decoder {
                     let line = std::mem::take(line);
                     self.begin_chunk(&line)?;
                 }
-                At::Data { remaining, held } => {
+                At::Data { remaining, claim } => {
                     let take = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
                     let piece = input.split_to(take);
                     *remaining -= take as u64;
                     let ended = *remaining == 0;
-                    match held {
-                        Some(held) => held.push(piece),
-                        None => {
-                            if let Some(declared) = &mut self.declared {
-                                declared.update(&piece);
-                            }
-                            self.ready.push_back(piece);
-                        }
+                    if let Some(claim) = claim {
+                        claim.hash.0.update(&piece);
                     }
+                    if let Some(declared) = &mut self.declared {
+                        declared.update(&piece);
+                    }
+                    self.ready.push_back(piece);
                     if ended {
                         self.end_chunk()?;
                     }
@@ -138,19 +132,16 @@ impl Decoder {
 
     fn begin_chunk(&mut self, line: &[u8]) -> Result<(), BodyError> {
         let header = ChunkHeader::parse(line).map_err(BodyError::MalformedChunk)?;
-        let held = match self.signing {
+        let claim = match self.signing {
             Signing::Unsigned => None,
             Signing::Signed { .. } => {
                 let signature =
                     header.signature.ok_or(BodyError::MalformedChunk(ChunkFault::Signature))?.to_owned();
-                if header.size > MAX_SIGNED_CHUNK {
-                    return Err(BodyError::ChunkTooLarge { size: header.size });
-                }
-                Some(Held::new(signature))
+                Some(Claim { signature, hash: HashContext(digest::Context::new(&digest::SHA256)) })
             }
         };
         self.remaining = self.remaining.checked_sub(header.size).ok_or(BodyError::TooLong)?;
-        self.at = At::Data { remaining: header.size, held };
+        self.at = At::Data { remaining: header.size, claim };
         if header.size > 0 {
             return Ok(());
         }
@@ -162,15 +153,16 @@ impl Decoder {
         Ok(())
     }
 
-    /// Verifies the chunk whose data is complete, and lets its data go.
+    /// Verifies the chunk whose data is complete.
     fn end_chunk(&mut self) -> Result<(), BodyError> {
         let at = std::mem::replace(&mut self.at, At::LineEnd(0));
-        let (At::Data { held: Some(held), .. }, Signing::Signed { verified, previous, .. }) =
+        let (At::Data { claim: Some(claim), .. }, Signing::Signed { verified, previous, .. }) =
             (at, &mut self.signing)
         else {
             return Ok(());
         };
-        let (signature, hash, pieces) = held.finish();
+        let Claim { signature, hash } = claim;
+        let hash = hex::encode(hash.0.finish());
         let string_to_sign = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{previous}\n{EMPTY_SHA256}\n{hash}",
             verified.timestamp(),
@@ -180,12 +172,6 @@ impl Decoder {
             return Err(BodyError::SignatureMismatch);
         }
         *previous = signature;
-        for piece in pieces {
-            if let Some(declared) = &mut self.declared {
-                declared.update(&piece);
-            }
-            self.ready.push_back(piece);
-        }
         Ok(())
     }
 
@@ -225,39 +211,6 @@ impl Decoder {
             (Some(declared), [(name, value)]) if name == declared.name() => declared.check(value),
             _ => Err(BodyError::MalformedTrailer),
         }
-    }
-}
-
-impl Held {
-    fn new(signature: String) -> Held {
-        Held {
-            signature,
-            hash: HashContext(digest::Context::new(&digest::SHA256)),
-            whole: Vec::new(),
-            small: BytesMut::new(),
-        }
-    }
-
-    fn push(&mut self, piece: Bytes) {
-        self.hash.0.update(&piece);
-        if piece.len() < SMALL_PIECE {
-            self.small.extend_from_slice(&piece);
-            return;
-        }
-        self.settle();
-        self.whole.push(piece);
-    }
-
-    fn settle(&mut self) {
-        if !self.small.is_empty() {
-            self.whole.push(self.small.split().freeze());
-        }
-    }
-
-    /// The signature it claims, its hash in lower-case hex, and its data.
-    fn finish(mut self) -> (String, String, Vec<Bytes>) {
-        self.settle();
-        (self.signature, hex::encode(self.hash.0.finish()), self.whole)
     }
 }
 

@@ -21,12 +21,6 @@ pub enum BodyError {
     /// A chunk's header is not `size[;chunk-signature=…]`, or its end is not a line end.
     #[error("The request body is not in aws-chunked form: {0}")]
     MalformedChunk(ChunkFault),
-    /// A signed chunk larger than [`super::MAX_SIGNED_CHUNK`].
-    #[error("A signed chunk must not be larger than {} bytes", super::MAX_SIGNED_CHUNK)]
-    ChunkTooLarge {
-        /// The size it declares, in bytes.
-        size: u64,
-    },
     /// A chunk's signature, or the trailers', is wrong.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your key and signing method."
@@ -99,7 +93,6 @@ impl BodyError {
             Self::MalformedChunk(_) | Self::UnsupportedTrailer { .. } | Self::InvalidChecksum { .. } => {
                 ("InvalidRequest", 400)
             }
-            Self::ChunkTooLarge { .. } => ("InvalidChunkSizeError", 400),
             Self::SignatureMismatch => ("SignatureDoesNotMatch", 403),
             Self::MalformedTrailer => ("MalformedTrailerError", 400),
             Self::BadDigest { .. } => ("BadDigest", 400),
