@@ -4,6 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(TARGET)/python
 PYTHON := $(VENV)/bin/python
 E2E_WORKERS ?= 2
+S3S_FS := $(TARGET)/peers/bin/s3s-fs
 
 .PHONY: run test check unit e2e bench fuzz clients deny
 
@@ -30,10 +31,14 @@ e2e: clients
 	OPENTRAIL_BINARY=$(TARGET)/debug/opentrail $(PYTHON) -m pytest tests/e2e -n $(E2E_WORKERS) --dist loadfile -q
 
 ## Measure against the design's performance targets; writes docs/benchmarks.md. BENCH="--only NAME" for one figure
-bench: clients
+bench: clients $(S3S_FS)
 	cargo build --release --locked --package opentrail --package opentrail-bench
-	$(TARGET)/release/opentrail-bench --binary $(TARGET)/release/opentrail --aws $(VENV)/bin/aws \
+	$(TARGET)/release/opentrail-bench --binary $(TARGET)/release/opentrail --aws $(VENV)/bin/aws --s3s-fs $(S3S_FS) \
 		--results docs/benchmarks.json --page docs/benchmarks.md $(BENCH)
+
+## The S3 server that objects are measured beside
+$(S3S_FS):
+	cargo install s3s-fs --version 0.14.1 --features binary --locked --root $(TARGET)/peers --target-dir $(TARGET)/peers/build
 
 ## The real clients, from PyPI
 clients: $(VENV)/.ready

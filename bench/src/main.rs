@@ -14,6 +14,7 @@ mod latency;
 mod load;
 mod machine;
 mod outcome;
+mod peer;
 mod process;
 mod real_events;
 mod trail;
@@ -61,6 +62,9 @@ struct Arguments {
     /// The AWS CLI to compare with
     #[arg(long, env = "OPENTRAIL_BENCH_AWS", value_name = "FILE")]
     aws: Option<PathBuf>,
+    /// The S3 server `s3s-fs` to compare with
+    #[arg(long, env = "OPENTRAIL_BENCH_S3S_FS", value_name = "FILE")]
+    s3s_fs: Option<PathBuf>,
     /// Where the last result of every figure is kept
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
@@ -109,6 +113,7 @@ async fn run(arguments: &Arguments) -> Result<bool, BenchError> {
             history_events: arguments.history_events,
             records: arguments.records.clone(),
             aws: arguments.aws.clone(),
+            s3s_fs: arguments.s3s_fs.clone(),
         };
         match figure.measure(&setting).await {
             Ok(outcome) => {

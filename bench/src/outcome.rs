@@ -9,6 +9,7 @@ pub(crate) enum Unit {
     CallsPerSecond,
     Milliseconds,
     Megabytes,
+    MegabytesPerSecond,
     Seconds,
     Times,
 }
@@ -62,6 +63,7 @@ impl Unit {
             Self::CallsPerSecond => format!("{} calls/s", grouped(value)),
             Self::Milliseconds => format!("{value:.1} ms"),
             Self::Megabytes => format!("{value:.0} MB"),
+            Self::MegabytesPerSecond => format!("{value:.0} MB/s"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Times => format!("{value:.1} ×"),
         }

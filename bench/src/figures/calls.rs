@@ -11,14 +11,16 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::Setting;
+use super::{
+    Setting,
+    drive::{Calls, drive},
+};
 use crate::{
     client::{Access, Ask, Connection},
     error::{BenchError, check},
     events::Events,
     fsck,
     history::{self, Found},
-    latency::Latencies,
     load::Admitted,
     outcome::{Outcome, Target, Unit},
     process::ACCOUNT,
@@ -33,21 +35,6 @@ const CLIENTS: usize = 64;
 const STRETCH: f64 = 10.0;
 /// History must show the last call's record within so long.
 const SHOWN_WITHIN: Duration = Duration::from_secs(30);
-
-/// What the clients of one kind of call did.
-#[derive(Default)]
-struct Calls {
-    latencies: Latencies,
-    elapsed: Duration,
-    /// The request ids of the answers.
-    requests: Vec<String>,
-}
-
-impl Calls {
-    fn rate(&self) -> f64 {
-        self.latencies.count() as f64 / self.elapsed.as_secs_f64().max(1e-9)
-    }
-}
 
 pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     let events: Arc<dyn Events> = setting.real_events(Spread::One("us-east-1"), 0x3003)?;
@@ -101,41 +88,9 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     Ok(outcome)
 }
 
-/// Makes calls over [`CLIENTS`] connections for a stretch of time. `call` makes the n-th call of a client.
-async fn drive<F>(access: &Access, length: Duration, call: F) -> Result<Calls, BenchError>
-where
-    F: AsyncFn(&mut Connection, usize, u64) -> Result<Option<String>, BenchError>,
-{
-    let mut open = Vec::new();
-    for _ in 0..CLIENTS {
-        open.push(access.connect().await?);
-    }
-    let began = Instant::now();
-    let call = &call;
-    let clients = open.into_iter().enumerate().map(|(client, mut connection)| async move {
-        let mut calls = Calls::default();
-        let mut nth = 0;
-        while began.elapsed() < length {
-            let sent = Instant::now();
-            let request = call(&mut connection, client, nth).await?;
-            calls.latencies.add(sent.elapsed());
-            calls.requests.extend(request);
-            nth += 1;
-        }
-        Ok::<_, BenchError>(calls)
-    });
-    let mut calls = Calls::default();
-    for part in futures::future::try_join_all(clients).await? {
-        calls.latencies.join(part.latencies);
-        calls.requests.extend(part.requests);
-    }
-    calls.elapsed = began.elapsed();
-    Ok(calls)
-}
-
 async fn identity_calls(access: &Access, length: Duration) -> Result<Calls, BenchError> {
     let expected = format!("<Arn>arn:aws:iam::{ACCOUNT}:root</Arn>");
-    drive(access, length, async |connection, _, _| {
+    drive(access, CLIENTS, length, async |connection, _, _| {
         let form = "Action=GetCallerIdentity&Version=2011-06-15".to_owned();
         let answer = connection.ask(Ask::query("sts", form)).await?;
         let text = String::from_utf8_lossy(&answer.body);
@@ -151,7 +106,7 @@ async fn single_uploads(
     length: Duration,
 ) -> Result<Calls, BenchError> {
     let next = Rc::new(Cell::new(0));
-    drive(access, length, async |connection, _, _| {
+    drive(access, CLIENTS, length, async |connection, _, _| {
         let number = next.replace(next.get() + 1);
         let admitted: Admitted = connection.json(Ask::events(events.record(number).into())).await?;
         check(admitted.accepted == 1, || format!("event {} was not accepted", events.id(number)))?;
@@ -172,7 +127,7 @@ async fn make_users(access: &Access) -> Result<(), BenchError> {
 /// Each client tags a user of its own; at the end the user has the last tag.
 async fn tag_calls(access: &Access, length: Duration) -> Result<Calls, BenchError> {
     let last: Vec<Cell<u64>> = vec![Cell::new(0); CLIENTS];
-    let calls = drive(access, length, async |connection, client, nth| {
+    let calls = drive(access, CLIENTS, length, async |connection, client, nth| {
         let form = format!(
             "Action=TagUser&Version=2010-05-08&UserName=bench-{client}&Tags.member.1.Key=nth&Tags.member.1.Value={nth}"
         );

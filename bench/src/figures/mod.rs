@@ -1,9 +1,12 @@
 //! The figures: a module each.
 
 mod calls;
+mod drive;
 mod history;
 mod idle;
 mod ingest;
+mod listing;
+mod objects;
 mod sustained;
 mod validation;
 
@@ -28,6 +31,8 @@ pub(crate) struct Setting {
     pub(crate) history_events: u64,
     pub(crate) records: PathBuf,
     pub(crate) aws: Option<PathBuf>,
+    /// The other S3 server.
+    pub(crate) s3s_fs: Option<PathBuf>,
 }
 
 /// A line, or some, of the design's table of targets.
@@ -45,12 +50,24 @@ pub(crate) enum Figure {
     Validation,
     /// LookupEvents over many events, and a restart with them
     History,
+    /// Small and large objects, beside another S3 server
+    Objects,
+    /// Pages of a bucket with many keys, beside another S3 server
+    Listing,
 }
 
 impl Figure {
     /// In the order in which they are measured and told.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Idle, Self::Ingest, Self::Sustained, Self::Calls, Self::Validation, Self::History];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::Ingest,
+        Self::Sustained,
+        Self::Calls,
+        Self::Validation,
+        Self::History,
+        Self::Objects,
+        Self::Listing,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -60,6 +77,8 @@ impl Figure {
             Self::Calls => "calls",
             Self::Validation => "validation",
             Self::History => "history",
+            Self::Objects => "objects",
+            Self::Listing => "listing",
         }
     }
 
@@ -71,6 +90,8 @@ impl Figure {
             Self::Calls => "Signed single calls",
             Self::Validation => "Validating a bucket",
             Self::History => "LookupEvents over many events, and a restart with them",
+            Self::Objects => "Objects of 1 KB and 8 MB, with and without SSE-KMS",
+            Self::Listing => "Listing a bucket of many keys",
         }
     }
 
@@ -82,6 +103,8 @@ impl Figure {
             Self::Calls => calls::measure(setting).await,
             Self::Validation => validation::measure(setting).await,
             Self::History => history::measure(setting).await,
+            Self::Objects => objects::measure(setting).await,
+            Self::Listing => listing::measure(setting).await,
         }
     }
 }
