@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access_key::AccessKey, documents::Documents, entity::account_prefix, group::Group, limits,
-    managed_policy::ManagedPolicy, role::Role, user::User,
+    managed_policy::ManagedPolicy, mfa::MfaDevice, role::Role, user::User,
 };
 
 /// An account. Its document holds what is the account's own; an account without a document has nothing yet.
@@ -20,6 +20,9 @@ pub struct Account {
     /// The one of them that the operator gave at the start of the server.
     #[serde(default)]
     pub(crate) operator_key: Option<String>,
+    /// The document ids of the root's MFA devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) root_mfa_devices: Vec<String>,
 }
 
 impl Resource for Account {
@@ -29,7 +32,9 @@ impl Resource for Account {
 pub(crate) fn get(docs: &impl Documents, id: AccountId) -> Account {
     match docs.document::<Account>(id.as_str()) {
         Some(account) => Account::clone(&account),
-        None => Account { id, root_access_keys: Vec::new(), operator_key: None },
+        None => {
+            Account { id, root_access_keys: Vec::new(), operator_key: None, root_mfa_devices: Vec::new() }
+        }
     }
 }
 
@@ -38,12 +43,14 @@ pub(crate) fn save(tx: &mut Transaction, account: &Account) {
 }
 
 /// The figures of `GetAccountSummary`: what there is in an account and what there may be. Figures about things
-/// that are not kept here (MFA devices, server certificates, …) are zero.
+/// that are not kept here (passwords, server certificates, …) are zero.
 pub fn summary(docs: &impl Documents, id: AccountId) -> Vec<(&'static str, usize)> {
     let prefix = account_prefix(id);
     let policies = docs.documents::<ManagedPolicy>(&prefix);
     let versions = policies.iter().map(|(_, policy)| policy.version_count()).sum();
-    let root_keys = get(docs, id).root_access_keys;
+    let Account { root_access_keys: root_keys, root_mfa_devices, .. } = get(docs, id);
+    let devices = docs.documents::<MfaDevice>(&prefix);
+    let devices_in_use = devices.iter().filter(|(_, device)| device.assignment.is_some()).count();
     let has_root_key = root_keys.iter().any(|key| docs.document::<AccessKey>(key).is_some());
     vec![
         ("Users", docs.count::<User>(&prefix)),
@@ -68,11 +75,11 @@ pub fn summary(docs: &impl Documents, id: AccountId) -> Vec<(&'static str, usize
         ("AttachedPoliciesPerRoleQuota", limits::ATTACHED_PER_ENTITY),
         ("AccessKeysPerUserQuota", limits::ACCESS_KEYS_PER_USER),
         ("AccountAccessKeysPresent", usize::from(has_root_key)),
-        ("AccountMFAEnabled", 0),
+        ("AccountMFAEnabled", usize::from(!root_mfa_devices.is_empty())),
         ("AccountPasswordPresent", 0),
         ("AccountSigningCertificatesPresent", 0),
-        ("MFADevices", 0),
-        ("MFADevicesInUse", 0),
+        ("MFADevices", devices.len()),
+        ("MFADevicesInUse", devices_in_use),
         ("InstanceProfiles", 0),
         ("Providers", 0),
         ("ServerCertificates", 0),

@@ -15,6 +15,7 @@ use crate::{
     entity::{self, Entity},
     group::Group,
     managed_policy,
+    mfa::MfaProof,
     permissions::{Permissions, PolicyText},
     principal::{Caller, Principal},
     role::Role,
@@ -175,9 +176,23 @@ pub(crate) fn decision(
     ask: &Ask<'_>,
     now: DateTime<Utc>,
 ) -> Decision {
+    decision_with_mfa(docs, caller, ask, None, now)
+}
+
+/// As [`decision`], for a call that brings an MFA code itself.
+pub(crate) fn decision_with_mfa(
+    docs: &impl Documents,
+    caller: &Caller,
+    ask: &Ask<'_>,
+    mfa: Option<MfaProof>,
+    now: DateTime<Utc>,
+) -> Decision {
     let gathered = Gathered::of(docs, caller);
     let mut context = ask.context.clone();
     context::set_caller(&mut context, caller, &gathered.tags, now);
+    if let Some(proof) = mfa {
+        context::set_mfa(&mut context, Some(proof.at()), now);
+    }
     let account = caller.principal.account();
     let same_account = ask.resource_account.is_none_or(|owner| Some(owner) == account);
     let identity: Vec<&Policy> = gathered.identity.iter().collect();

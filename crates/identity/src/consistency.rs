@@ -1,6 +1,6 @@
 //! Whether the documents of this crate agree with each other, for `opentrail fsck` and for tests.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use opentrail_event::AccountId;
 use opentrail_policy::PolicyKind;
@@ -12,6 +12,7 @@ use crate::{
     entity::{Entity, EntityKind},
     group::Group,
     managed_policy::{self, ManagedPolicy},
+    mfa::{self, MfaDevice},
     permissions::PolicyText,
     role::Role,
     user::User,
@@ -45,6 +46,12 @@ pub enum Inconsistency {
     KeyNotListed {
         /// The key.
         access_key_id: String,
+    },
+    /// An MFA device is listed with its holder, but is not there or is another's; or it is the holder's and not
+    /// listed.
+    MfaDeviceNotHeld {
+        /// The device's document.
+        device: String,
     },
     /// A managed policy is attached, or bounds, and is not there.
     NoSuchPolicy {
@@ -82,6 +89,9 @@ impl fmt::Display for Inconsistency {
             Self::KeyNotListed { access_key_id } => {
                 write!(f, "access key {access_key_id} is not listed with its owner")
             }
+            Self::MfaDeviceNotHeld { device } => {
+                write!(f, "MFA device {device} and its holder do not agree")
+            }
             Self::NoSuchPolicy { kind, document, policy_arn } => {
                 write!(f, "{} {document} has policy {policy_arn}, which is not there", kind.word())
             }
@@ -118,6 +128,7 @@ pub fn check(docs: &impl Documents) -> Vec<Inconsistency> {
             found.push(Inconsistency::KeyNotListed { access_key_id: id });
         }
     }
+    check_mfa_devices(docs, &mut found);
     for (document, policy) in docs.documents::<ManagedPolicy>("") {
         match policy.in_force() {
             None => found.push(Inconsistency::NoVersionInForce { document }),
@@ -165,6 +176,30 @@ fn check_listed_keys(
                 KeyOwner::User { document } => document.clone(),
             };
             found.push(Inconsistency::KeyNotOwned { owner, access_key_id: id.clone() });
+        }
+    }
+}
+
+/// Each list of devices names those that are the holder's, and each device that is somebody's is in one list.
+fn check_mfa_devices(docs: &impl Documents, found: &mut Vec<Inconsistency>) {
+    let users = docs.documents::<User>("").into_iter();
+    let of_users = users.map(|(document, user)| (KeyOwner::User { document }, user.mfa_devices.clone()));
+    let roots = docs.documents::<Account>("").into_iter();
+    let of_roots = roots.map(|(_, account)| (KeyOwner::Root, account.root_mfa_devices.clone()));
+    let mut listed = HashSet::new();
+    for (owner, devices) in of_users.chain(of_roots) {
+        for device in devices {
+            let held = docs.document::<MfaDevice>(&device).is_some_and(|it| mfa::is_assigned_to(&it, &owner));
+            if !held {
+                found.push(Inconsistency::MfaDeviceNotHeld { device: device.clone() });
+            }
+            listed.insert(device);
+        }
+    }
+    for (document, device) in docs.documents::<MfaDevice>("") {
+        let misplaced = mfa::document_id(&device) != document;
+        if misplaced || device.assignment.is_some() != listed.contains(&document) {
+            found.push(Inconsistency::MfaDeviceNotHeld { device: document });
         }
     }
 }

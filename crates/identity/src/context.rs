@@ -134,13 +134,18 @@ fn set_session(context: &mut Context, caller: &Caller, now: DateTime<Utc>) {
         context.set(&format!("aws:PrincipalTag/{}", tag.key), tag.value.as_str());
     }
     context.set("aws:TokenIssueTime", time(session.issued_at));
-    context.set("aws:MultiFactorAuthPresent", boolean(session.mfa_authenticated));
-    if session.mfa_authenticated {
-        let age = (now - session.issued_at).num_seconds().max(0);
-        context.set("aws:MultiFactorAuthAge", age.to_string());
-    }
+    set_mfa(context, session.mfa_authenticated_at, now);
     if let Some(identity) = &session.source_identity {
         context.set("aws:SourceIdentity", identity.as_str());
+    }
+}
+
+/// Sets the keys that tell whether, and how many seconds ago, the caller gave an MFA code. Long-term credentials
+/// have neither key.
+pub(crate) fn set_mfa(context: &mut Context, at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    context.set("aws:MultiFactorAuthPresent", boolean(at.is_some()));
+    if let Some(at) = at {
+        context.set("aws:MultiFactorAuthAge", (now - at).num_seconds().max(0).to_string());
     }
 }
 

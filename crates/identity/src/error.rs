@@ -4,9 +4,15 @@
 
 use std::fmt;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use opentrail_policy::PolicyError;
 
-use crate::{authorize::Denial, entity::EntityKind, limits};
+use crate::{
+    authorize::Denial,
+    entity::EntityKind,
+    limits,
+    mfa::{Proof, WrongCode},
+};
 
 /// Any failure of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +71,44 @@ pub enum IdentityError {
     /// The caller is nobody to open a session for. STS: `MissingAuthenticationToken`.
     #[error("Request is missing Authentication Token")]
     NotAnIdentity,
-    /// A code of an MFA device for a caller without that device. STS: `AccessDenied`.
-    #[error("MultiFactorAuthentication failed with invalid MFA one time pass code.")]
-    MfaFailed,
+    /// A serial number that is of no device of the caller's. STS: `AccessDenied`.
+    #[error(
+        "MultiFactorAuthentication failed, unable to validate MFA code. Please verify your MFA serial number is \
+         valid and associated with this user."
+    )]
+    MfaUnknownDevice,
+    /// A serial number without a code, or the other way round. STS: `AccessDenied`.
+    #[error("MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")]
+    MfaIncomplete,
+    /// A code that is not the device's now, or was taken before. STS: `AccessDenied` for one code; IAM:
+    /// `InvalidAuthenticationCode` for two in a row. The count that it carries is to be kept with the record of
+    /// the failure ([`keep_wrong_code`](crate::mfa::keep_wrong_code)).
+    #[error("{}", wrong_code(.0.proof()))]
+    WrongMfaCode(WrongCode),
+    /// Too many wrong codes came in a row. STS: `AccessDenied`; IAM: `EntityTemporarilyUnmodifiable`.
+    #[error(
+        "Too many invalid MFA codes were given for this device. Try again after {}.",
+        until.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    MfaLocked {
+        /// What was asked for.
+        proof: Proof,
+        /// From when on a code is looked at again.
+        until: DateTime<Utc>,
+    },
+    /// A device's seed could not be written as a URI.
+    #[error("the URI of an MFA device cannot be written")]
+    MfaUri,
     /// The record of a change could not be built.
     #[error(transparent)]
     Event(#[from] opentrail_event::EventError),
+}
+
+fn wrong_code(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Code => "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+        Proof::Pair => "Authentication code for device is not valid.",
+    }
 }
 
 /// What is not there.
@@ -92,6 +130,10 @@ pub enum Missing {
     Membership(String, String),
     /// A permissions boundary on a user or role of this name.
     Boundary(EntityKind, String),
+    /// An MFA device of this serial number.
+    MfaDevice(String),
+    /// An MFA device of this serial number that the user has.
+    MfaOfUser,
 }
 
 impl fmt::Display for Missing {
@@ -111,6 +153,10 @@ impl fmt::Display for Missing {
             Self::Boundary(kind, name) => {
                 write!(f, "The {} with name {name} has no permissions boundary.", kind.word())
             }
+            Self::MfaDevice(serial) => {
+                write!(f, "VirtualMFADevice with serial number {serial} does not exist.")
+            }
+            Self::MfaOfUser => f.write_str("MFA Device invalid for user."),
         }
     }
 }
@@ -124,6 +170,10 @@ pub enum Existing {
     Policy(String),
     /// An access key of this id that is not the root's to replace.
     AccessKey(String),
+    /// An MFA device of this path and name.
+    MfaDevice,
+    /// An MFA device, by its serial number, that somebody has already.
+    MfaAssignment(String),
 }
 
 impl fmt::Display for Existing {
@@ -134,6 +184,8 @@ impl fmt::Display for Existing {
                 write!(f, "A policy called {name} already exists. Duplicate names are not allowed.")
             }
             Self::AccessKey(id) => write!(f, "The access key {id} belongs to another identity."),
+            Self::MfaDevice => f.write_str("MFADevice entity at the same path and name already exists."),
+            Self::MfaAssignment(serial) => write!(f, "MFA device {serial} is already in use."),
         }
     }
 }
@@ -147,6 +199,10 @@ pub enum Conflict {
     InlinePolicies,
     /// It has access keys.
     AccessKeys,
+    /// It has MFA devices.
+    MfaDevices,
+    /// It is an MFA device that somebody has.
+    MfaDeviceInUse,
     /// It is in groups.
     Memberships,
     /// It is a group with users in it.
@@ -165,6 +221,8 @@ impl fmt::Display for Conflict {
             Self::AttachedPolicies => "Cannot delete entity, must detach all policies first.",
             Self::InlinePolicies => "Cannot delete entity, must delete policies first.",
             Self::AccessKeys => "Cannot delete entity, must delete access keys first.",
+            Self::MfaDevices => "Cannot delete entity, must deactivate MFA devices first.",
+            Self::MfaDeviceInUse => "MFA VirtualDevice in use. Must deactivate first.",
             Self::Memberships => "Cannot delete entity, must remove user from group first.",
             Self::Members => "Cannot delete entity, must remove users from group first.",
             Self::PolicyInUse => "Cannot delete a policy attached to entities.",

@@ -18,11 +18,12 @@ use crate::{
     group::Group,
     last_use::{LastUse, LastUses},
     managed_policy::ManagedPolicy,
+    mfa::{self, Attempts, MfaDevice, MfaProof, NewMfaDevice, ProvisionedMfaDevice},
     principal::Caller,
     role::Role,
     root,
     session::SessionCredentials,
-    sts::{self, AssumeRole, AssumedRole, MfaCode},
+    sts::{self, AssumeRole, AssumedRole},
     user::User,
 };
 
@@ -37,6 +38,7 @@ struct Inner {
     keyring: Keyring,
     credentials: Credentials,
     uses: LastUses,
+    attempts: Attempts,
 }
 
 impl Identity {
@@ -51,8 +53,9 @@ impl Identity {
         state.check::<Group>()?;
         state.check::<Role>()?;
         state.check::<ManagedPolicy>()?;
-        let (credentials, uses) = (Credentials::new(), LastUses::new());
-        Ok(Self { inner: Arc::new(Inner { state, keyring, credentials, uses }) })
+        state.check::<MfaDevice>()?;
+        let (credentials, uses, attempts) = (Credentials::new(), LastUses::new(), Attempts::new());
+        Ok(Self { inner: Arc::new(Inner { state, keyring, credentials, uses, attempts }) })
     }
 
     /// The state that the documents are in.
@@ -127,11 +130,75 @@ impl Identity {
         access_key::create(tx, &self.inner.keyring, account, holder, now)
     }
 
+    /// Creates a virtual MFA device that is nobody's yet, for `CreateVirtualMFADevice`.
+    ///
+    /// # Errors
+    /// `Validation`, `AlreadyExists`, `LimitExceeded`, `InvalidInput` (tags).
+    pub fn create_mfa_device(
+        &self,
+        tx: &mut Transaction,
+        account: AccountId,
+        new: &NewMfaDevice<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<ProvisionedMfaDevice, IdentityError> {
+        mfa::create(tx, &self.inner.keyring, account, new, now)
+    }
+
+    /// Gives a device to the root or a user who shows two codes of it in a row, for `EnableMFADevice`.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` (device or user), `AlreadyExists` if it is somebody's, `LimitExceeded` beyond
+    /// [`limits::MFA_DEVICES_PER_USER`](crate::limits::MFA_DEVICES_PER_USER), `WrongMfaCode`, `MfaLocked`.
+    pub fn enable_mfa_device(
+        &self,
+        tx: &mut Transaction,
+        pair: &mfa::CodePair<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        mfa::enable(tx, &self.inner.keyring, &self.inner.attempts, pair, now)
+    }
+
+    /// Finds the clock of a holder's device again by two codes in a row, for `ResyncMFADevice`. The codes may
+    /// be off by [`limits::MFA_RESYNC_STEPS`](crate::limits::MFA_RESYNC_STEPS). A lock by wrong codes ends.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, also for a device that is not the holder's; `WrongMfaCode`, `MfaLocked`.
+    pub fn resync_mfa_device(
+        &self,
+        tx: &mut Transaction,
+        pair: &mfa::CodePair<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        mfa::resync(tx, &self.inner.keyring, &self.inner.attempts, pair, now)
+    }
+
+    /// Takes a code of one of the caller's own MFA devices: the root's for a root, the user's for a user, also
+    /// when they call with a session. A code is good once: of two calls with it, even at the same time, one
+    /// succeeds, and after the transaction is committed no code as old is taken again, also after a restart.
+    /// A transaction that is dropped spends nothing.
+    ///
+    /// A wrong code is counted at once, and durably when the failure's record is kept: pass what the error
+    /// carries to [`mfa::keep_wrong_code`] in the record's transaction (the server's `Deed::keep` does).
+    ///
+    /// # Errors
+    /// `MfaUnknownDevice` for a serial number that is of no device of the caller's, `WrongMfaCode`, `MfaLocked`.
+    pub fn spend_mfa_code(
+        &self,
+        tx: &mut Transaction,
+        caller: &Caller,
+        serial_number: &str,
+        code: &str,
+        now: DateTime<Utc>,
+    ) -> Result<MfaProof, IdentityError> {
+        let Inner { keyring, attempts, .. } = &*self.inner;
+        mfa::spend_code(tx, keyring, attempts, caller, serial_number, code, now)
+    }
+
     /// Opens a session of a role if its trust policy and the caller's own policies allow it.
     ///
     /// # Errors
     /// `AccessDenied`, `RootMayNotAssumeRole`, `NotAnIdentity`, `Validation`, `InvalidInput`, `LimitExceeded`
-    /// (tags), `MalformedPolicy`, `NoSuchEntity` (a session policy), `PackedPolicyTooLarge`, `MfaFailed`.
+    /// (tags), `MalformedPolicy`, `NoSuchEntity` (a session policy), `PackedPolicyTooLarge`.
     pub fn assume_role(
         &self,
         caller: &Caller,
@@ -145,12 +212,12 @@ impl Identity {
     /// said; at most one hour for the root user.
     ///
     /// # Errors
-    /// `Validation`, `SessionMayNotGetSession`, `NotAnIdentity`, `MfaFailed`.
+    /// `Validation`, `SessionMayNotGetSession`, `NotAnIdentity`.
     pub fn session_token(
         &self,
         caller: &Caller,
         duration_seconds: Option<u32>,
-        mfa: Option<MfaCode<'_>>,
+        mfa: Option<MfaProof>,
         now: DateTime<Utc>,
     ) -> Result<SessionCredentials, IdentityError> {
         sts::session_token(&self.inner.keyring, caller, duration_seconds, mfa, now)

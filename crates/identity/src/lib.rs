@@ -1,6 +1,6 @@
 //! Accounts, users, groups, roles, access keys and sessions; who it is and what they may do.
 //!
-//! The documents are [`user`], [`group`], [`role`], [`managed_policy`] and [`access_key`]; each module has the
+//! The documents are [`user`], [`group`], [`role`], [`managed_policy`], [`access_key`] and [`mfa`]; each module has the
 //! operations of IAM on its document, as functions on a [`Transaction`](opentrail_state::Transaction) or, where
 //! they only read, on anything with [`Documents`]. Whoever calls them has authorized the call before and commits
 //! the transaction together with its record after.
@@ -28,6 +28,7 @@ pub mod inline;
 mod last_use;
 pub mod limits;
 pub mod managed_policy;
+pub mod mfa;
 mod name;
 mod page;
 mod permissions;
@@ -52,11 +53,12 @@ pub use group::Group;
 pub use identity::Identity;
 pub use last_use::LastUse;
 pub use managed_policy::ManagedPolicy;
+pub use mfa::{MfaDevice, MfaProof};
 pub use page::{Page, PageRequest};
 pub use permissions::{Permissions, PolicyText};
 pub use principal::{Caller, Principal, root_arn};
 pub use role::Role;
 pub use session::{SessionCredentials, SessionInfo};
-pub use sts::{AssumeRole, AssumedRole, MfaCode};
+pub use sts::{AssumeRole, AssumedRole};
 pub use tags::Tag;
 pub use user::User;

@@ -19,6 +19,10 @@ pub const ATTACHED_PER_ENTITY: usize = 10;
 pub const VERSIONS_PER_POLICY: usize = 5;
 /// Access keys of a user, or of an account's root (IAM quota).
 pub const ACCESS_KEYS_PER_USER: usize = 2;
+/// MFA devices of a user, or of an account's root (IAM quota).
+pub const MFA_DEVICES_PER_USER: usize = 8;
+/// Virtual MFA devices in an account, in use or not (IAM quota: as many as users).
+pub const MFA_DEVICES_PER_ACCOUNT: usize = USERS_PER_ACCOUNT;
 /// Tags on one entity, and in one session (IAM quota).
 pub const TAGS_PER_ENTITY: usize = 50;
 /// Characters of a tag's key (IAM quota).
@@ -85,6 +89,28 @@ pub const PACKED_SESSION_BYTES: usize = 6_144;
 pub const EXTERNAL_ID_CHARS: usize = 1_224;
 /// Characters of a session token that we look at; ours are far shorter (see [`PACKED_SESSION_BYTES`]).
 pub const SESSION_TOKEN_CHARS: usize = 16_384;
+
+/// Characters of a virtual MFA device's name (IAM quota); with its path, what a serial number has room for.
+pub const MFA_DEVICE_NAME_CHARS: usize = 226;
+/// Characters of the shortest serial number (IAM's and STS's service models).
+pub const MIN_SERIAL_CHARS: usize = 9;
+/// Characters of the longest serial number (IAM's and STS's service models).
+pub const MAX_SERIAL_CHARS: usize = 256;
+/// Digits of an MFA code (IAM's and STS's service models).
+pub const MFA_CODE_DIGITS: usize = 6;
+/// Steps of 30 seconds by which a code may be early or late (RFC 6238, section 5.2, recommends one).
+pub const MFA_CODE_STEPS: u64 = 1;
+/// Steps by which the second of two codes may be off when a device is enabled. Ours: time to type them.
+pub const MFA_ENABLE_STEPS: u64 = 2;
+/// Steps by which a device's clock may be off to be found again: a day, which a wrong time zone does not reach.
+/// Ours.
+pub const MFA_RESYNC_STEPS: u64 = 2_880;
+/// Wrong codes in a row before a device is locked. Ours.
+pub const FREE_WRONG_CODES: u32 = 5;
+/// The first lock of a device, seconds; each further wrong code doubles it. Ours.
+pub const FIRST_MFA_LOCK_SECONDS: u64 = 60;
+/// The longest lock of a device, seconds. Ours.
+pub const LONGEST_MFA_LOCK_SECONDS: u64 = 86_400;
 
 /// Unsealed secrets kept in memory, wiped when they leave. Ours: two keys each of an account's users.
 pub const CACHED_SECRETS: usize = 10_000;

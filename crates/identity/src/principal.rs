@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Arn, SessionContext, SessionIssuer, UserIdentity};
 use opentrail_policy::PrincipalRef;
 
@@ -190,6 +191,17 @@ impl Caller {
         Self { principal: Principal::Root { account }, access_key_id: None, session: None }
     }
 
+    /// When the caller gave a code of an MFA device, if these are the credentials of a session opened with one.
+    pub fn mfa_authenticated_at(&self) -> Option<DateTime<Utc>> {
+        self.session.as_ref().and_then(|session| session.mfa_authenticated_at)
+    }
+
+    /// Whether this is a session from `GetSessionToken`, with the powers of its user or root.
+    pub fn is_session_token(&self) -> bool {
+        let owns_itself = matches!(self.principal, Principal::Root { .. } | Principal::User { .. });
+        owns_itself && self.session.is_some()
+    }
+
     /// The caller as a record in `viewpoint`'s trail shows it: in full in its own account, in another
     /// only by account and principal id.
     pub fn user_identity(&self, viewpoint: AccountId) -> UserIdentity {
@@ -244,7 +256,7 @@ fn session_context(principal: &Principal, session: &SessionInfo) -> SessionConte
     SessionContext {
         issuer,
         creation_date: session.issued_at,
-        mfa_authenticated: session.mfa_authenticated,
+        mfa_authenticated: session.mfa_authenticated_at.is_some(),
         source_identity: session.source_identity.clone(),
     }
 }

@@ -26,9 +26,14 @@ pub struct SessionInfo {
     /// When it ends.
     #[serde(rename = "exp", with = "chrono::serde::ts_seconds")]
     pub expires_at: DateTime<Utc>,
-    /// Whether it was opened with a code of an MFA device.
-    #[serde(rename = "mfa", default)]
-    pub mfa_authenticated: bool,
+    /// When a code of an MFA device was given for it; none if it was opened without.
+    #[serde(
+        rename = "mfat",
+        with = "chrono::serde::ts_seconds_option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub mfa_authenticated_at: Option<DateTime<Utc>>,
     /// The person or program behind it, set when the first role of a chain was assumed.
     #[serde(rename = "src", default, skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
@@ -53,7 +58,7 @@ impl SessionInfo {
         Self {
             issued_at: now,
             expires_at: now + TimeDelta::seconds(seconds.into()),
-            mfa_authenticated: false,
+            mfa_authenticated_at: None,
             source_identity: None,
             tags: Vec::new(),
             transitive_tag_keys: Vec::new(),

@@ -10,11 +10,12 @@ use opentrail_policy::{Context, Decision, PolicyKind};
 use opentrail_state::State;
 
 use crate::{
-    authorize::{Ask, Denial, decision},
+    authorize::{Ask, Denial, decision_with_mfa},
     context::{set_request_tags, set_resource_tags},
     entity::{self, Entity, EntityKind},
     error::{Constraint, IdentityError, InvalidValue},
     limits, managed_policy,
+    mfa::MfaProof,
     name::{check_external_id, check_range, check_session_name},
     permissions::PolicyText,
     principal::{Caller, Principal},
@@ -45,19 +46,10 @@ pub struct AssumeRole<'a> {
     pub external_id: Option<&'a str>,
     /// The person or program behind the session.
     pub source_identity: Option<&'a str>,
-    /// A code of an MFA device.
-    pub mfa: Option<MfaCode<'a>>,
+    /// That the caller gave a code of an MFA device with the call.
+    pub mfa: Option<MfaProof>,
     /// The request's condition keys.
     pub context: Context,
-}
-
-/// A code of an MFA device.
-#[derive(Debug, Clone, Copy)]
-pub struct MfaCode<'a> {
-    /// The device's serial number or ARN.
-    pub serial_number: &'a str,
-    /// Six digits.
-    pub code: &'a str,
 }
 
 /// A role's session, opened.
@@ -100,9 +92,6 @@ pub(crate) fn assume_role(
     let Some((account, EntityKind::Role, _, name)) = entity::parts_of_arn(ask.role_arn) else {
         return Err(InvalidValue::new("roleArn", ask.role_arn, Constraint::RoleArn).into());
     };
-    if ask.mfa.is_some() {
-        return Err(IdentityError::MfaFailed);
-    }
     let denied = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
     let role = state.get::<Role>(&entity::document_id(account, name));
     let role = role.filter(|role| role.arn() == ask.role_arn).ok_or_else(|| denied(ASSUME_ROLE))?;
@@ -186,9 +175,11 @@ fn session_info(
     info.source_identity = ask.source_identity.map(str::to_owned);
     info.tags = ask.tags.to_vec();
     info.transitive_tag_keys = ask.transitive_tag_keys.to_vec();
+    info.mfa_authenticated_at = ask.mfa.map(MfaProof::at);
     let Some(session) = &caller.session else { return Ok(info) };
-    info.mfa_authenticated =
-        session.mfa_authenticated && !matches!(caller.principal, Principal::AssumedRole { .. });
+    if !matches!(caller.principal, Principal::AssumedRole { .. }) {
+        info.mfa_authenticated_at = info.mfa_authenticated_at.or(session.mfa_authenticated_at);
+    }
     if let Some(identity) = &session.source_identity {
         if info.source_identity.as_ref().is_some_and(|asked| asked != identity) {
             return Err(Refused::SourceIdentity);
@@ -220,7 +211,7 @@ fn check_trust(
     if !trust::is_meant(&role.trusted, &caller.principal) {
         return Err(untold(ASSUME_ROLE));
     }
-    let context = trust_context(ask, role, info);
+    let (context, mfa) = (trust_context(ask, role, info), ask.mfa);
     let needed = [
         (ASSUME_ROLE, true),
         (TAG_SESSION, !info.tags.is_empty()),
@@ -235,7 +226,7 @@ fn check_trust(
             resource_account: Some(role.account),
             resource_must_allow: true,
         };
-        let decision = decision(state, caller, &ask, now);
+        let decision = decision_with_mfa(state, caller, &ask, mfa, now);
         if decision != Decision::Allow {
             let told = caller.principal.account() == Some(role.account);
             let denial = Denial::by_policy(caller, action, ask.resource, decision, told);
@@ -304,7 +295,7 @@ pub(crate) fn session_token(
     keyring: &Keyring,
     caller: &Caller,
     duration_seconds: Option<u32>,
-    mfa: Option<MfaCode<'_>>,
+    mfa: Option<MfaProof>,
     now: DateTime<Utc>,
 ) -> Result<SessionCredentials, IdentityError> {
     if caller.session.is_some() {
@@ -312,9 +303,6 @@ pub(crate) fn session_token(
     }
     let asked = duration_seconds.unwrap_or(limits::DEFAULT_SESSION_TOKEN_SECONDS);
     check_range("durationSeconds", asked, limits::MIN_SESSION_SECONDS, limits::MAX_SESSION_TOKEN_SECONDS)?;
-    if mfa.is_some() {
-        return Err(IdentityError::MfaFailed);
-    }
     let (owner, seconds) = match &caller.principal {
         Principal::Root { account } => {
             (SessionOwner::Root { account: *account }, asked.min(limits::MAX_ROOT_SESSION_TOKEN_SECONDS))
@@ -327,5 +315,7 @@ pub(crate) fn session_token(
             return Err(IdentityError::NotAnIdentity);
         }
     };
-    session::issue(keyring, owner, SessionInfo::starting(now, seconds))
+    let mut info = SessionInfo::starting(now, seconds);
+    info.mfa_authenticated_at = mfa.map(MfaProof::at);
+    session::issue(keyring, owner, info)
 }

@@ -14,7 +14,7 @@ use crate::{
     entity::{self, Entity, EntityKind},
     error::{Conflict, IdentityError},
     id::{self, IdKind},
-    limits,
+    limits, mfa,
     name::{check_name, check_path},
     page::{Page, PageRequest},
     permissions::Permissions,
@@ -49,6 +49,9 @@ pub struct User {
     /// The ids of its access keys.
     #[serde(default)]
     pub(crate) access_keys: Vec<String>,
+    /// The document ids of its MFA devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mfa_devices: Vec<String>,
 }
 
 impl Resource for User {
@@ -129,6 +132,7 @@ pub fn create(
         permissions: Permissions::default(),
         groups: Vec::new(),
         access_keys: Vec::new(),
+        mfa_devices: Vec::new(),
     };
     save(tx, &user);
     Ok(user)
@@ -192,11 +196,12 @@ fn rename(tx: &mut Transaction, user: &mut User, new_name: &str) -> Result<(), I
             tx.put(&key.id, &AccessKey { owner, ..AccessKey::clone(&key) });
         }
     }
+    mfa::moved(tx, &user.mfa_devices, &new_id);
     tx.delete::<User>(&old_id);
     Ok(())
 }
 
-/// Deletes a user that has no keys, policies and groups any more.
+/// Deletes a user that has no keys, MFA devices, policies and groups any more.
 ///
 /// # Errors
 /// `NoSuchEntity`, `DeleteConflict`.
@@ -206,6 +211,7 @@ pub fn delete(tx: &mut Transaction, account: AccountId, name: &str) -> Result<Ar
         (user.permissions.attached.is_empty(), Conflict::AttachedPolicies),
         (user.permissions.inline.is_empty(), Conflict::InlinePolicies),
         (user.access_keys.is_empty(), Conflict::AccessKeys),
+        (user.mfa_devices.is_empty(), Conflict::MfaDevices),
         (user.groups.is_empty(), Conflict::Memberships),
     ];
     if let Some((_, conflict)) = conflict.into_iter().find(|(gone, _)| !gone) {

@@ -7,6 +7,7 @@ mod consistency;
 mod credentials;
 mod groups;
 mod managed_policies;
+mod mfa;
 mod roles;
 mod root;
 mod sessions;

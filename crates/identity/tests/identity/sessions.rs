@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use opentrail_identity::{
-    AssumeRole, AssumedRole, Caller, CredentialError, IdentityError, MfaCode, Principal, Role,
-    SessionCredentials, Tag, attach, inline, role, user,
+    AssumeRole, AssumedRole, Caller, CredentialError, IdentityError, Principal, Role, SessionCredentials,
+    Tag, attach, inline, role, user,
 };
 use serde_json::{Value, json};
 
@@ -281,8 +281,6 @@ async fn what_is_of_wrong_form_or_too_much_is_refused() {
     let large: Vec<_> = (0..50).map(|i| Tag::new(format!("k{i}"), "v".repeat(200))).collect();
     let refused = assume(&world, &alice, &AssumeRole { tags: &large, ..ask() }).unwrap_err();
     assert!(matches!(refused, IdentityError::PackedPolicyTooLarge { percent: 101.. }), "{refused}");
-    let mfa = Some(MfaCode { serial_number: "arn:aws:iam::123456789012:mfa/alice", code: "123456" });
-    assert!(matches!(assume(&world, &alice, &AssumeRole { mfa, ..ask() }), Err(IdentityError::MfaFailed)));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! From each room's errors to AWS's codes.
 
-use opentrail_identity::{CredentialError, IdentityError};
+use opentrail_identity::{CredentialError, IdentityError, mfa::Proof};
 use opentrail_state::StateError;
 use opentrail_wire::sigv4::SignatureError;
 
@@ -45,10 +45,24 @@ impl Fault {
             IdentityError::AccessDenied(_)
             | IdentityError::RootMayNotAssumeRole
             | IdentityError::SessionMayNotGetSession
-            | IdentityError::MfaFailed => Self::common(Common::AccessDenied, dialect, text),
+            | IdentityError::MfaUnknownDevice
+            | IdentityError::MfaIncomplete
+            | IdentityError::MfaLocked { proof: Proof::Code, .. } => {
+                Self::common(Common::AccessDenied, dialect, text)
+            }
+            IdentityError::MfaLocked { proof: Proof::Pair, .. } => {
+                Self::declared("EntityTemporarilyUnmodifiable", text)
+            }
+            IdentityError::WrongMfaCode(wrong) => match wrong.proof() {
+                Proof::Code => Self::common(Common::AccessDenied, dialect, text),
+                Proof::Pair => Self::declared("InvalidAuthenticationCode", text),
+            },
             IdentityError::NotAnIdentity => Self::common(Common::Unsigned, dialect, text),
             IdentityError::State(cause) => Self::of_state(cause, dialect),
-            IdentityError::Keyring(_) | IdentityError::Token(_) | IdentityError::Event(_) => {
+            IdentityError::Keyring(_)
+            | IdentityError::Token(_)
+            | IdentityError::MfaUri
+            | IdentityError::Event(_) => {
                 tracing::error!(error = %text, "identity failed");
                 Self::common(Common::Internal, dialect, "An internal error occurred.")
             }

@@ -1,7 +1,7 @@
 //! AssumeRole: the role's trust policy decides, and where it trusts an account, the caller's policies too.
 
 use opentrail_event::{AccountId, RecordResource};
-use opentrail_identity::{self as identity, MfaCode, Tag};
+use opentrail_identity::{self as identity, IdentityError, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::shape::{Credentials, SECRETS};
@@ -78,7 +78,10 @@ impl Read for AssumeRole {
     async fn act(input: Input, call: &Call) -> Result<Output, Fault> {
         let policy_arns: Vec<String> = input.policy_arns.into_iter().map(|policy| policy.arn).collect();
         let tags: Vec<Tag> = input.tags.iter().map(|tag| Tag::new(&tag.key, &tag.value)).collect();
-        let mfa = input.serial_number.as_deref().zip(input.token_code.as_deref());
+        // There are no devices yet.
+        if input.serial_number.is_some() || input.token_code.is_some() {
+            return Err(call.refused(IdentityError::MfaUnknownDevice));
+        }
         let ask = identity::AssumeRole {
             role_arn: &input.role_arn,
             session_name: &input.role_session_name,
@@ -89,7 +92,7 @@ impl Read for AssumeRole {
             transitive_tag_keys: &input.transitive_tag_keys,
             external_id: input.external_id.as_deref(),
             source_identity: input.source_identity.as_deref(),
-            mfa: mfa.map(|(serial_number, code)| MfaCode { serial_number, code }),
+            mfa: None,
             context: call.arrival.context(&call.region),
         };
         let assumed = call

@@ -1,6 +1,6 @@
 //! GetSessionToken: a session of the caller itself.
 
-use opentrail_identity::MfaCode;
+use opentrail_identity::IdentityError;
 use serde::{Deserialize, Serialize};
 
 use super::shape::{Credentials, SECRETS};
@@ -36,12 +36,14 @@ impl Described for GetSessionToken {
 
 impl Read for GetSessionToken {
     async fn act(input: Input, call: &Call) -> Result<Output, Fault> {
-        let mfa = input.serial_number.as_deref().zip(input.token_code.as_deref());
-        let mfa = mfa.map(|(serial_number, code)| MfaCode { serial_number, code });
+        // There are no devices yet.
+        if input.serial_number.is_some() || input.token_code.is_some() {
+            return Err(call.refused(IdentityError::MfaUnknownDevice));
+        }
         let session = call
             .rooms
             .identity
-            .session_token(&call.caller, input.duration_seconds, mfa, call.arrival.at)
+            .session_token(&call.caller, input.duration_seconds, None, call.arrival.at)
             .map_err(|e| call.refused(e))?;
         Ok(Output { credentials: session.into() })
     }
