@@ -23,6 +23,9 @@ pub use faulty::{CrashKeeps, DiskCounts, Fault, FaultyDisk, Operation};
 pub use real::RealDisk;
 pub use stream::{SequentialReader, SequentialWriter};
 
+/// What the length of a file from [`Disk::open_rewritten`] is a multiple of, in bytes.
+pub const REWRITTEN_UNIT: u64 = 16;
+
 /// Who may open a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
@@ -110,11 +113,10 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
 }
 
 /// Reads until the buffer is full or the file ends; answers how much there was.
-pub(crate) fn read_up_to<F: DiskFile + ?Sized>(
-    file: &F,
-    buffer: &mut [u8],
-    offset: u64,
-) -> io::Result<usize> {
+///
+/// # Errors
+/// What [`DiskFile::read_at`] says; a read that was interrupted is tried again.
+pub fn read_up_to<F: DiskFile + ?Sized>(file: &F, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], offset + filled as u64) {
@@ -141,6 +143,17 @@ pub trait Disk: Send + Sync + fmt::Debug {
 
     /// An existing file, for reading and writing.
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// A file for reading and writing, made if it is absent, whose bytes are written again in place, such as
+    /// a database's. Whoever else has a file open for writing only ever adds to its end or cuts it: a disk
+    /// that encrypts treats the two differently, and lets a file of this kind have lengths that are multiples
+    /// of [`REWRITTEN_UNIT`] only. A new name is durable only after [`Disk::sync_dir`].
+    fn open_rewritten(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        match self.open_write(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_new(path, access),
+            opened => opened,
+        }
+    }
 
     /// Gives `from` the name `to`, atomically, in place of a file that had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -214,7 +227,7 @@ pub fn temporary_path(path: &Path) -> PathBuf {
 }
 
 /// The folder that holds `path`'s name.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

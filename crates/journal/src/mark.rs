@@ -8,13 +8,17 @@ use std::{io, path::Path};
 
 use crate::{
     Seq,
-    disk::{Access, Disk, DiskFile},
+    disk::{Access, Disk, DiskFile, REWRITTEN_UNIT},
 };
 
 /// The mark's file name inside the journal's folder.
 pub(crate) const MARK_NAME: &str = "durable";
 
+/// What is read: the entry's number and its checksum.
 const MARK_BYTES: usize = 12;
+
+/// What is written: a file that is written again in place comes in whole units.
+const WRITTEN_BYTES: usize = REWRITTEN_UNIT as usize;
 
 /// The mark's open file. A mark that cannot be written is given up: it sharpens recovery, nothing depends on it.
 #[derive(Debug)]
@@ -25,20 +29,16 @@ pub(crate) struct Mark {
 impl Mark {
     /// Opens or makes the mark in `dir`.
     pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> Self {
-        let path = dir.join(MARK_NAME);
-        let file = match disk.open_write(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create_new(&path, Access::Default),
-            opened => opened,
-        };
+        let file = disk.open_rewritten(&dir.join(MARK_NAME), Access::Default);
         Self { file: file.inspect_err(give_up).ok() }
     }
 
     /// Moves the mark.
     pub(crate) fn set(&mut self, durable: Seq) {
-        let mut bytes = [0; MARK_BYTES];
+        let mut bytes = [0; WRITTEN_BYTES];
         bytes[..8].copy_from_slice(&durable.0.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..8]);
-        bytes[8..].copy_from_slice(&crc.to_le_bytes());
+        bytes[8..MARK_BYTES].copy_from_slice(&crc.to_le_bytes());
         let written = self.file.as_ref().map_or(Ok(()), |file| file.write_all_at(&bytes, 0));
         if let Err(error) = written {
             give_up(&error);

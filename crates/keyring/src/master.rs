@@ -23,14 +23,15 @@ pub enum MasterKeySource {
     Bytes(Zeroizing<Vec<u8>>),
 }
 
-pub(crate) type MasterKey = Zeroizing<[u8; MASTER_KEY_BYTES]>;
+/// The master key itself; overwritten when it is dropped.
+pub type MasterKey = Zeroizing<[u8; MASTER_KEY_BYTES]>;
 
 /// Reads the master key, or makes one where that is right: `in_use` says whether something is sealed already.
-pub(crate) fn load(
-    source: MasterKeySource,
-    disk: &dyn Disk,
-    in_use: bool,
-) -> Result<MasterKey, KeyringError> {
+/// Blocks.
+///
+/// # Errors
+/// [`KeyringError::MasterKeyMissing`], [`KeyringError::MasterKeyLength`], [`KeyringError::Disk`].
+pub fn load(source: MasterKeySource, disk: &dyn Disk, in_use: bool) -> Result<MasterKey, KeyringError> {
     match source {
         MasterKeySource::Bytes(bytes) => of_length(&bytes),
         MasterKeySource::File(path) => {
@@ -53,7 +54,11 @@ pub(crate) fn load(
     }
 }
 
-fn generate() -> Result<MasterKey, KeyringError> {
+/// Draws a master key.
+///
+/// # Errors
+/// [`KeyringError::Generation`] without random numbers.
+pub fn generate() -> Result<MasterKey, KeyringError> {
     let mut key = MasterKey::default();
     rand::fill(&mut *key).map_err(|_| KeyringError::Generation)?;
     Ok(key)

@@ -72,16 +72,13 @@ impl Index {
 
     /// Opens the database as the last synced write left it, without letting anybody read it. Blocks.
     pub(crate) fn load(&self) -> Result<(Database, Found), VaultError> {
-        let file = match self.disk.open_write(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = self.disk.create_new(&self.path, Access::Private);
-                let file = file.map_err(|error| VaultError::io("create", &self.path, error))?;
-                let dir = self.path.parent().unwrap_or(Path::new("."));
-                self.disk.sync_dir(dir).map_err(|error| VaultError::io("sync", dir, error))?;
-                file
-            }
-            other => other.map_err(|error| VaultError::io("open", &self.path, error))?,
-        };
+        let new = !self.disk.exists(&self.path).map_err(|error| VaultError::io("open", &self.path, error))?;
+        let file = self.disk.open_rewritten(&self.path, Access::Private);
+        let file = file.map_err(|error| VaultError::io("open", &self.path, error))?;
+        if new {
+            let dir = self.path.parent().unwrap_or(Path::new("."));
+            self.disk.sync_dir(dir).map_err(|error| VaultError::io("sync", dir, error))?;
+        }
         let database =
             Database::builder().set_cache_size(self.cache_bytes).create_with_backend(IndexFile(file))?;
         let mut known = (None, None, None);
