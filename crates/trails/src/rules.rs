@@ -35,6 +35,8 @@ pub struct CreateTrail {
     pub bucket: String,
     /// What stands before `AWSLogs/` in the keys.
     pub prefix: Option<String>,
+    /// The ARN of the KMS key for its files. Whether it may be used is asked by the caller beforehand.
+    pub kms_key: Option<String>,
     /// Default true.
     pub include_global_service_events: Option<bool>,
     /// Default false.
@@ -58,6 +60,8 @@ pub struct UpdateTrail {
     pub bucket: Option<String>,
     /// Another prefix; the empty text takes the prefix away.
     pub prefix: Option<String>,
+    /// The ARN of another KMS key; the empty text leaves the encryption to the bucket.
+    pub kms_key: Option<String>,
     /// See [`CreateTrail`].
     pub include_global_service_events: Option<bool>,
     /// See [`CreateTrail`].
@@ -115,6 +119,7 @@ impl Trails {
             home_region: region.clone(),
             bucket: ask.bucket.clone(),
             prefix,
+            kms_key: ask.kms_key.clone().filter(|key| !key.is_empty()),
             include_global_service_events: ask.include_global_service_events.unwrap_or(true),
             is_multi_region: ask.is_multi_region.unwrap_or(false),
             log_file_validation: ask.log_file_validation.unwrap_or(false),
@@ -159,6 +164,9 @@ impl Trails {
         }
         if ask.prefix.is_some() {
             trail.prefix = checked_prefix(ask.prefix.as_deref())?;
+        }
+        if let Some(key) = &ask.kms_key {
+            trail.kms_key = Some(key.clone()).filter(|key| !key.is_empty());
         }
         let set = |member: &mut bool, asked: Option<bool>| *member = asked.unwrap_or(*member);
         set(&mut trail.include_global_service_events, ask.include_global_service_events);

@@ -35,6 +35,9 @@ pub struct Trail {
     /// What stands before `AWSLogs/` in the keys of its files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
+    /// The ARN of the KMS key that its files are encrypted with; the bucket's default encryption where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
     /// Whether events of global services (IAM, …) belong to it.
     pub include_global_service_events: bool,
     /// Whether it selects events of all regions, or of its home region only.

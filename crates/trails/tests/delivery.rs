@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use opentrail_event::{Category, Event, split_records};
-use opentrail_journal::disk::{CrashKeeps, Fault, Operation};
+use opentrail_journal::disk::{CrashKeeps, Disk, Fault, Operation};
 use opentrail_state::OwnedEvent;
 use opentrail_trails::{CreateTrail, DeliveryOptions, StoreError, TrailStatus, UpdateTrail, delivery::fsck};
 use world::{Mood, World, account, exactly_once, ids, options, owned, usual};
@@ -325,6 +325,28 @@ async fn a_damaged_file_in_the_spool_is_not_delivered_and_is_named() {
     assert!(world.store.log_keys("audit").is_empty());
     assert!(world.delivery.status(&trail).latest_delivery_error.is_some());
     assert_eq!(fsck(&world.delivery_dir(), &*world.disk).unwrap().damaged.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_in_the_spool_is_named_and_the_rest_goes_on() {
+    let world = World::new().await;
+    let trail = world.create_usual().await;
+    world.store.mood("audit", Mood::Refuses(StoreError::AccessDenied));
+    world.record("us-east-1", ids(0, 5)).await;
+    world.record("eu-west-1", ids(5, 10)).await;
+    world.interval().await.unwrap();
+    let spool = world.delivery_dir().join("spool");
+    let files = world.disk.read_dir(&spool).unwrap();
+    world.disk.remove_file(&spool.join(&files[0].name)).unwrap();
+    world.store.mood("audit", Mood::Well);
+    world.interval().await.unwrap();
+    world.record("us-east-1", ids(10, 15)).await;
+    world.interval().await.unwrap();
+    assert_eq!(world.delivery.backlog().files, 1);
+    assert_eq!(exactly_once(&world.store, "audit").len(), 10);
+    assert_eq!(world.delivery.status(&trail).outstanding_files, 1);
+    let checked = fsck(&world.delivery_dir(), &*world.disk).unwrap();
+    assert_eq!((checked.missing.len(), checked.damaged.len()), (1, 0));
 }
 
 #[tokio::test]

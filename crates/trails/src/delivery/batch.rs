@@ -19,6 +19,8 @@ pub(crate) struct Destination {
     pub(crate) account: AccountId,
     pub(crate) bucket: String,
     pub(crate) prefix: Option<String>,
+    /// The ARN of the trail's KMS key.
+    pub(crate) kms_key: Option<String>,
     /// Whether digests list its files.
     pub(crate) validation: bool,
 }
@@ -30,6 +32,7 @@ impl Destination {
             account: trail.account,
             bucket: trail.bucket.clone(),
             prefix: trail.prefix.clone(),
+            kms_key: trail.kms_key.clone(),
             validation: trail.log_file_validation,
         }
     }

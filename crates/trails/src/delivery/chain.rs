@@ -268,6 +268,7 @@ pub(crate) fn log_file_delivered(
             account: file.account,
             bucket: file.bucket.clone(),
             prefix: log.prefix.clone(),
+            kms_key: file.kms_key.clone(),
             validation: true,
         };
         let mut chain = Chain::new(&arn, &log.region, &destination, boundary);

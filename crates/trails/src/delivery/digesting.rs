@@ -178,6 +178,8 @@ pub(crate) async fn sign(mut plan: DigestPlan, keyring: &Keyring) -> Result<Sign
 /// Takes a digest whose bytes are in the spool into the ledger, as the newest of its chain.
 pub(crate) fn adopt(ledger: &mut Ledger, signed: SignedDigest, number: u64) {
     let SignedDigest { plan, link, body } = signed;
+    let trails = ledger.trails.values().map(|trail| (trail.arn().to_string(), trail.kms_key.clone()));
+    let kms_keys: HashMap<String, Option<String>> = trails.collect();
     let Some(chain) = ledger.chains.get_mut(&plan.chain) else { return };
     let listed: HashSet<(&str, &str)> =
         plan.lists.iter().map(|file| (file.bucket.as_str(), file.key.as_str())).collect();
@@ -194,8 +196,10 @@ pub(crate) fn adopt(ledger: &mut Ledger, signed: SignedDigest, number: u64) {
             chain.end();
         }
     }
+    let trail_arn = chain.trail_arn().to_string();
     let file = Outstanding {
-        trail_arn: chain.trail_arn().to_string(),
+        kms_key: kms_keys.get(&trail_arn).cloned().flatten(),
+        trail_arn,
         account: chain.account,
         bucket: link.bucket.clone(),
         key: link.key.clone(),

@@ -66,6 +66,11 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
+    /// Whether a file is not there, and reading it again would not help.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn disk(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Disk { path, source }

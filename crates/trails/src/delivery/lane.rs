@@ -88,7 +88,8 @@ pub(crate) fn next_files(ledger: &Ledger, key: &LaneKey, failures: u32) -> Vec<(
     let mut chains = HashSet::new();
     let (mut logs, mut digests) = (0, 0);
     let mut files = Vec::new();
-    for (number, file) in &ledger.files {
+    // A damaged digest holds up none of those after it: who validates the chain finds the gap.
+    for (number, file) in ledger.files.iter().filter(|(_, file)| !file.damaged) {
         let count = match &file.kind {
             FileKind::Log(_) => &mut logs,
             FileKind::Digest { chain, backfill, .. } => {
@@ -98,7 +99,7 @@ pub(crate) fn next_files(ledger: &Ledger, key: &LaneKey, failures: u32) -> Vec<(
                 &mut digests
             }
         };
-        if key.has(file) && file.durable && !file.damaged && *count < most {
+        if key.has(file) && file.durable && *count < most {
             *count += 1;
             files.push((*number, file.clone()));
         }

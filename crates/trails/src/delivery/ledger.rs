@@ -56,6 +56,9 @@ pub(crate) struct Outstanding {
     /// SHA-256 of the bytes in the spool, in hex.
     pub(crate) body_sha256: String,
     pub(crate) kind: FileKind,
+    /// The ARN of the trail's KMS key when the file was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key: Option<String>,
     /// Whether the ledger on disk has it.
     #[serde(skip)]
     pub(crate) durable: bool,
@@ -65,7 +68,8 @@ pub(crate) struct Outstanding {
     /// Whether a write may have happened without an answer.
     #[serde(skip)]
     pub(crate) maybe_written: bool,
-    /// Whether the bytes in the spool are not those that were decided.
+    /// Whether the bytes in the spool are not those that were decided, or not there. It stays in the ledger, so that
+    /// a check of the folder names it and a start tries it again.
     #[serde(skip)]
     pub(crate) damaged: bool,
 }

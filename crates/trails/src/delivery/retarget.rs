@@ -59,8 +59,10 @@ fn bucket_gone(file: &Outstanding, lanes: &HashMap<LaneKey, Lane>) -> bool {
 }
 
 fn surely_refused(file: &Outstanding, lanes: &HashMap<LaneKey, Lane>) -> bool {
-    let refused =
-        matches!(lane_error(file, lanes), Some(StoreError::AccessDenied | StoreError::InsufficientPolicy));
+    let refused = matches!(
+        lane_error(file, lanes),
+        Some(StoreError::AccessDenied | StoreError::InsufficientPolicy | StoreError::Key { .. })
+    );
     refused && !file.maybe_written
 }
 

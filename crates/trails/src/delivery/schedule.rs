@@ -298,6 +298,7 @@ fn outstanding(sealed: Sealed, now: DateTime<Utc>) -> (u64, Outstanding) {
             validation: to.validation,
             prefix: to.prefix.clone(),
         }),
+        kms_key: to.kms_key.clone(),
         durable: false,
         moves: 0,
         maybe_written: false,

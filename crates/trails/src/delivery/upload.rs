@@ -23,7 +23,7 @@ enum Uploaded {
     Done,
     Refused(StoreError),
     /// The spool no longer has the bytes that were decided.
-    Damaged,
+    Damaged(&'static str),
 }
 
 impl Delivery {
@@ -89,7 +89,9 @@ impl Delivery {
         let read = tokio::task::spawn_blocking(move || inner.spool.read(number)).await;
         let body = match read {
             Ok(Ok(body)) if sha256_hex(&body) == file.body_sha256 => body,
-            Ok(Ok(_)) => return Uploaded::Damaged,
+            Ok(Ok(_)) => return Uploaded::Damaged("damaged in the spool"),
+            // Nothing removes a file that the ledger has: waiting would not bring it back.
+            Ok(Err(error)) if error.is_absence() => return Uploaded::Damaged("missing in the spool"),
             Ok(Err(error)) => {
                 return Uploaded::Refused(StoreError::Unavailable { reason: error.to_string() });
             }
@@ -105,6 +107,7 @@ impl Delivery {
             content_encoding: CONTENT_ENCODING,
             trail_arn: &file.trail_arn,
             account: file.account,
+            kms_key: file.kms_key.as_deref(),
         });
         match timeout(self.inner.options.upload_timeout, put).await {
             Ok(Ok(())) => Uploaded::Done,
@@ -143,11 +146,11 @@ impl Delivery {
                     metrics::counter!("opentrail_trails_deliveries_failed_total").increment(1);
                     failed = Some(error);
                 }
-                Uploaded::Damaged => {
+                Uploaded::Damaged(what) => {
                     file.damaged = true;
                     let object = file.key.clone();
-                    tracing::error!(key = object, "a file in the spool is damaged and cannot be delivered");
-                    let error = StoreError::Unavailable { reason: "damaged in the spool".to_owned() };
+                    tracing::error!(key = object, number, "a file cannot be delivered: it is {what}");
+                    let error = StoreError::Unavailable { reason: what.to_owned() };
                     ledger.status_of(&key.trail_arn).tried(is_digest, Err(&error), now);
                 }
             }

@@ -42,7 +42,8 @@ pub struct ExternalOptions {
 /// The S3-compatible endpoint. Requests are not repeated here: the delivery has its own rule for that.
 pub struct External {
     options: ExternalOptions,
-    stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    /// By bucket, and by the KMS key that it writes with.
+    stores: Mutex<HashMap<(String, Option<String>), Arc<dyn ObjectStore>>>,
 }
 
 impl External {
@@ -51,8 +52,8 @@ impl External {
         Self { options, stores: Mutex::new(HashMap::new()) }
     }
 
-    fn store(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        match self.stores.lock().entry(bucket.to_owned()) {
+    fn store(&self, bucket: &str, kms_key: Option<&str>) -> Result<Arc<dyn ObjectStore>, StoreError> {
+        match self.stores.lock().entry((bucket.to_owned(), kms_key.map(str::to_owned))) {
             Entry::Occupied(known) => Ok(known.get().clone()),
             Entry::Vacant(place) => {
                 let options = &self.options;
@@ -76,6 +77,9 @@ impl External {
                 if let Some(token) = &options.session_token {
                     builder = builder.with_token(token);
                 }
+                if let Some(kms_key) = kms_key {
+                    builder = builder.with_sse_kms_encryption(kms_key);
+                }
                 let store = builder.build().map_err(|e| of_error(&e))?;
                 Ok(place.insert(Arc::new(store)).clone())
             }
@@ -86,7 +90,7 @@ impl External {
 #[async_trait]
 impl LogReader for External {
     async fn get(&self, bucket: &str, key: &str) -> Result<StoredFile, StoreError> {
-        let found = self.store(bucket)?.get(&path_of(key)?).await.map_err(|e| of_error(&e))?;
+        let found = self.store(bucket, None)?.get(&path_of(key)?).await.map_err(|e| of_error(&e))?;
         let metadata = found
             .attributes
             .iter()
@@ -102,7 +106,7 @@ impl LogReader for External {
     /// `object_store` lists by whole folders: the prefix is cut back to its last slash, and what does not
     /// start with it is left out.
     async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListPage, StoreError> {
-        let store = self.store(bucket)?;
+        let store = self.store(bucket, None)?;
         let folder = prefix.rsplit_once('/').map(|(folder, _)| path_of(folder)).transpose()?;
         let mut files = match after {
             Some(after) => store.list_with_offset(folder.as_ref(), &path_of(after)?),
@@ -139,7 +143,7 @@ impl LogStore for External {
         }
         let options = PutOptions { attributes, ..PutOptions::default() };
         let path = path_of(file.key)?;
-        let done = self.store(file.bucket)?.put_opts(&path, file.body.into(), options).await;
+        let done = self.store(file.bucket, file.kms_key)?.put_opts(&path, file.body.into(), options).await;
         done.map(drop).map_err(|e| write_error(&e))
     }
 
@@ -154,7 +158,7 @@ impl LogStore for External {
     ) -> Result<(), StoreError> {
         let start = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
         let folder = path_of(&format!("{start}AWSLogs/{account}"))?;
-        match self.store(bucket)?.list(Some(&folder)).next().await {
+        match self.store(bucket, None)?.list(Some(&folder)).next().await {
             None | Some(Ok(_)) => Ok(()),
             Some(Err(e)) => Err(write_error(&e)),
         }
@@ -170,6 +174,7 @@ fn of_error(error: &object_store::Error) -> StoreError {
     let text = error.to_string();
     match error {
         _ if text.contains("NoSuchBucket") => StoreError::NoSuchBucket,
+        _ if text.contains("<Code>KMS.") => StoreError::Key { code: kms_code(&text) },
         object_store::Error::NotFound { .. } => StoreError::NoSuchKey,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             StoreError::AccessDenied
@@ -177,6 +182,12 @@ fn of_error(error: &object_store::Error) -> StoreError {
         object_store::Error::InvalidPath { .. } => StoreError::InvalidKey,
         _ => StoreError::Unavailable { reason: text.chars().take(300).collect() },
     }
+}
+
+/// The endpoint's error code about a KMS key.
+fn kms_code(text: &str) -> String {
+    let code = text.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
+    code.unwrap_or("KMS.KMSInvalidStateException").chars().take(64).collect()
 }
 
 /// A write or a listing has no key that could be absent, so "not found" means the bucket.

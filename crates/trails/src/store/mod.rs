@@ -37,6 +37,9 @@ pub struct PutFile<'a> {
     pub trail_arn: &'a str,
     /// The trail's account: `aws:SourceAccount`.
     pub account: AccountId,
+    /// The ARN of the KMS key that the trail had when the file was decided. A store that knows the trail goes by
+    /// what it says now, so that another key, or none, lets files through that wait for one that can't be used.
+    pub kms_key: Option<&'a str>,
 }
 
 /// A file as it was read.
@@ -123,6 +126,12 @@ pub enum StoreError {
     /// The bucket's policy does not name CloudTrail.
     #[error("the bucket's policy does not let CloudTrail write")]
     InsufficientPolicy,
+    /// The KMS key can't be used as it is.
+    #[error("the KMS key can't be used: {code}")]
+    Key {
+        /// S3's error code, such as `KMS.DisabledException`.
+        code: String,
+    },
     /// The key cannot be expressed in this store.
     #[error("the store cannot have this key")]
     InvalidKey,
@@ -139,11 +148,12 @@ pub enum StoreError {
 
 impl StoreError {
     /// The word for `LatestDeliveryError` of GetTrailStatus: S3's error code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::NoSuchBucket => "NoSuchBucket",
             Self::NoSuchKey => "NoSuchKey",
             Self::AccessDenied | Self::InsufficientPolicy => "AccessDenied",
+            Self::Key { code } => code,
             Self::InvalidKey => "InvalidArgument",
             Self::Full => "InternalError",
             Self::Unavailable { .. } => "ServiceUnavailable",
