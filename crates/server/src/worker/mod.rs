@@ -1,0 +1,3 @@
+//! What the server does by itself from time to time.
+
+pub(crate) mod lifecycle;
