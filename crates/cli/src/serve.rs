@@ -75,6 +75,10 @@ pub(crate) struct ServeArguments {
     /// A bucket outside: NAME=ENDPOINT; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     #[arg(long = "remote-bucket", env = "OPENTRAIL_REMOTE_BUCKET", value_name = "NAME=URL", value_delimiter = ',', value_parser = remote_bucket)]
     remote_buckets: Vec<RemoteBucket>,
+    /// Records a second of failed calls without valid credentials, a tenth of it for one source; further ones are
+    /// counted
+    #[arg(long, env = "OPENTRAIL_UNAUTHENTICATED_RECORDS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "RATE")]
+    unauthenticated_records: u32,
     /// Certificate chain, PEM: serve HTTPS
     #[arg(long, env = "OPENTRAIL_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -119,6 +123,7 @@ impl ServeArguments {
             history_retention: self.history_retention.0,
             master_key: self.master_key,
             remote_buckets: self.remote_buckets,
+            unauthenticated_records: self.unauthenticated_records,
             tls: self
                 .tls_certificate
                 .zip(self.tls_key)

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
-use opentrail_identity::{Caller, IdentityError};
+use opentrail_identity::{Ask, Caller, IdentityError};
 use opentrail_policy::Context;
 use opentrail_wire::request_id;
 
@@ -87,6 +87,14 @@ impl Call {
     /// The region its record belongs to.
     pub(crate) fn recorded_region(&self) -> Region {
         if self.service.global { Region::us_east_1() } else { self.region.clone() }
+    }
+
+    /// Whether the caller's policies allow `action` on `resource`. `context` has the request's condition keys
+    /// ([`Arrival::context`]) and the operation's own.
+    pub(crate) fn permit(&self, action: &str, resource: &str, context: Context) -> Result<(), Fault> {
+        let ask = Ask { action, resource, context, ..Ask::default() };
+        let verdict = self.rooms.identity.authorize(&self.caller, &ask);
+        verdict.into_result().map_err(|denial| self.fault(Common::AccessDenied, denial.to_string()))
     }
 
     /// A failure that belongs to no single operation.

@@ -1,7 +1,6 @@
 //! What happens around every operation: decode, authorize, act, record.
 
 use http::StatusCode;
-use opentrail_identity::Ask;
 use opentrail_wire::value;
 use serde_json::Value;
 
@@ -19,9 +18,8 @@ pub(crate) async fn read<O: Read>(call: &Call, params: Value) -> Outcome {
         Ok(input) => input,
         Err(fault) => return Err(trace.failed(call, fault).await),
     };
-    match O::act(input, call).await {
-        Ok(output) => {
-            let answer = written(call, &output)?;
+    match O::act(input, call).await.and_then(|output| written(call, &output)) {
+        Ok(answer) => {
             let elements = O::SHOWS_ELEMENTS.then(|| value::to_record(&answer, call.service.record_times));
             trace.succeeded(call, elements).await?;
             Ok(answer)
@@ -41,24 +39,26 @@ pub(crate) async fn write<O: Write>(call: &Call, params: Value) -> Outcome {
     if let Err(fault) = O::prepare(&input, call).await {
         return Err(trace.failed(call, fault).await);
     }
-    let mut tx = call.rooms.state.begin().await;
-    match O::act(input, call, &mut tx) {
-        Ok(output) => {
-            let answer = written(call, &output)?;
-            let elements = value::to_record(&answer, call.service.record_times);
-            let events = trace.events(call, Some(elements), None)?;
-            tx.commit(events).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
-            Ok(answer)
-        }
-        Err(fault) => {
-            drop(tx);
-            Err(trace.failed(call, fault).await)
-        }
+    match change::<O>(call, input, &trace).await {
+        Ok(answer) => Ok(answer),
+        Err(fault) => Err(trace.failed(call, fault).await),
     }
+}
+
+/// The change and its record, as one entry. On an error nothing has happened, and nothing is recorded yet.
+async fn change<O: Write>(call: &Call, input: O::Input, trace: &Trace) -> Outcome {
+    let mut tx = call.rooms.state.begin().await;
+    let answer = written(call, &O::act(input, call, &mut tx)?)?;
+    let events = trace.events(call, Some(value::to_record(&answer, call.service.record_times)))?;
+    tx.commit(events).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
+    Ok(answer)
 }
 
 /// Decodes the input and asks for permission; the trace learns what was asked for either way.
 fn open<O: Described>(call: &Call, trace: &mut Trace, params: &Value) -> Result<O::Input, Fault> {
+    if !O::DENIAL_SHOWS_PARAMETERS {
+        trace.set_discreet();
+    }
     let input = decode::<O>(call, params)?;
     if let Ok(tree) = value::to_value(&input) {
         trace.set_parameters(value::to_record(&tree, call.service.record_times));
@@ -90,11 +90,7 @@ fn permit<O: Described>(call: &Call, input: &O::Input) -> Result<(), Fault> {
     let resource = O::resource(input, call)?;
     let mut context = call.arrival.context(&call.region);
     O::context(input, call, &mut context);
-    let verdict = call
-        .rooms
-        .identity
-        .authorize(&call.caller, &Ask { action: &action, resource: &resource, context, ..Ask::default() });
-    verdict.into_result().map_err(|denial| call.fault(Common::AccessDenied, denial.to_string()))
+    call.permit(&action, &resource, context)
 }
 
 fn written<T: serde::Serialize>(call: &Call, output: &T) -> Outcome {

@@ -11,9 +11,12 @@ use opentrail_journal::Health;
 
 use crate::rooms::Rooms;
 
+/// What a process that answers says.
+pub(crate) const HEALTHY: &str = "ok\n";
+
 /// The process answers.
 pub(crate) async fn healthz() -> &'static str {
-    "ok\n"
+    HEALTHY
 }
 
 /// New calls can be recorded; otherwise 503 and the reason.

@@ -8,6 +8,7 @@ mod call;
 mod cloudtrail;
 mod dispatch;
 mod door;
+mod entrance;
 mod error;
 mod events;
 mod fault;

@@ -41,6 +41,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(20);
 /// Connections served at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 4096;
+/// Bytes of a connection that are read ahead, and of answers that wait to be sent. Headers must fit: AWS takes at most
+/// 16 KB of them. hyper's own limit of 400 KB would let silent connections take 1.7 GB.
+const CONNECTION_BYTES: usize = 64 << 10;
+/// The same for what is sent on one stream of an HTTP/2 connection.
+const STREAM_SEND_BYTES: usize = 64 << 10;
+/// Bytes of bodies that an HTTP/2 client may send ahead of their being read: on one stream, and on all of a connection.
+const H2_WINDOW_BYTES: u32 = 256 << 10;
+/// Calls at once on one HTTP/2 connection; SDKs open further connections.
+const H2_STREAMS: u32 = 64;
 /// The pause after the operating system refused a connection (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -123,8 +132,20 @@ where
         request.map(|body| axum::body::Body::new(Patient::new(body)))
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIMEOUT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(CONNECTION_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .max_header_list_size(CONNECTION_BYTES as u32)
+        .max_concurrent_streams(H2_STREAMS)
+        .initial_stream_window_size(H2_WINDOW_BYTES)
+        .initial_connection_window_size(H2_WINDOW_BYTES)
+        .max_send_buf_size(STREAM_SEND_BYTES);
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
         .into_owned();

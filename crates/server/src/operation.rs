@@ -40,6 +40,9 @@ pub(crate) trait Described: 'static {
     /// Whether the record of an operation that reads carries `responseElements`, as AWS's do for sessions.
     const SHOWS_ELEMENTS: bool = false;
 
+    /// Whether the record of a denied call shows what was asked for.
+    const DENIAL_SHOWS_PARAMETERS: bool = true;
+
     /// The ARN the permission is asked for.
     fn resource(_input: &Self::Input, _call: &Call) -> Result<String, Fault> {
         Ok("*".to_owned())

@@ -56,6 +56,9 @@ pub struct Options {
     pub master_key: Option<[u8; 32]>,
     /// Buckets elsewhere.
     pub remote_buckets: Vec<RemoteBucket>,
+    /// Records a second, at most, of failed calls without valid credentials; one source may use a tenth. What is
+    /// over it is counted.
+    pub unauthenticated_records: u32,
     /// Serve HTTPS.
     pub tls: Option<TlsFiles>,
 }
@@ -75,6 +78,7 @@ impl Options {
             history_retention: Some(Duration::from_secs(90 * 24 * 3600)),
             master_key: None,
             remote_buckets: Vec::new(),
+            unauthenticated_records: 100,
             tls: None,
         }
     }

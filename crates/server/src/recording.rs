@@ -1,9 +1,13 @@
 //! The record of a call: who did what, from where, and what came of it.
 
+mod strangers;
+
+use std::{sync::Arc, time::Instant};
+
 use opentrail_event::{
     AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
 };
-use opentrail_identity::Caller;
+use opentrail_identity::{Caller, Principal};
 use opentrail_state::{OwnedEvent, State};
 use opentrail_trails::Trails;
 use serde_json::Value;
@@ -13,6 +17,12 @@ use crate::{
     call::{Arrival, Call},
     fault::{Common, Dialect, Fault},
 };
+
+use strangers::summary;
+pub(crate) use strangers::{Strangers, TELL_INTERVAL};
+
+/// What every record of a denied call says.
+const ACCESS_DENIED: &str = "AccessDenied";
 
 /// The one who called, as far as the door could tell.
 #[derive(Clone, Copy)]
@@ -62,9 +72,42 @@ pub(crate) struct Deed<'a> {
 pub(crate) struct Recorder {
     pub(crate) state: State,
     pub(crate) trails: Trails,
+    /// How many calls of senders whom nobody knows are recorded one by one.
+    pub(crate) strangers: Arc<Strangers>,
+}
+
+impl Recorder {
+    /// Writes, for each account, how many calls of strangers it has no records of, and since when.
+    pub(crate) async fn tell_left_out(&self, region: &Region) {
+        let left_out = self.strangers.take();
+        if left_out.is_empty() {
+            return;
+        }
+        tracing::warn!(?left_out, "calls without valid credentials were not recorded one by one");
+        let summaries: Result<Vec<_>, _> =
+            left_out.iter().map(|(account, left_out)| summary(*account, left_out, region)).collect();
+        match summaries {
+            Ok(events) => {
+                if let Err(error) = self.state.append(Vec::new(), events).await {
+                    tracing::warn!(%error, "their number can't be recorded; it is tried again");
+                    self.strangers.put_back(left_out);
+                }
+            }
+            Err(error) => tracing::error!(%error, "their number can't be recorded"),
+        }
+    }
 }
 
 impl Deed<'_> {
+    /// Whether it is a failed call of a sender who proved nothing: anyone can make as many as they like.
+    fn is_strangers(&self) -> bool {
+        match self.who {
+            Who::Unknown(_) => true,
+            Who::Known(caller) => self.fault.is_some() && caller.principal == Principal::Anonymous,
+            Who::Service(_) => false,
+        }
+    }
+
     /// The events of this deed, for the journal entry that makes it durable.
     pub(crate) fn events(mut self, recorder: &Recorder) -> Result<Vec<OwnedEvent>, EventError> {
         self.accounts.dedup();
@@ -126,10 +169,15 @@ impl Deed<'_> {
         record
     }
 
-    /// Makes the record durable by itself: for calls that changed nothing.
+    /// Makes the record durable by itself: for calls that changed nothing. Of strangers' calls, those beyond a
+    /// rate are only counted.
     pub(crate) async fn keep(self, recorder: &Recorder, dialect: Dialect) -> Result<(), Fault> {
+        let stranger = self.is_strangers().then_some(self.arrival);
         let events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
-        if events.is_empty() {
+        let Some(first) = events.first() else { return Ok(()) };
+        if let Some(arrival) = stranger
+            && !recorder.strangers.admit(arrival.source_ip, first.owner, arrival.at, Instant::now())
+        {
             return Ok(());
         }
         recorder.state.append(Vec::new(), events).await.map_err(|error| Fault::of_state(error, dialect))?;
@@ -144,6 +192,7 @@ fn unwritable(error: &EventError, dialect: Dialect) -> Fault {
 }
 
 /// What is known of a call of an operation before its outcome is.
+#[derive(Clone)]
 pub(crate) struct Trace {
     name: &'static str,
     read_only: bool,
@@ -151,11 +200,20 @@ pub(crate) struct Trace {
     parameters: Option<Value>,
     resources: Vec<RecordResource>,
     other_account: Option<AccountId>,
+    is_discreet: bool,
 }
 
 impl Trace {
     pub(crate) fn new(name: &'static str, read_only: bool, secrets: &'static [&'static str]) -> Self {
-        Self { name, read_only, secrets, parameters: None, resources: Vec::new(), other_account: None }
+        Self {
+            name,
+            read_only,
+            secrets,
+            parameters: None,
+            resources: Vec::new(),
+            other_account: None,
+            is_discreet: false,
+        }
     }
 
     /// Sets `requestParameters`; an input without members is null there.
@@ -171,15 +229,15 @@ impl Trace {
         self.resources = resources;
     }
 
-    /// The events of this call, with its outcome.
-    pub(crate) fn events(
-        self,
-        call: &Call,
-        elements: Option<Value>,
-        fault: Option<&Fault>,
-    ) -> Result<Vec<OwnedEvent>, Fault> {
-        let deed = self.deed(call, elements, fault);
+    /// The events of this call, should it succeed.
+    pub(crate) fn events(&self, call: &Call, elements: Option<Value>) -> Result<Vec<OwnedEvent>, Fault> {
+        let deed = self.clone().deed(call, elements, None);
         deed.events(&call.rooms.recorder).map_err(|error| unwritable(&error, call.dialect()))
+    }
+
+    /// Says that the record of a denied call shows no more of it than that it was denied.
+    pub(crate) fn set_discreet(&mut self) {
+        self.is_discreet = true;
     }
 
     /// Records the success of a call that changed nothing.
@@ -188,7 +246,11 @@ impl Trace {
     }
 
     /// Records a failure, and answers it; where the record can't be kept, that is the failure.
-    pub(crate) async fn failed(self, call: &Call, fault: Fault) -> Fault {
+    pub(crate) async fn failed(mut self, call: &Call, fault: Fault) -> Fault {
+        if self.is_discreet && fault.recorded_code() == ACCESS_DENIED {
+            self.parameters = None;
+            self.resources.clear();
+        }
         match self.deed(call, None, Some(&fault)).keep(&call.rooms.recorder, call.dialect()).await {
             Ok(()) => fault,
             Err(unrecorded) => unrecorded,

@@ -1,18 +1,18 @@
 //! A server, opened and run.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use opentrail_archive::Archive;
 use opentrail_journal::Journal;
 use opentrail_trails::Delivery;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    door, error::ServerError, health, listen, options::Options, rooms::Rooms, startup, welcome::Welcome,
+    door, entrance::Entrance, error::ServerError, health, listen, options::Options, recording::TELL_INTERVAL,
+    rooms::Rooms, startup, welcome::Welcome,
 };
 
 /// How long a reader of the journal rests after it stopped by itself.
@@ -22,24 +22,31 @@ const RECLAIM_INTERVAL: Duration = Duration::from_secs(10);
 /// How often what histograms were given is taken into their sums: until then every value takes memory.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A server whose rooms are open and whose address is taken; it answers once it is [run](Self::run).
+/// A server whose rooms are open and whose address is taken; it serves once it is [run](Self::run). Until then it
+/// answers that it is alive and not ready.
 pub struct Server {
     rooms: Arc<Rooms>,
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    entrance: Arc<Entrance>,
+    address: SocketAddr,
+    listening: JoinHandle<io::Result<()>>,
+    /// Ends the listening, also where the server is dropped before it ran.
+    closing: DropGuard,
     welcome: Welcome,
 }
 
 impl Server {
-    /// Opens the data folder, recovers what a crash left, and takes the address.
+    /// Takes the address, opens the data folder and recovers what a crash left. While that lasts, `/healthz` answers
+    /// 200 and everything else 503.
     pub async fn open(options: Options) -> Result<Self, ServerError> {
-        let opened = startup::open(options).await?;
-        Ok(Self {
-            rooms: Arc::new(opened.rooms),
-            listener: opened.listener,
-            tls: opened.tls,
-            welcome: opened.welcome,
-        })
+        let taken = startup::listen(&options).await?;
+        let address = taken.listener.local_addr().unwrap_or(options.listen);
+        let entrance = Arc::new(Entrance::default());
+        let closing = CancellationToken::new();
+        let serving = listen::serve(taken.listener, taken.tls, entrance.router(), closing.clone());
+        let (listening, closing) = (tokio::spawn(serving), closing.drop_guard());
+        let opened = startup::open(options, address).await?;
+        let (rooms, welcome) = (Arc::new(opened.rooms), opened.welcome);
+        Ok(Self { rooms, entrance, address, listening, closing, welcome })
     }
 
     /// What its operator needs to know.
@@ -49,14 +56,23 @@ impl Server {
 
     /// Serves until `stop`; then ends what runs, delivers nothing more, and closes the journal.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
-        let address = self.listener.local_addr().unwrap_or_else(|_| ([127, 0, 0, 1], 0).into());
         let readers = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(deliver(self.rooms.delivery.clone(), readers.clone()));
         tasks.spawn(remember(self.rooms.archive.clone(), readers.clone()));
         tasks.spawn(reclaim(self.rooms.state.journal().clone(), readers.clone()));
         tasks.spawn(keep_metrics_small(self.rooms.metrics.clone(), readers.clone()));
-        let served = listen::serve(self.listener, self.tls, router(self.rooms.clone()), stop).await;
+        tasks.spawn(tell_left_out(self.rooms.clone(), readers.clone()));
+        self.entrance.open(router(self.rooms.clone()));
+        let mut listening = self.listening;
+        let served = tokio::select! {
+            () = stop.cancelled() => {
+                drop(self.closing);
+                listening.await
+            }
+            ended = &mut listening => ended,
+        };
+        let served = served.unwrap_or_else(|error| Err(io::Error::other(error)));
         readers.cancel();
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -67,7 +83,7 @@ impl Server {
         let vault = self.rooms.vault.close().await;
         let state = self.rooms.state.close().await;
         self.rooms.state.journal().close().await;
-        served.map_err(|source| ServerError::Listen { address, source })?;
+        served.map_err(|source| ServerError::Listen { address: self.address, source })?;
         vault?;
         Ok(state?)
     }
@@ -112,6 +128,18 @@ async fn keep_metrics_small(metrics: PrometheusHandle, stop: CancellationToken) 
             _ = ticks.tick() => metrics.run_upkeep(),
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Writes from time to time, and at the end, how many calls of strangers were not recorded one by one.
+async fn tell_left_out(rooms: Arc<Rooms>, stop: CancellationToken) {
+    let mut is_last = false;
+    while !is_last {
+        tokio::select! {
+            () = tokio::time::sleep(TELL_INTERVAL) => {}
+            () = stop.cancelled() => is_last = true,
+        }
+        rooms.recorder.tell_left_out(&rooms.region).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The start: every room is opened in the order in which one needs the other.
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use opentrail_archive::{Archive, ArchiveOptions};
@@ -25,7 +25,7 @@ use crate::{
     door::body::Budget,
     error::ServerError,
     options::{Options, RootCredentials, TlsFiles},
-    recording::Recorder,
+    recording::{Recorder, Strangers},
     rooms::Rooms,
     store::{Embedded, Stores},
     welcome::{self, Welcome},
@@ -34,27 +34,34 @@ use crate::{
 /// Everything a start makes.
 pub(crate) struct Opened {
     pub(crate) rooms: Rooms,
-    pub(crate) listener: TcpListener,
-    pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) welcome: Welcome,
 }
 
-/// Opens the rooms and takes the address.
-pub(crate) async fn open(options: Options) -> Result<Opened, ServerError> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let in_folder = |source| ServerError::DataFolder { folder: options.data.clone(), source };
-    disk.create_dir_all(&options.data).map_err(in_folder)?;
+/// The address, taken.
+pub(crate) struct Address {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+/// Takes the address.
+pub(crate) async fn listen(options: &Options) -> Result<Address, ServerError> {
     let tls = options.tls.as_ref().map(acceptor).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|source| ServerError::Listen { address: options.listen, source })?;
-    let address = listener.local_addr().unwrap_or(options.listen);
+    Ok(Address { listener, tls })
+}
 
+/// Opens the rooms behind this address.
+pub(crate) async fn open(options: Options, address: SocketAddr) -> Result<Opened, ServerError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let in_folder = |source| ServerError::DataFolder { folder: options.data.clone(), source };
+    disk.create_dir_all(&options.data).map_err(in_folder)?;
     let home = home_account(&*disk, &options)?;
     let rooms = open_rooms(&options, home, disk.clone()).await?;
     let (root, is_new) = root_credentials(&rooms.identity, home, options.root.clone()).await?;
 
-    let scheme = if tls.is_some() { "https" } else { "http" };
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
     let endpoint = format!("{scheme}://{address}");
     let client_env = options.data.join("client.env");
     welcome::write_client_env(&*disk, &client_env, &endpoint, &options.region, &root).map_err(in_folder)?;
@@ -65,7 +72,7 @@ pub(crate) async fn open(options: Options) -> Result<Opened, ServerError> {
         new_root: is_new.then_some(root),
         client_env,
     };
-    Ok(Opened { rooms, listener, tls, welcome })
+    Ok(Opened { rooms, welcome })
 }
 
 /// The first account: the one in the folder, else the one asked for, else a drawn one.
@@ -116,7 +123,8 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
     let identity = Identity::open(state.clone(), keyring.clone())?;
     let vault = Vault::open(&folder("vault"), state.clone(), disk.clone(), VaultOptions::default()).await?;
     let trails = Trails::new(state.clone());
-    let recorder = Recorder { state: state.clone(), trails: trails.clone() };
+    let strangers = Arc::new(Strangers::new(options.unauthenticated_records, Instant::now()));
+    let recorder = Recorder { state: state.clone(), trails: trails.clone(), strangers };
     let embedded = Embedded { vault: vault.clone(), identity: identity.clone(), recorder: recorder.clone() };
     let stores = Arc::new(Stores::new(embedded, &options.remote_buckets, options.region.as_str()));
     let delivery = Delivery::open(

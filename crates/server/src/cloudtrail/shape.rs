@@ -1,5 +1,7 @@
 //! The shapes that several operations take or answer with.
 
+use opentrail_identity::Tag;
+use opentrail_policy::Context;
 use opentrail_trails::Trail;
 use serde::{Deserialize, Serialize};
 
@@ -67,4 +69,10 @@ pub(super) struct TagShape {
 /// Tags as the rules take them; a value that is missing is empty.
 pub(super) fn pairs(tags: &[TagShape]) -> Vec<(String, String)> {
     tags.iter().map(|tag| (tag.key.clone(), tag.value.clone().unwrap_or_default())).collect()
+}
+
+/// The condition keys of the tags in a request: `aws:TagKeys` and `aws:RequestTag/…`.
+pub(super) fn set_request_tags(context: &mut Context, tags: &[TagShape]) {
+    let tags: Vec<Tag> = pairs(tags).iter().map(|(key, value)| Tag::new(key, value)).collect();
+    opentrail_identity::set_request_tags(context, &tags);
 }

@@ -1,12 +1,12 @@
 //! AddTags, RemoveTags, ListTags.
 
-use opentrail_identity::Ask;
+use opentrail_policy::Context;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
 use super::{
     refused,
-    shape::{TagShape, pairs, trail_arn},
+    shape::{TagShape, pairs, set_request_tags, trail_arn},
 };
 use crate::{
     call::Call,
@@ -36,6 +36,10 @@ impl Described for AddTags {
     fn resource(input: &Tagging, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.resource_id, call))
     }
+
+    fn context(input: &Tagging, _: &Call, context: &mut Context) {
+        set_request_tags(context, &input.tags_list);
+    }
 }
 
 impl Write for AddTags {
@@ -57,6 +61,10 @@ impl Described for RemoveTags {
 
     fn resource(input: &Tagging, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.resource_id, call))
+    }
+
+    fn context(input: &Tagging, _: &Call, context: &mut Context) {
+        set_request_tags(context, &input.tags_list);
     }
 }
 
@@ -105,7 +113,8 @@ impl Read for ListTags {
     /// All that can be asked for fits one page, so that no token was ever given.
     async fn act(input: ListTagsInput, call: &Call) -> Result<ListTagsOutput, Fault> {
         for id in &input.resource_id_list {
-            permit(id, call)?;
+            let context = call.arrival.context(&call.region);
+            call.permit("cloudtrail:ListTags", &trail_arn(id, call), context)?;
         }
         if input.next_token.is_some() {
             return Err(Fault::declared(
@@ -130,12 +139,4 @@ impl Read for ListTags {
         }
         Ok(ListTagsOutput { resource_tag_list })
     }
-}
-
-fn permit(id: &str, call: &Call) -> Result<(), Fault> {
-    let resource = trail_arn(id, call);
-    let context = call.arrival.context(&call.region);
-    let ask = Ask { action: "cloudtrail:ListTags", resource: &resource, context, ..Ask::default() };
-    let verdict = call.rooms.identity.authorize(&call.caller, &ask);
-    verdict.into_result().map_err(|denial| call.fault(Common::AccessDenied, denial.to_string()))
 }

@@ -1,12 +1,13 @@
 //! CreateTrail, UpdateTrail, DeleteTrail.
 
+use opentrail_policy::Context;
 use opentrail_state::Transaction;
 use opentrail_trails::{self as trails, LogStore, Trail, TrailError};
 use serde::{Deserialize, Serialize};
 
 use super::{
     refused,
-    shape::{OneTrail, TagShape, TrailShape, pairs, trail_arn},
+    shape::{OneTrail, TagShape, TrailShape, pairs, set_request_tags, trail_arn},
 };
 use crate::{
     call::Call,
@@ -114,6 +115,10 @@ impl Described for CreateTrail {
 
     fn resource(input: &CreateTrailInput, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.name, call))
+    }
+
+    fn context(input: &CreateTrailInput, _: &Call, context: &mut Context) {
+        set_request_tags(context, input.tags_list.as_deref().unwrap_or_default());
     }
 }
 

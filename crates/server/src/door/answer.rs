@@ -7,13 +7,16 @@ use opentrail_wire::{
     awsjson::TARGET,
 };
 
-use super::Visit;
+use super::{Visit, route::Route};
 use crate::{
     call::Arrival,
     fault::{Common, Dialect, Fault},
     operation::Outcome,
     service::Service,
 };
+
+/// The XML namespace of answers that are no service's.
+pub(super) const NO_SERVICE: &str = "https://opentrail/";
 
 /// The response to a call of an operation.
 pub(crate) fn of_outcome(
@@ -81,10 +84,30 @@ fn respond(
     response
 }
 
+/// The response to whoever comes before the rooms are open.
+pub(super) fn not_yet(route: &Route, arrival: &Arrival, path: &str) -> Response<Body> {
+    const WHY: &str = "The server is starting; try again later.";
+    let (dialect, namespace) = match route {
+        Route::S3 => {
+            // S3's own word for it; `SlowDown` is for who sends too much.
+            let fault = Fault::exact("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE, WHY);
+            let body = answer::s3_error(fault.code(), fault.message(), path, &arrival.request_id, "");
+            let mut response = respond(fault.status(), Dialect::S3, arrival, body, Some(&fault));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer::S3_XML));
+            return response;
+        }
+        Route::Opentrail => (Dialect::Rest, ""),
+        Route::AwsJson(_) => (Dialect::Json, ""),
+        Route::Query(service) => (Dialect::Query, service.map_or(NO_SERVICE, |service| service.namespace)),
+        Route::UnknownService(_) => (Dialect::Query, NO_SERVICE),
+    };
+    of_fault(dialect, namespace, arrival, &Fault::common(Common::Unavailable, dialect, WHY))
+}
+
 /// The response to a call of a service that is not served here, in the protocol its caller seems to speak.
 pub(super) fn unknown_service(visit: &Visit, name: &str) -> Response<Body> {
     let dialect = if visit.parts.headers.contains_key(TARGET) { Dialect::Json } else { Dialect::Query };
     let fault = Fault::common(Common::UnknownOperation, dialect, format!("opentrail does not serve {name}."));
     tracing::debug!(service = name, "a call for a service that is not served");
-    of_fault(dialect, "https://opentrail/", &visit.arrival, &fault)
+    of_fault(dialect, NO_SERVICE, &visit.arrival, &fault)
 }

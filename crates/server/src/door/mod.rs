@@ -30,6 +30,17 @@ pub(crate) struct Visit {
     pub(crate) arrival: Arrival,
 }
 
+/// The answer to a request that comes before the rooms are open.
+pub(crate) fn not_yet(request: &Request<Body>) -> Response {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = request.uri().clone();
+    parts.headers = request.headers().clone();
+    parts.extensions = request.extensions().clone();
+    let arrival = arrival::of(&parts);
+    answer::not_yet(&route::of(&parts), &arrival, parts.uri.path())
+}
+
 /// Lets a request in.
 pub(crate) async fn enter(State(rooms): State<Arc<Rooms>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Response, request::Parts};
 use opentrail_event::{Category, Region};
-use opentrail_identity::Caller;
+use opentrail_identity::{Caller, CredentialError, Principal};
 use serde_json::Value;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     call::{Arrival, Call},
     fault::{Common, Fault},
+    iam,
     operation::Outcome,
     recording::{Deed, Who},
     rooms::Rooms,
@@ -83,6 +84,9 @@ fn identify(
 }
 
 async fn run(call: &Call, request: Request) -> Outcome {
+    if let Some(fault) = kept_out(call) {
+        return Err(unrun(call, &request.operation, fault).await);
+    }
     let Some(operation) = call.service.operation(&request.operation) else {
         let known = call.service.unsupported.contains(&request.operation.as_str());
         let fault = if known {
@@ -99,6 +103,15 @@ async fn run(call: &Call, request: Request) -> Outcome {
         Ok(input) => (operation.run)(call, input).await,
         Err(fault) => Err(unrun(call, &request.operation, fault).await),
     }
+}
+
+/// IAM takes no session that GetSessionToken gave without a code of an MFA device (STS API reference,
+/// GetSessionToken); AWS says of it what it says of a token that is not one.
+fn kept_out(call: &Call) -> Option<Fault> {
+    let is_own = matches!(call.caller.principal, Principal::Root { .. } | Principal::User { .. });
+    let is_plain = call.caller.session.as_ref().is_some_and(|session| session.mfa_authenticated_at.is_none());
+    (call.service.name == iam::SERVICE.name && is_own && is_plain)
+        .then(|| Fault::of_credential(CredentialError::InvalidSessionToken, call.dialect()))
 }
 
 /// Records a call of a known caller that reached no operation.

@@ -33,7 +33,7 @@ pub(super) async fn enter(visit: Visit, service: Option<&'static Service>) -> Re
                 "The Version names no service of opentrail.",
             )
         });
-        return answer::of_fault(Dialect::Query, "https://opentrail/", &arrival, &fault);
+        return answer::of_fault(Dialect::Query, answer::NO_SERVICE, &arrival, &fault);
     };
     let (operation, input) = match form {
         Ok(form) => (form.action, Ok(form.parameters)),

@@ -102,8 +102,19 @@ fn too_many_regions() -> String {
     format!("awsRegion is new, and the account has events of {MAX_REGIONS} regions, the most that are taken")
 }
 
-/// Makes the events durable, each once: an `eventID` the account already has is not written again. The call's
-/// own `record`, if it is to be kept, is in one entry with the last of them.
+/// What one journal entry has of an upload; the call's record in that entry tells of this much.
+pub(crate) struct Part<'a> {
+    /// Its place among the upload's entries, counted from 1; none where there is only one.
+    pub(crate) number: Option<usize>,
+    /// Events in this entry.
+    pub(crate) accepted: usize,
+    /// What became of the whole upload, known with its last entry.
+    pub(crate) whole: Option<&'a Admitted>,
+}
+
+/// Makes the events durable, each once: an `eventID` the account already has is not written again. Every entry has,
+/// beside its events, the call's own `record` of just them, if it is to be kept: whatever ends an upload early, its
+/// records tell of exactly the events that are there.
 ///
 /// # Errors
 /// Those of the journal. What was accepted before stays; sending the same upload again is safe.
@@ -112,7 +123,7 @@ pub(crate) async fn admit(
     owner: AccountId,
     events: Vec<Event>,
     rejected: Vec<Rejected>,
-    record: impl FnOnce(&Admitted) -> Result<Vec<OwnedEvent>, EventError>,
+    record: impl Fn(&Part<'_>) -> Result<Vec<OwnedEvent>, EventError>,
 ) -> Result<Admitted, NotAdmitted> {
     let mut admitted = Admitted { rejected, ..Admitted::default() };
     let mut in_upload = HashSet::with_capacity(events.len());
@@ -125,6 +136,7 @@ pub(crate) async fn admit(
         }
     }
     drop(in_upload);
+    let mut entries = 0;
     loop {
         let reservation = reserve(rooms, owner, waiting.iter().map(Event::key).collect()).await?;
         let mut fresh = Vec::with_capacity(waiting.len());
@@ -137,16 +149,42 @@ pub(crate) async fn admit(
             }
         }
         admitted.accepted += fresh.len();
-        if pending.is_empty() {
-            append(rooms, owner, fresh, record(&admitted)?).await?;
+        let mut cuts = cut(fresh);
+        let last = if pending.is_empty() { Some(cuts.pop().unwrap_or_default()) } else { None };
+        for events in cuts {
+            entries += 1;
+            let part = Part { number: Some(entries), accepted: events.len(), whole: None };
+            append(rooms, owner, events, record(&part)?).await?;
+        }
+        if let Some(events) = last {
+            let number = (entries > 0).then_some(entries + 1);
+            let part = Part { number, accepted: events.len(), whole: Some(&admitted) };
+            append(rooms, owner, events, record(&part)?).await?;
             reservation.commit();
             return Ok(admitted);
         }
-        append(rooms, owner, fresh, Vec::new()).await?;
         reservation.commit();
         tokio::time::timeout(SETTLING, rooms.seen.settled()).await.map_err(|_| NotAdmitted::Unsettled)?;
         waiting = pending;
     }
+}
+
+/// The events of each entry; a larger upload takes several.
+fn cut(events: Vec<Event>) -> Vec<Vec<Event>> {
+    let mut cuts = Vec::new();
+    let (mut current, mut bytes) = (Vec::new(), 0);
+    for event in events {
+        if bytes >= ENTRY_BYTES {
+            cuts.push(std::mem::take(&mut current));
+            bytes = 0;
+        }
+        bytes += event.raw().len();
+        current.push(event);
+    }
+    if !current.is_empty() {
+        cuts.push(current);
+    }
+    cuts
 }
 
 async fn reserve(rooms: &Rooms, owner: AccountId, ids: Vec<EventId>) -> Result<Reservation, ArchiveError> {
@@ -165,19 +203,9 @@ async fn append(
     record: Vec<OwnedEvent>,
 ) -> Result<(), StateError> {
     let mut entry = Vec::with_capacity(events.len() + record.len());
-    let mut bytes = 0;
-    for event in events {
-        if bytes >= ENTRY_BYTES {
-            rooms.state.append(Vec::new(), std::mem::take(&mut entry)).await?;
-            bytes = 0;
-        }
-        bytes += event.raw().len();
-        entry.push(OwnedEvent { owner, event });
-    }
+    entry.extend(events.into_iter().map(|event| OwnedEvent { owner, event }));
     entry.extend(record);
-    if !entry.is_empty() {
-        rooms.state.append(Vec::new(), entry).await?;
-    }
+    rooms.state.append(Vec::new(), entry).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     SERVICE,
-    admission::{self, Admitted, NotAdmitted, Rejected},
+    admission::{self, Admitted, NotAdmitted, Part, Rejected},
     regions::Regions,
 };
 use crate::{
@@ -45,7 +45,8 @@ pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
     let ((caller, region), bytes) = match known {
         Ok(known) => known,
         Err(stranger) => {
-            let deed = deed(&rooms, &arrival, stranger.who(), &rooms.region, Err(&stranger.fault));
+            let (who, account) = (stranger.who(), stranger.account(&rooms));
+            let deed = deed(account, &arrival, who, &rooms.region, Err(&stranger.fault));
             let unrecorded = deed.keep(&rooms.recorder, Dialect::Rest).await.err();
             return answer::of_fault(Dialect::Rest, "", &arrival, &unrecorded.unwrap_or(stranger.fault));
         }
@@ -54,7 +55,8 @@ pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
         Ok(admitted) => value::to_value(&admitted)
             .map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string())),
         Err(fault) => {
-            let deed = deed(&rooms, &arrival, Who::Known(&caller), &region, Err(&fault));
+            let account = caller.principal.account().unwrap_or(rooms.home);
+            let deed = deed(account, &arrival, Who::Known(&caller), &region, Err(&fault));
             Err(deed.keep(&rooms.recorder, Dialect::Rest).await.err().unwrap_or(fault))
         }
     };
@@ -125,8 +127,8 @@ async fn take(
         .await
         .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))??
     };
-    let record = |admitted: &Admitted| {
-        deed(rooms, arrival, Who::Known(caller), region, Ok(admitted)).events(&rooms.recorder)
+    let record = |part: &Part<'_>| {
+        deed(account, arrival, Who::Known(caller), region, Ok(part)).events(&rooms.recorder)
     };
     let admitted = admission::admit(rooms, account, events, rejected, record).await;
     drop(unpacking);
@@ -167,18 +169,14 @@ fn unpack(packed: &[u8]) -> Result<Bytes, Fault> {
     }
 }
 
-/// The call itself: a data event, kept where a trail selects it.
+/// The call itself, or what one journal entry has of it: a data event, kept where a trail selects it.
 fn deed<'a>(
-    rooms: &Rooms,
+    account: AccountId,
     arrival: &'a Arrival,
     who: Who<'a>,
     region: &Region,
-    outcome: Result<&Admitted, &'a Fault>,
+    outcome: Result<&Part<'_>, &'a Fault>,
 ) -> Deed<'a> {
-    let account = match who {
-        Who::Known(caller) => caller.principal.account().unwrap_or(rooms.home),
-        Who::Unknown(_) | Who::Service(_) => rooms.home,
-    };
     let resource = format!("arn:aws:opentrail:{region}:{account}:events");
     Deed {
         event_source: SERVICE.event_source,
@@ -190,15 +188,20 @@ fn deed<'a>(
         read_only: false,
         category: Category::Data,
         parameters: None,
-        elements: outcome.ok().map(|admitted| {
-            json!({
-                "accepted": admitted.accepted,
-                "duplicates": admitted.duplicates,
-                "rejected": admitted.rejected.len(),
-            })
-        }),
-        additional: None,
+        elements: outcome.ok().map(elements),
+        additional: outcome.ok().and_then(|part| part.number).map(|number| json!({"part": number})),
         resources: vec![RecordResource::new("OpenTrail::Events", resource, Some(account))],
         fault: outcome.err(),
+    }
+}
+
+fn elements(part: &Part<'_>) -> serde_json::Value {
+    match part.whole {
+        Some(whole) => json!({
+            "accepted": part.accepted,
+            "duplicates": whole.duplicates,
+            "rejected": whole.rejected.len(),
+        }),
+        None => json!({"accepted": part.accepted}),
     }
 }

@@ -67,6 +67,8 @@ impl Described for AssumeRole {
     const PERMISSION: Permission = Permission::OwnRules;
     const SECRETS: &'static [&'static str] = SECRETS;
     const SHOWS_ELEMENTS: bool = true;
+    /// As in AWS's own records: neither parameters nor the role.
+    const DENIAL_SHOWS_PARAMETERS: bool = false;
 
     fn touched(input: &Input, _: &Call) -> Vec<RecordResource> {
         let account = input.role_arn.split(':').nth(4).and_then(|id| id.parse::<AccountId>().ok());
