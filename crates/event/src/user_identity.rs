@@ -123,6 +123,18 @@ pub struct SessionIssuer {
 const ANONYMOUS: &str = "ANONYMOUS_PRINCIPAL";
 
 impl UserIdentity {
+    /// The same caller, for whom a service (`s3.amazonaws.com`) makes the call.
+    #[must_use]
+    pub fn through(mut self, service: &str) -> Self {
+        if let Self::Root { invoked_by, .. }
+        | Self::IamUser { invoked_by, .. }
+        | Self::AssumedRole { invoked_by, .. } = &mut self
+        {
+            *invoked_by = Some(service.to_owned());
+        }
+        self
+    }
+
     /// The value of `type`.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -19,17 +19,30 @@ use opentrail_journal::disk::{Access, Disk, DiskFile};
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{VaultError, checksum::crc32c, error::Damage, id::BlobId, limits::CHUNK_BYTES};
+use crate::{
+    VaultError,
+    checksum::crc32c,
+    cipher::{BlobCipher, TAG_BYTES},
+    encryption::ObjectKey,
+    error::Damage,
+    id::BlobId,
+    limits::CHUNK_BYTES,
+};
 
 /// A file, with the checksum of each of its chunks.
+///
+/// `len` and `chunk` are those of the content; where the file is encrypted, each chunk is [`TAG_BYTES`] longer in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlobRef {
     pub(crate) id: BlobId,
     pub(crate) len: u64,
     /// Bytes of each chunk but the last.
     chunk: u32,
-    /// CRC-32C of each chunk.
+    /// CRC-32C of each chunk as it is stored.
     sums: ChunkSums,
+    /// Whether the chunks are encrypted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) sealed: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,12 +67,21 @@ impl<'de> Deserialize<'de> for ChunkSums {
 }
 
 impl BlobRef {
-    /// The number and the place of the chunk that holds `offset`.
-    pub(crate) fn chunk_at(&self, offset: u64) -> (usize, std::ops::Range<u64>) {
+    /// The chunk that holds `offset`.
+    fn chunk_at(&self, offset: u64) -> ChunkPlace {
         let size = u64::from(self.chunk.max(1));
         let number = offset / size;
         let start = number * size;
-        (usize::try_from(number).unwrap_or(usize::MAX), start..(start + size).min(self.len))
+        let end = (start + size).min(self.len);
+        let tag = if self.sealed { TAG_BYTES as u64 } else { 0 };
+        let stored = start + number * tag;
+        let len = if end > start { end - start + tag } else { 0 };
+        ChunkPlace { number, start, stored: stored..stored + len, is_last: end == self.len }
+    }
+
+    /// Bytes that the file has on disk.
+    fn stored_len(&self) -> u64 {
+        self.len.checked_sub(1).map_or(0, |last| self.chunk_at(last).stored.end)
     }
 
     fn corrupt(&self, offset: u64, damage: Damage) -> VaultError {
@@ -67,6 +89,16 @@ impl BlobRef {
         tracing::error!(blob = %self.id, offset, %damage, "stored bytes are damaged");
         VaultError::Corrupt { blob: self.id.to_string(), offset, damage }
     }
+}
+
+/// Where a chunk is.
+struct ChunkPlace {
+    number: u64,
+    /// Where it begins in the content.
+    start: u64,
+    /// Where it is in the file.
+    stored: std::ops::Range<u64>,
+    is_last: bool,
 }
 
 #[derive(Default)]
@@ -121,9 +153,10 @@ impl BlobStore {
         self.shard(id).join(id.to_string())
     }
 
-    /// Begins a new file. Blocks.
-    pub(crate) fn create(self: &Arc<Self>) -> Result<BlobWriter, VaultError> {
+    /// Begins a new file, encrypted where there is a key. Blocks.
+    pub(crate) fn create(self: &Arc<Self>, key: Option<&ObjectKey>) -> Result<BlobWriter, VaultError> {
         let id = BlobId::random();
+        let cipher = key.map(|key| BlobCipher::new(key, id)).transpose()?;
         self.uses.lock().pending.insert(id);
         let pending = PendingBlob { store: Arc::clone(self), id, fate: Fate::Removed };
         let path = self.path(id);
@@ -131,7 +164,7 @@ impl BlobStore {
             .disk
             .create_new(&path, Access::Private)
             .map_err(|error| VaultError::io("create", &path, error))?;
-        Ok(BlobWriter { pending, file, len: 0, sums: Vec::new() })
+        Ok(BlobWriter { pending, file, cipher, held: None, len: 0, stored: 0, sums: Vec::new() })
     }
 
     /// Keeps a blob on disk for as long as the pin lives, even when nothing refers to it any more.
@@ -215,37 +248,59 @@ impl BlobStore {
         })
     }
 
-    /// The chunk that holds `offset`, verified, and where it begins. Blocks.
+    /// The chunk that holds `offset`, verified and decrypted, and where it begins in the content. Blocks.
     pub(crate) fn read_chunk(
         &self,
         file: &dyn DiskFile,
         blob: &BlobRef,
+        cipher: Option<&BlobCipher>,
         offset: u64,
     ) -> Result<(u64, Bytes), VaultError> {
-        let (number, place) = blob.chunk_at(offset);
-        let len = usize::try_from(place.end.saturating_sub(place.start)).unwrap_or(0);
+        let place = blob.chunk_at(offset);
+        let stored = self.read_stored(file, blob, &place)?;
+        // An object with a key has no bytes in the clear, nor can one without have others.
+        let content = match (blob.sealed, cipher) {
+            (false, None) => Some(stored),
+            (true, Some(cipher)) => cipher.open(place.number, place.is_last, stored),
+            _ => None,
+        };
+        match content {
+            Some(content) => Ok((place.start, Bytes::from(content))),
+            None => Err(blob.corrupt(place.start, Damage::Forged)),
+        }
+    }
+
+    /// A chunk as it is stored, held against its checksum.
+    fn read_stored(
+        &self,
+        file: &dyn DiskFile,
+        blob: &BlobRef,
+        place: &ChunkPlace,
+    ) -> Result<Vec<u8>, VaultError> {
+        let len = usize::try_from(place.stored.end - place.stored.start).unwrap_or(0);
         let mut bytes = vec![0; len];
-        file.read_exact_at(&mut bytes, place.start).map_err(|error| match error.kind() {
+        file.read_exact_at(&mut bytes, place.stored.start).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => blob.corrupt(place.start, Damage::Short),
             _ => VaultError::io("read", &self.path(blob.id), error),
         })?;
+        let number = usize::try_from(place.number).unwrap_or(usize::MAX);
         if blob.sums.0.get(number) != Some(&crc32c(&bytes)) {
             return Err(blob.corrupt(place.start, Damage::Checksum));
         }
-        Ok((place.start, Bytes::from(bytes)))
+        Ok(bytes)
     }
 
-    /// Reads all of a blob and says whether it is what was stored. Blocks.
+    /// Reads all of a blob and says whether it is what was stored; what is encrypted needs no key for that. Blocks.
     pub(crate) fn verify(&self, blob: &BlobRef) -> Result<(), VaultError> {
         let file = self.open_blob(blob)?;
         let len = file.len().map_err(|error| VaultError::io("measure", &self.path(blob.id), error))?;
-        if len > blob.len {
+        if len > blob.stored_len() {
             return Err(blob.corrupt(blob.len, Damage::Long));
         }
         let mut offset = 0;
         while offset < blob.len {
-            let (start, bytes) = self.read_chunk(&*file, blob, offset)?;
-            offset = start + bytes.len() as u64;
+            self.read_stored(&*file, blob, &blob.chunk_at(offset))?;
+            offset += u64::from(blob.chunk.max(1));
         }
         Ok(())
     }
@@ -255,28 +310,58 @@ impl BlobStore {
 pub(crate) struct BlobWriter {
     pending: PendingBlob,
     file: Box<dyn DiskFile>,
+    cipher: Option<BlobCipher>,
+    /// The chunk that came last, where there is a cipher: whether it is the last is known only at the end.
+    held: Option<Vec<u8>>,
+    /// Bytes of content so far.
     len: u64,
+    /// Bytes in the file so far.
+    stored: u64,
     sums: Vec<u32>,
 }
 
 impl BlobWriter {
     /// Appends a chunk: [`CHUNK_BYTES`], or less for the last. Blocks.
-    pub(crate) fn write_chunk(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
+    pub(crate) fn write_chunk(&mut self, content: &[u8]) -> Result<(), VaultError> {
+        self.len += content.len() as u64;
+        if self.cipher.is_none() {
+            return self.append(content);
+        }
+        match self.held.replace(content.to_vec()) {
+            Some(before) => self.append_sealed(before, false),
+            None => Ok(()),
+        }
+    }
+
+    fn append_sealed(&mut self, content: Vec<u8>, last: bool) -> Result<(), VaultError> {
+        let number = self.sums.len() as u64;
+        let stored = match &self.cipher {
+            Some(cipher) => cipher.seal(number, last, content)?,
+            None => content,
+        };
+        self.append(&stored)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
         self.file
-            .write_all_at(bytes, self.len)
+            .write_all_at(bytes, self.stored)
             .map_err(|error| VaultError::io("write", &self.pending.path(), error))?;
-        self.len += bytes.len() as u64;
+        self.stored += bytes.len() as u64;
         self.sums.push(crc32c(bytes));
         Ok(())
     }
 
     /// Makes the bytes and the name durable. Blocks.
-    pub(crate) fn finish(self) -> Result<(BlobRef, PendingBlob), VaultError> {
-        let Self { pending, file, len, sums } = self;
+    pub(crate) fn finish(mut self) -> Result<(BlobRef, PendingBlob), VaultError> {
+        if let Some(last) = self.held.take() {
+            self.append_sealed(last, true)?;
+        }
+        let Self { pending, file, cipher, len, sums, .. } = self;
         file.sync_data().map_err(|error| VaultError::io("sync", &pending.path(), error))?;
         let shard = pending.store.shard(pending.id);
         pending.store.disk.sync_dir(&shard).map_err(|error| VaultError::io("sync", &shard, error))?;
-        let blob = BlobRef { id: pending.id, len, chunk: CHUNK_BYTES as u32, sums: ChunkSums(sums) };
+        let (id, sealed) = (pending.id, cipher.is_some());
+        let blob = BlobRef { id, len, chunk: CHUNK_BYTES as u32, sums: ChunkSums(sums), sealed };
         Ok((blob, pending))
     }
 }
@@ -353,5 +438,104 @@ impl Drop for Pin {
         if doomed {
             self.store.remove(self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::Arc};
+
+    use opentrail_journal::disk::RealDisk;
+    use tempfile::TempDir;
+
+    use super::{BlobRef, BlobStore, BlobCipher, ChunkSums, TAG_BYTES};
+    use crate::{VaultError, checksum::crc32c, encryption::ObjectKey, error::Damage, limits::CHUNK_BYTES};
+
+    const STORED: usize = CHUNK_BYTES + TAG_BYTES;
+
+    fn store(dir: &Path) -> Arc<BlobStore> {
+        Arc::new(BlobStore::open(dir, Arc::new(RealDisk)).expect("a store"))
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey::new([7; 32].into())
+    }
+
+    /// A blob of two whole chunks and a short one, each of one letter.
+    fn write(store: &Arc<BlobStore>) -> BlobRef {
+        let mut writer = store.create(Some(&key())).expect("a writer");
+        for (letter, len) in [(b'a', CHUNK_BYTES), (b'b', CHUNK_BYTES), (b'c', 10)] {
+            writer.write_chunk(&vec![letter; len]).expect("written");
+        }
+        let (blob, pending) = writer.finish().expect("finished");
+        pending.keep();
+        blob
+    }
+
+    /// What someone who knows the format, and can write into the index, but has no key, makes of the file.
+    fn forge(store: &BlobStore, blob: &BlobRef, stored: Vec<u8>, len: u64) -> BlobRef {
+        let sums = stored.chunks(STORED).map(crc32c).collect();
+        std::fs::write(store.path(blob.id), stored).expect("written");
+        BlobRef { len, sums: ChunkSums(sums), ..blob.clone() }
+    }
+
+    fn read(store: &BlobStore, blob: &BlobRef, offset: u64) -> Result<u8, VaultError> {
+        let cipher = BlobCipher::new(&key(), blob.id)?;
+        let file = store.open_blob(blob)?;
+        store.read_chunk(&*file, blob, Some(&cipher), offset).map(|(_, bytes)| bytes[0])
+    }
+
+    fn is_forged(read: Result<u8, VaultError>) -> bool {
+        matches!(read, Err(VaultError::Corrupt { damage: Damage::Forged, .. }))
+    }
+
+    #[test]
+    fn chunks_that_changed_places_are_not_read() {
+        let dir = TempDir::new().expect("a folder");
+        let store = store(dir.path());
+        let blob = write(&store);
+        assert_eq!(read(&store, &blob, CHUNK_BYTES as u64).ok(), Some(b'b'));
+        let stored = std::fs::read(store.path(blob.id)).expect("the file");
+        let exchanged = [&stored[STORED..2 * STORED], &stored[..STORED], &stored[2 * STORED..]].concat();
+        let forged = forge(&store, &blob, exchanged, blob.len);
+        store.verify(&forged).expect("the checksums are right");
+        assert!(is_forged(read(&store, &forged, 0)));
+        assert!(is_forged(read(&store, &forged, CHUNK_BYTES as u64)));
+        assert_eq!(read(&store, &forged, 2 * CHUNK_BYTES as u64).ok(), Some(b'c'));
+    }
+
+    #[test]
+    fn a_blob_that_lost_its_end_is_noticed_there() {
+        let dir = TempDir::new().expect("a folder");
+        let store = store(dir.path());
+        let blob = write(&store);
+        let stored = std::fs::read(store.path(blob.id)).expect("the file");
+        let forged = forge(&store, &blob, stored[..2 * STORED].to_vec(), 2 * CHUNK_BYTES as u64);
+        store.verify(&forged).expect("the checksums are right");
+        assert_eq!(read(&store, &forged, 0).ok(), Some(b'a'));
+        assert!(is_forged(read(&store, &forged, CHUNK_BYTES as u64)));
+    }
+
+    #[test]
+    fn another_blob_of_the_same_key_is_not_read_in_its_place() {
+        let dir = TempDir::new().expect("a folder");
+        let store = store(dir.path());
+        let (one, other) = (write(&store), write(&store));
+        let stored = std::fs::read(store.path(other.id)).expect("the file");
+        let forged = forge(&store, &one, stored, one.len);
+        assert!(is_forged(read(&store, &forged, 0)));
+    }
+
+    #[test]
+    fn bytes_in_the_clear_are_not_taken_for_encrypted_ones() {
+        let dir = TempDir::new().expect("a folder");
+        let store = store(dir.path());
+        let blob = write(&store);
+        let clear = BlobRef { sealed: false, ..blob.clone() };
+        let content = vec![b'x'; 2 * CHUNK_BYTES + 10];
+        let sums = content.chunks(CHUNK_BYTES).map(crc32c).collect();
+        std::fs::write(store.path(blob.id), &content).expect("written");
+        let forged = BlobRef { sums: ChunkSums(sums), ..clear };
+        assert!(is_forged(read(&store, &forged, 0)));
     }
 }

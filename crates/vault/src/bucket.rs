@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use crate::{
-    Vault, VaultError,
+    BucketEncryption, Vault, VaultError,
     bucket_name::check_bucket_name,
     fact::{BucketId, Carried, VaultFact},
+    lifecycle::Lifecycle,
     limits,
+    object_lock::LockConfiguration,
     tags::{Tags, check_tags},
     vault::refused,
 };
@@ -28,6 +30,23 @@ pub enum Versioning {
     Enabled,
     /// Writes and deletes replace the `null` version; the other versions stay.
     Suspended,
+}
+
+/// A change of a bucket's versioning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersioningChange {
+    /// The state to go to.
+    pub versioning: Versioning,
+    /// MFA delete on or off; as it is where `None`.
+    pub mfa_delete: Option<bool>,
+    /// A code of the owner's MFA device was spent for this change, which a bucket with MFA delete asks for.
+    pub with_mfa: bool,
+}
+
+impl From<Versioning> for VersioningChange {
+    fn from(versioning: Versioning) -> Self {
+        Self { versioning, mfa_delete: None, with_mfa: false }
+    }
 }
 
 /// Who owns the objects that others write (S3 user guide, "Controlling ownership of objects").
@@ -82,6 +101,12 @@ pub struct Bucket {
     /// Whether it keeps versions.
     #[serde(default)]
     pub versioning: Versioning,
+    /// Whether removing a version needs a code of the owner's MFA device; `None` where nobody ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_delete: Option<bool>,
+    /// Object Lock, where the bucket has it: for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<LockConfiguration>,
     /// Its policy as the caller wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -94,6 +119,12 @@ pub struct Bucket {
     /// Its public access block; `None` where it was deleted.
     #[serde(default)]
     pub public_access_block: Option<PublicAccessBlock>,
+    /// How it encrypts what comes without a word on it; SSE-S3 where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<BucketEncryption>,
+    /// What becomes of its objects with time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
     /// Other settings by name, as text that the caller wrote and reads (encryption, lifecycle, …).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
@@ -116,6 +147,8 @@ pub struct NewBucket {
     pub ownership: Ownership,
     /// Its tags.
     pub tags: Tags,
+    /// Whether it has Object Lock, and with it versioning, from the beginning.
+    pub object_lock: bool,
 }
 
 /// Which buckets to list.
@@ -201,11 +234,15 @@ impl Vault {
             owner: new.owner,
             region: new.region,
             created: now,
-            versioning: Versioning::Off,
+            versioning: if new.object_lock { Versioning::Enabled } else { Versioning::Off },
+            mfa_delete: None,
+            object_lock: new.object_lock.then(LockConfiguration::default),
             policy: None,
             tags: new.tags,
             ownership: Some(new.ownership),
             public_access_block: Some(PublicAccessBlock::ALL),
+            encryption: None,
+            lifecycle: None,
             settings: BTreeMap::new(),
         };
         tx.put(&bucket.name, &bucket);
@@ -256,20 +293,33 @@ impl Vault {
         Ok(BucketRemoval { bucket, closed })
     }
 
-    /// Stages a change of versioning. `Off` is the state of buckets that never had it and cannot be returned to.
+    /// Stages a change of versioning. `Off` is the state of buckets that never had it and cannot be returned to;
+    /// with Object Lock a bucket stays `Enabled`.
     ///
     /// # Errors
-    /// [`VaultError::NoSuchBucket`], [`VaultError::VersioningCannotBeRemoved`].
+    /// [`VaultError::NoSuchBucket`], [`VaultError::VersioningCannotBeRemoved`],
+    /// [`VaultError::VersioningIsLocked`], [`VaultError::MfaRequired`].
     pub fn put_versioning(
         &self,
         tx: &mut Transaction,
         name: &str,
-        versioning: Versioning,
+        change: impl Into<VersioningChange>,
     ) -> Result<(), VaultError> {
+        let VersioningChange { versioning, mfa_delete, with_mfa } = change.into();
         if versioning == Versioning::Off {
             return Err(VaultError::VersioningCannotBeRemoved);
         }
-        self.change(tx, name, |bucket| bucket.versioning = versioning)
+        let bucket = tx.try_get::<Bucket>(name)?.ok_or_else(|| no_such_bucket(name))?;
+        if !with_mfa && (mfa_delete == Some(true) || bucket.mfa_delete == Some(true)) {
+            return Err(VaultError::MfaRequired);
+        }
+        if bucket.object_lock.is_some() && versioning != Versioning::Enabled {
+            return Err(VaultError::VersioningIsLocked { bucket: name.to_owned() });
+        }
+        self.change(tx, name, |bucket| {
+            bucket.versioning = versioning;
+            bucket.mfa_delete = mfa_delete.or(bucket.mfa_delete);
+        })
     }
 
     /// Stages the bucket's tags in place of those it had; none to delete them.

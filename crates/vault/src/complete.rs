@@ -71,7 +71,10 @@ impl Vault {
         self.check_write(&bucket, key, &completion.conditions)?;
         let named = chosen_parts(&completion.parts, stored)?;
         let numbers: Vec<u16> = named.iter().map(|(number, _)| *number).collect();
+        let mut record = record;
+        record.object.lock = self.lock_of_new(&bucket, record.object.lock, now)?;
         let outcome = assemble(&bucket, record, upload, &named, completion, now)?;
+        self.may_take_place(&bucket, key, &outcome.meta.version_id, now)?;
         let fact = VaultFact::CompleteUpload {
             bucket: bucket.id,
             key: key.to_owned(),
@@ -131,7 +134,7 @@ fn assemble(
     if let Some(declared) = completion.size.filter(|declared| *declared != size) {
         return Err(VaultError::ObjectSizeMismatch { declared, actual: size });
     }
-    let UploadRecord { object, algorithm, checksum_type, .. } = record;
+    let UploadRecord { object, algorithm, checksum_type, sealed_key, .. } = record;
     if let Some(kind) = completion.checksum_type.filter(|kind| *kind != checksum_type) {
         return Err(VaultError::ChecksumTypeNotAllowed { algorithm, kind });
     }
@@ -154,6 +157,6 @@ fn assemble(
     }
     let etag = format!("{}-{}", hex::encode(md5.finalize()), parts.len());
     let count = u16::try_from(parts.len()).unwrap_or(MAX_PARTS);
-    let made = Made { size, etag, checksums, checksum_type, body: Body::Parts { upload, count } };
+    let made = Made { size, etag, checksums, checksum_type, sealed_key, body: Body::Parts { upload, count } };
     Ok(made.in_bucket(bucket, object, now))
 }

@@ -11,11 +11,13 @@ use opentrail_event::AccountId;
 use opentrail_state::OwnedEvent;
 
 use crate::{
-    ByteRange, ChecksumAlgorithm, Expected, PartSummary, PutOptions, PutOutcome, Vault, VaultError,
+    ByteRange, ChecksumAlgorithm, Encryption, Expected, PartSummary, PutOptions, PutOutcome, Vault,
+    VaultError,
     condition::{ReadConditions, WriteConditions},
     get::ObjectReader,
     limits::MAX_SINGLE_PUT_BYTES,
     object::{NewObject, ObjectHeaders, ObjectMeta},
+    object_lock::ObjectLock,
     tags::Tags,
 };
 
@@ -53,6 +55,12 @@ pub struct CopyRequest<'a> {
     pub storage_class: Option<String>,
     /// The canned ACL named, as text.
     pub canned_acl: Option<String>,
+    /// What holds the copy; the source's locks are not copied, as S3 does.
+    pub lock: ObjectLock,
+    /// How the copy is encrypted on disk; the source's encryption does not matter.
+    pub encryption: Option<Encryption>,
+    /// Whether the caller named the encryption, which makes a copy onto itself a change.
+    pub names_encryption: bool,
     /// The additional checksum; the source's algorithms where `None`.
     pub algorithm: Option<ChecksumAlgorithm>,
 }
@@ -79,7 +87,7 @@ impl Vault {
         now: DateTime<Utc>,
         events: impl FnOnce(&CopyOutcome) -> Vec<OwnedEvent>,
     ) -> Result<CopyOutcome, VaultError> {
-        let reader = self.copy_source(&request.source)?;
+        let reader = self.copy_source(&request.source, now)?;
         let meta = reader.meta();
         if meta.size > MAX_SINGLE_PUT_BYTES {
             return Err(VaultError::CopySourceTooLarge { bytes: meta.size });
@@ -97,6 +105,8 @@ impl Vault {
             tags,
             storage_class,
             canned_acl,
+            lock,
+            encryption,
             algorithm,
             ..
         } = request;
@@ -105,6 +115,8 @@ impl Vault {
             tags: tags.unwrap_or_else(|| meta.object.tags.clone()),
             storage_class: storage_class.unwrap_or_else(|| NewObject::of(owner).storage_class),
             canned_acl,
+            lock,
+            encryption,
             owner,
         };
         let algorithms = match algorithm {
@@ -145,7 +157,7 @@ impl Vault {
         now: DateTime<Utc>,
         events: impl FnOnce(&PartSummary) -> Vec<OwnedEvent>,
     ) -> Result<(PartSummary, Option<String>), VaultError> {
-        let reader = self.copy_source(source)?;
+        let reader = self.copy_source(source, now)?;
         let source_version_id = self.shown_version(source.bucket, reader.meta())?;
         let range: Range<u64> = match range {
             Some(range) => reader.resolve(range)?,
@@ -162,9 +174,12 @@ impl Vault {
         Ok((self.commit_part(staged, now, events).await?, source_version_id))
     }
 
-    fn copy_source(&self, source: &CopySource<'_>) -> Result<ObjectReader, VaultError> {
+    fn copy_source(&self, source: &CopySource<'_>, now: DateTime<Utc>) -> Result<ObjectReader, VaultError> {
         let reader = self.get(source.bucket, source.key, source.version_id)?;
         source.conditions.check_copy_source(reader.meta())?;
+        if reader.meta().archived(now).is_some() {
+            return Err(VaultError::SourceArchived);
+        }
         Ok(reader)
     }
 
@@ -180,5 +195,6 @@ fn changes_nothing(request: &CopyRequest<'_>, meta: &ObjectMeta) -> bool {
         && request.source.key == request.key
         && request.source.version_id.is_none();
     let class = request.storage_class.as_ref().unwrap_or(&meta.object.storage_class);
-    same_place && request.headers.is_none() && *class == meta.object.storage_class
+    let same_encryption = !request.names_encryption && request.encryption == meta.object.encryption;
+    same_place && request.headers.is_none() && *class == meta.object.storage_class && same_encryption
 }

@@ -273,6 +273,83 @@ pub enum VaultError {
     /// The bucket's versioning was given a state that it cannot go to.
     #[error("Versioning cannot be turned off once it was on; suspend it")]
     VersioningCannotBeRemoved,
+    /// The lifecycle rules are not ones that S3 takes.
+    #[error("{0}")]
+    InvalidLifecycle(#[from] crate::lifecycle::InvalidLifecycle),
+    /// The bucket has no lifecycle rules.
+    #[error("The lifecycle configuration does not exist")]
+    NoLifecycle {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// Lifecycle rules and MFA delete exclude each other.
+    #[error("Lifecycle configuration is not supported on an MFA Delete-enabled bucket.")]
+    LifecycleWithMfaDelete,
+    /// The object is in an archive and was not restored.
+    #[error("The operation is not valid for the object's storage class")]
+    Archived {
+        /// Its storage class.
+        storage_class: crate::StorageClass,
+    },
+    /// The source of a copy is in an archive and was not restored.
+    #[error(
+        "The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier."
+    )]
+    SourceArchived,
+    /// What is to be restored is in no archive.
+    #[error("Restore is not allowed for the object's current storage class")]
+    NotArchived,
+    /// The storage class has no expedited restores.
+    #[error("Retrieval option is not supported by this storage class")]
+    TierNotOffered,
+    /// A lock holds the version.
+    #[error("Access Denied because object protected by object lock.")]
+    Locked {
+        /// The key.
+        key: String,
+        /// The version.
+        version_id: String,
+    },
+    /// The bucket has MFA delete, and the call came without a code.
+    #[error("Mfa Authentication must be used for this request")]
+    MfaRequired,
+    /// The bucket does not have Object Lock.
+    #[error("Bucket is missing Object Lock Configuration")]
+    LockNotEnabled {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// The bucket has no Object Lock configuration.
+    #[error("Object Lock configuration does not exist for this bucket")]
+    NoLockConfiguration {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// Object Lock needs versioning.
+    #[error("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")]
+    LockNeedsVersioning {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// A bucket with Object Lock keeps its versioning.
+    #[error(
+        "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+    )]
+    VersioningIsLocked {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// A default retention is 1 to [`limits::MAX_RETENTION_DAYS`] days or 1 to [`limits::MAX_RETENTION_YEARS`]
+    /// years.
+    #[error(
+        "Default retention period must be a positive integer value of at most {} days or {} years.",
+        limits::MAX_RETENTION_DAYS,
+        limits::MAX_RETENTION_YEARS
+    )]
+    InvalidRetentionPeriod,
+    /// A retention must end in the future.
+    #[error("The retain until date must be in the future!")]
+    RetentionNotInFuture,
     /// Bytes on disk are not the bytes that were stored. They are not served.
     #[error("the stored bytes of {blob} are damaged at offset {offset}: {damage}")]
     Corrupt {
@@ -283,6 +360,9 @@ pub enum VaultError {
         /// What was found.
         damage: Damage,
     },
+    /// The object's key can't be had.
+    #[error(transparent)]
+    Key(#[from] crate::KeyFailure),
     /// The disk is full; nothing was changed and the call may be tried again.
     #[error("the disk is full")]
     DiskFull,
@@ -401,6 +481,9 @@ pub enum Damage {
     /// The checksum is another.
     #[error("the checksum does not match")]
     Checksum,
+    /// The bytes do not decrypt in the place where they are.
+    #[error("the bytes are not those that were encrypted here")]
+    Forged,
 }
 
 /// Why a fact or an index entry cannot be read.
@@ -419,6 +502,9 @@ pub enum IndexEntryError {
     /// A key is not UTF-8.
     #[error("a key is not text")]
     NotText,
+    /// A compressed frame cannot be packed or unpacked.
+    #[error("a compressed frame cannot be read")]
+    Frame,
     /// One entry refers to another that is not there.
     #[error("it refers to a {0} that is not there")]
     Dangling(&'static str),
@@ -468,9 +554,21 @@ impl VaultError {
                 "InvalidArgument"
             }
             Self::VersioningCannotBeRemoved => "IllegalVersioningConfigurationException",
+            Self::InvalidLifecycle(invalid) => invalid.code(),
+            Self::NoLifecycle { .. } => "NoSuchLifecycleConfiguration",
+            Self::LifecycleWithMfaDelete => "InvalidBucketState",
+            Self::Archived { .. } | Self::NotArchived => "InvalidObjectState",
+            Self::SourceArchived => "ObjectNotInActiveTierError",
+            Self::TierNotOffered => "InvalidArgument",
+            Self::Locked { .. } | Self::MfaRequired => "AccessDenied",
+            Self::LockNotEnabled { .. } => "InvalidRequest",
+            Self::NoLockConfiguration { .. } => "ObjectLockConfigurationNotFoundError",
+            Self::LockNeedsVersioning { .. } | Self::VersioningIsLocked { .. } => "InvalidBucketState",
+            Self::InvalidRetentionPeriod | Self::RetentionNotInFuture => "InvalidArgument",
             Self::DiskFull | Self::IndexUnavailable | Self::NotAppliedYet | Self::Closing => {
                 "ServiceUnavailable"
             }
+            Self::Key(failure) => failure.code(),
             Self::Corrupt { .. }
             | Self::IndexAheadOfJournal { .. }
             | Self::JournalGap { .. }

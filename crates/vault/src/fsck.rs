@@ -272,7 +272,7 @@ impl<'a> FirstLook<'a> {
     fn body(&mut self, body: &Body, size: u64) -> Result<(), VaultError> {
         match body {
             Body::Empty => return Ok(()),
-            Body::Inline { blob, crc32c } => {
+            Body::Inline { blob, crc32c, .. } => {
                 self.inline.insert(blob.0);
                 inline_bytes(self.read, *blob, *crc32c)?;
             }
@@ -280,6 +280,7 @@ impl<'a> FirstLook<'a> {
                 self.files.insert(blob.id);
                 self.vault.inner.blobs.verify(blob)?;
             }
+            Body::Packed { stored, frames } => return self.body(stored, frames.stored_len()),
             Body::Parts { upload, .. } => {
                 self.uploads.insert(upload.0);
                 for (_, part) in parts_of(self.read, *upload)? {

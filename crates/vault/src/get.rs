@@ -1,16 +1,21 @@
 //! Reading an object.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::{self, Stream};
 use opentrail_journal::disk::DiskFile;
 use redb::ReadTransaction;
 
 use crate::{
-    ByteRange, Vault, VaultError,
+    Bucket, ByteRange, Vault, VaultError,
     blob::{BlobRef, BlobStore, Pin},
     checksum::crc32c,
+    cipher::BlobCipher,
+    encryption::{Encryption, ObjectKey, SealedKey},
     error::{Damage, IndexEntryError},
     follow::blocking,
     id::{BlobId, UploadId},
@@ -18,6 +23,7 @@ use crate::{
     lookup,
     multipart::PartRecord,
     object::{Body, ObjectMeta, check_key},
+    packed::Frames,
     tables::{INLINE, PARTS, decode_row},
 };
 
@@ -27,7 +33,10 @@ const LOOKUPS: usize = 16;
 /// One stretch of an object's bytes.
 #[derive(Debug, Clone)]
 enum Source {
+    /// Bytes in the clear.
     Memory(Bytes),
+    /// Few bytes, encrypted.
+    Sealed(BlobId, Bytes),
     File(BlobRef),
 }
 
@@ -37,6 +46,8 @@ struct Segment {
     len: u64,
     part_number: u16,
     source: Source,
+    /// What the source holds is compressed.
+    frames: Option<Frames>,
 }
 
 impl Segment {
@@ -51,6 +62,28 @@ pub struct ObjectReader {
     segments: Arc<Vec<Segment>>,
     blobs: Arc<BlobStore>,
     pins: Arc<Vec<Pin>>,
+    keeper: Arc<KeyKeeper>,
+}
+
+/// What an encrypted object is opened with, and its key once that was done.
+struct KeyKeeper {
+    vault: Vault,
+    bucket: Arc<Bucket>,
+    key: String,
+    sealed: Option<(Encryption, SealedKey)>,
+    opened: OnceLock<ObjectKey>,
+}
+
+impl KeyKeeper {
+    /// The object's key; none for an object in the clear.
+    fn key(&self) -> Result<Option<ObjectKey>, VaultError> {
+        let Some((how, sealed)) = &self.sealed else { return Ok(None) };
+        if let Some(key) = self.opened.get() {
+            return Ok(Some(key.clone()));
+        }
+        let key = self.vault.open_key(how, sealed, &self.bucket, &self.key)?;
+        Ok(Some(self.opened.get_or_init(|| key).clone()))
+    }
 }
 
 impl Vault {
@@ -82,21 +115,42 @@ impl Vault {
             let blobs = &self.inner.blobs;
             let pins: Vec<_> = files_of(&segments).map(|id| blobs.pin(id)).collect();
             // A blob that the index still refers to after it was pinned cannot go away any more.
-            let stands =
-                pins.is_empty() || self.inner.index.read(|read| Ok(find(read)?.body == meta.body))?;
+            let stands = pins.is_empty()
+                || self.inner.index.read(|read| still_in(read, &find(read)?, &meta, &segments))?;
             if stands {
                 let (segments, pins) = (Arc::new(segments), Arc::new(pins));
-                return Ok(ObjectReader { meta, segments, blobs: Arc::clone(blobs), pins });
+                let keeper = Arc::new(KeyKeeper {
+                    vault: self.clone(),
+                    bucket,
+                    key: key.to_owned(),
+                    sealed: meta.object.encryption.clone().zip(meta.sealed_key.clone()),
+                    opened: OnceLock::new(),
+                });
+                return Ok(ObjectReader { meta, segments, blobs: Arc::clone(blobs), pins, keeper });
             }
         }
         Err(VaultError::IndexUnavailable)
     }
 }
 
+/// Whether an object that was found still has the body it had, down to the files of its parts.
+fn still_in(
+    read: &ReadTransaction,
+    found: &ObjectMeta,
+    meta: &ObjectMeta,
+    segments: &[Segment],
+) -> Result<bool, VaultError> {
+    if found.body != meta.body {
+        return Ok(false);
+    }
+    let Body::Parts { .. } = meta.body else { return Ok(true) };
+    Ok(files_of(&segments_of(read, found)?).eq(files_of(segments)))
+}
+
 fn files_of(segments: &[Segment]) -> impl Iterator<Item = BlobId> {
     segments.iter().filter_map(|segment| match &segment.source {
         Source::File(blob) => Some(blob.id),
-        Source::Memory(_) => None,
+        Source::Memory(_) | Source::Sealed(..) => None,
     })
 }
 
@@ -106,8 +160,8 @@ fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>
         Body::Parts { upload, .. } => {
             let mut start = 0;
             for (number, part) in parts_of(read, *upload)? {
-                let source = source_of(read, &part.body)?;
-                segments.push(Segment { start, len: part.size, part_number: number, source });
+                let (source, frames) = source_of(read, &part.body)?;
+                segments.push(Segment { start, len: part.size, part_number: number, source, frames });
                 start += part.size;
             }
             if start != meta.size {
@@ -115,8 +169,8 @@ fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>
             }
         }
         body => {
-            let source = source_of(read, body)?;
-            segments.push(Segment { start: 0, len: meta.size, part_number: 1, source });
+            let (source, frames) = source_of(read, body)?;
+            segments.push(Segment { start: 0, len: meta.size, part_number: 1, source, frames });
         }
     }
     Ok(segments)
@@ -134,11 +188,15 @@ pub(crate) fn parts_of(
     Ok(parts)
 }
 
-fn source_of(read: &ReadTransaction, body: &Body) -> Result<Source, VaultError> {
+fn source_of(read: &ReadTransaction, body: &Body) -> Result<(Source, Option<Frames>), VaultError> {
     match body {
-        Body::Empty => Ok(Source::Memory(Bytes::new())),
-        Body::File(blob) => Ok(Source::File(blob.clone())),
-        Body::Inline { blob, crc32c: expected } => Ok(Source::Memory(inline_bytes(read, *blob, *expected)?)),
+        Body::Empty => Ok((Source::Memory(Bytes::new()), None)),
+        Body::File(blob) => Ok((Source::File(blob.clone()), None)),
+        Body::Inline { blob, crc32c: expected, sealed } => {
+            let bytes = inline_bytes(read, *blob, *expected)?;
+            Ok((if *sealed { Source::Sealed(*blob, bytes) } else { Source::Memory(bytes) }, None))
+        }
+        Body::Packed { stored, frames } => Ok((source_of(read, stored)?.0, Some(frames.clone()))),
         Body::Parts { .. } => Err(IndexEntryError::Dangling("body").into()),
     }
 }
@@ -159,6 +217,20 @@ impl ObjectReader {
     /// What is known about the object.
     pub fn meta(&self) -> &ObjectMeta {
         &self.meta
+    }
+
+    /// The bucket that the object is in.
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.keeper.bucket
+    }
+
+    /// Opens the object's key, so that a caller who can't have it hears so before the first byte; reading does it
+    /// by itself otherwise. Nothing happens to an object that is not encrypted.
+    ///
+    /// # Errors
+    /// [`VaultError::Key`].
+    pub fn open_key(&self) -> Result<(), VaultError> {
+        self.keeper.key().map(drop)
     }
 
     /// The bytes that a range names.
@@ -192,6 +264,7 @@ impl ObjectReader {
             segments: Arc::clone(&self.segments),
             blobs: Arc::clone(&self.blobs),
             _pins: Arc::clone(&self.pins),
+            keeper: Arc::clone(&self.keeper),
             at: range.start,
             end,
             file: None,
@@ -216,12 +289,18 @@ impl ObjectReader {
     }
 }
 
-type OpenFile = (BlobId, Arc<dyn DiskFile>);
+/// A file being read, and what decrypts it.
+struct OpenFile {
+    blob: BlobId,
+    file: Box<dyn DiskFile>,
+    cipher: Option<BlobCipher>,
+}
 
 struct Reading {
     segments: Arc<Vec<Segment>>,
     blobs: Arc<BlobStore>,
     _pins: Arc<Vec<Pin>>,
+    keeper: Arc<KeyKeeper>,
     at: u64,
     end: u64,
     file: Option<OpenFile>,
@@ -245,39 +324,91 @@ impl Reading {
     /// The bytes from `at` to the end of what is read and verified as one.
     async fn load(&mut self) -> Result<Bytes, VaultError> {
         let next = self.segments.partition_point(|segment| segment.end() <= self.at);
-        let segment = self.segments.get(next).ok_or(IndexEntryError::Dangling("segment"))?;
+        let segments = Arc::clone(&self.segments);
+        let segment = segments.get(next).ok_or(IndexEntryError::Dangling("segment"))?;
         let (offset, wanted) = (self.at - segment.start, self.end - self.at);
-        let bytes = match &segment.source {
-            Source::Memory(bytes) => bytes.slice(to_len(offset).min(bytes.len())..),
-            Source::File(blob) => {
-                let blob = blob.clone();
-                let open = self.file.take().filter(|(id, _)| *id == blob.id);
-                let blobs = Arc::clone(&self.blobs);
-                let (file, bytes) = blocking(move || read_file(&blobs, open, &blob, offset)).await?;
-                self.file = Some(file);
-                bytes
-            }
+        let bytes = match &segment.frames {
+            Some(frames) => self.unpacked(&segment.source, frames, offset).await?,
+            None => self.stored(&segment.source, offset).await?,
         };
         if bytes.is_empty() {
             return Err(IndexEntryError::Dangling("segment").into());
         }
         Ok(bytes.slice(..bytes.len().min(to_len(wanted))))
     }
+
+    /// The bytes of the frame that holds `offset`, from there on.
+    async fn unpacked(&mut self, source: &Source, frames: &Frames, offset: u64) -> Result<Bytes, VaultError> {
+        let frame = frames.holding(offset).ok_or(IndexEntryError::Dangling("frame"))?;
+        let mut stored = BytesMut::with_capacity(to_len(frame.stored.end - frame.stored.start));
+        while frame.stored.start + (stored.len() as u64) < frame.stored.end {
+            let at = frame.stored.start + stored.len() as u64;
+            let piece = self.stored(source, at).await?;
+            if piece.is_empty() {
+                return Err(IndexEntryError::Dangling("frame").into());
+            }
+            stored.extend_from_slice(&piece[..piece.len().min(to_len(frame.stored.end - at))]);
+        }
+        let (stored, skip) = (stored.freeze(), to_len(offset - frame.start));
+        let bytes = blocking(move || frame.unpack(stored)).await?;
+        Ok(bytes.slice(skip.min(bytes.len())..))
+    }
+
+    /// The bytes of a source from `offset` to the end of what is read and verified as one.
+    async fn stored(&mut self, source: &Source, offset: u64) -> Result<Bytes, VaultError> {
+        Ok(match source {
+            Source::Memory(bytes) if self.keeper.sealed.is_some() && !bytes.is_empty() => {
+                return Err(forged("inline".to_owned()));
+            }
+            Source::Memory(bytes) => bytes.slice(to_len(offset).min(bytes.len())..),
+            Source::Sealed(blob, stored) => {
+                let bytes = unseal(self.keeper.key()?.as_ref(), *blob, stored)?;
+                bytes.slice(to_len(offset).min(bytes.len())..)
+            }
+            Source::File(blob) => {
+                let blob = blob.clone();
+                let open = self.file.take().filter(|open| open.blob == blob.id);
+                let (blobs, key) = (Arc::clone(&self.blobs), self.keeper.key()?);
+                let (file, bytes) =
+                    blocking(move || read_file(&blobs, open, key.as_ref(), &blob, offset)).await?;
+                self.file = Some(file);
+                bytes
+            }
+        })
+    }
 }
 
 fn read_file(
     blobs: &BlobStore,
     open: Option<OpenFile>,
+    key: Option<&ObjectKey>,
     blob: &BlobRef,
     offset: u64,
 ) -> Result<(OpenFile, Bytes), VaultError> {
-    let (id, file) = match open {
+    let open = match open {
         Some(open) => open,
-        None => (blob.id, Arc::from(blobs.open_blob(blob)?)),
+        None => OpenFile {
+            blob: blob.id,
+            file: blobs.open_blob(blob)?,
+            cipher: key.map(|key| BlobCipher::new(key, blob.id)).transpose()?,
+        },
     };
-    let (start, chunk) = blobs.read_chunk(&*file, blob, offset)?;
+    let (start, chunk) = blobs.read_chunk(&*open.file, blob, open.cipher.as_ref(), offset)?;
     let bytes = chunk.slice(to_len(offset - start).min(chunk.len())..);
-    Ok(((id, file), bytes))
+    Ok((open, bytes))
+}
+
+fn unseal(key: Option<&ObjectKey>, blob: BlobId, stored: &Bytes) -> Result<Bytes, VaultError> {
+    let Some(key) = key else { return Err(forged(blob.to_string())) };
+    let opened = BlobCipher::new(key, blob)?.open(0, true, stored.to_vec());
+    opened.map(Bytes::from).ok_or_else(|| forged(blob.to_string()))
+}
+
+fn forged(blob: String) -> VaultError {
+    metrics::counter!("opentrail_vault_corrupt_reads_total").increment(1);
+    let damage = Damage::Forged;
+    tracing::error!(blob, %damage, "stored bytes are damaged");
+    VaultError::Corrupt { blob, offset: 0, damage }
 }
 
 fn to_len(length: u64) -> usize {

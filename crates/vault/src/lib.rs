@@ -15,10 +15,12 @@ mod bucket;
 mod bucket_name;
 mod bucket_policy;
 mod checksum;
+mod cipher;
 mod complete;
 mod condition;
 mod copy;
 mod delete;
+mod encryption;
 mod error;
 mod fact;
 mod follow;
@@ -26,14 +28,20 @@ mod fsck;
 mod get;
 mod id;
 mod index;
+pub mod lifecycle;
 pub mod limits;
 mod list;
 mod locks;
 mod lookup;
 mod multipart;
 mod object;
+mod object_lock;
+mod packed;
+mod public_access;
 mod put;
 mod range;
+mod repack;
+mod storage_class;
 mod sweep;
 mod tables;
 mod tags;
@@ -42,14 +50,19 @@ mod vault;
 
 pub use bucket::{
     Bucket, BucketPage, BucketQuery, BucketRemoval, NewBucket, Ownership, PublicAccessBlock, Versioning,
+    VersioningChange,
 };
 pub use bucket_name::{BucketNameError, check_bucket_name};
-pub use bucket_policy::{check_policy, is_public};
+pub use bucket_policy::check_policy;
 pub use checksum::{ChecksumAlgorithm, ChecksumType, Checksums, Expected};
 pub use complete::{CompletedPart, Completion};
 pub use condition::{Condition, EtagMatch, ReadConditions, WriteConditions};
 pub use copy::{CopyOutcome, CopyRequest, CopySource};
 pub use delete::{DeleteOutcome, DeleteRequest};
+pub use encryption::{
+    BucketEncryption, DefaultEncryption, Encryption, KeyFailure, KmsEncryption, ObjectKey, ObjectKeys,
+    ObjectPlace, SealedKey,
+};
 pub use error::{Damage, IndexEntryError, InvalidTagReason, MalformedPolicy, VaultError};
 pub use fsck::{Finding, FsckReport};
 pub use get::ObjectReader;
@@ -57,8 +70,13 @@ pub use id::{NotAnId, UploadId};
 pub use list::{ListPage, ListQuery, Marker, UploadPage, VersionEntry, VersionPage};
 pub use multipart::{PartPage, PartSummary, PartUpload, StagedPart, UploadOptions, UploadSummary};
 pub use object::{DeleteMarker, NULL_VERSION, NewObject, ObjectHeaders, ObjectMeta, ObjectSummary, Version};
+pub use object_lock::{
+    DefaultRetention, LockConfiguration, LockMode, LockPeriod, ObjectLock, Retention, RetentionChange,
+};
+pub use public_access::is_public;
 pub use put::{PutOptions, PutOutcome, StagedObject, Upload};
 pub use range::ByteRange;
+pub use storage_class::StorageClass;
 pub use sweep::Swept;
 pub use tags::{Tags, tags_of};
 pub use vault::{Vault, VaultOptions};

@@ -38,6 +38,16 @@ pub const MAX_TAG_VALUE_CHARS: usize = 256;
 /// Largest bucket policy: 20 KB (S3 user guide, "Bucket policies").
 pub const MAX_BUCKET_POLICY_BYTES: usize = 20 * 1024;
 
+/// Longest default retention in days (S3 API reference, PutObjectLockConfiguration: 100 years).
+pub const MAX_RETENTION_DAYS: u32 = 36_500;
+
+/// Longest default retention in years (S3 API reference, PutObjectLockConfiguration).
+pub const MAX_RETENTION_YEARS: u32 = 100;
+
+/// How far the machine's clock may run ahead of its monotonic one, counted from the start, before locks of
+/// objects stop believing it; ours: what time synchronization steps and a virtual machine's pauses need.
+pub const CLOCK_LEAP: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
 /// Buckets of one account (S3 user guide, "Bucket quotas": 10,000 by default since November 2024).
 pub const MAX_BUCKETS_PER_ACCOUNT: usize = 10_000;
 
@@ -50,6 +60,32 @@ pub const MAX_LIST_BUCKETS: usize = 10_000;
 /// Longest canned ACL, storage class or other name that is kept as text with an object; ours, so that a
 /// record stays small.
 pub const MAX_NAME_BYTES: usize = 64;
+
+/// Bytes of an object's key: AES-256.
+pub const OBJECT_KEY_BYTES: usize = 32;
+
+/// Rules of one lifecycle configuration (S3 user guide, "Lifecycle configuration elements").
+pub const MAX_LIFECYCLE_RULES: usize = 1000;
+
+/// Longest id of a lifecycle rule in characters (S3 user guide, "Lifecycle configuration elements").
+pub const MAX_RULE_ID_CHARS: usize = 255;
+
+/// The most noncurrent versions that a rule can keep (S3 API reference, `NewerNoncurrentVersions`).
+pub const MAX_KEPT_VERSIONS: i32 = 100;
+
+/// The largest size that a rule's filter can name: 50 TB, the largest object of S3.
+pub const MAX_RULE_SIZE_BYTES: i64 = 50 << 40;
+
+/// Days before an object may move to an infrequent-access class, and that it stays there before it moves on
+/// (S3 user guide, "Constraints for transitions").
+pub const MIN_INFREQUENT_DAYS: i32 = 30;
+
+/// The smallest object that moves to another class unless a rule says otherwise: 128 KB (S3 user guide,
+/// "Constraints for transitions").
+pub const MIN_TRANSITION_BYTES: u64 = 128 * 1024;
+
+/// Versions or uploads that one step of a lifecycle walk looks at; ours, so that a step is short.
+pub const LIFECYCLE_ROWS: usize = 1000;
 
 /// Bytes of a blob that are written, checksummed and verified as one: a range read reads whole chunks.
 pub const CHUNK_BYTES: usize = 1 << 20;

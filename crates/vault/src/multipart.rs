@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ChecksumAlgorithm, ChecksumType, Checksums, Expected, UploadId, Vault, VaultError,
+    encryption::{Encryption, SealedKey},
     fact::{BucketId, Carried, VaultFact},
     limits::{MAX_LIST_ENTRIES, MAX_PARTS},
     object::{Body, NewObject, check_key},
+    object_lock::may_be_locked,
     put::or_default,
     tables::{PARTS, UPLOADS, decode_row},
     upload::{Sink, Staged},
@@ -29,6 +31,9 @@ pub(crate) struct UploadRecord {
     pub(crate) checksum_type: ChecksumType,
     /// The caller named the algorithm; else it is the default.
     pub(crate) algorithm_named: bool,
+    /// The key of all its parts, and of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sealed_key: Option<SealedKey>,
 }
 
 impl UploadRecord {
@@ -48,6 +53,7 @@ impl UploadRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartRecord {
     pub(crate) size: u64,
+    /// The entity tag: the MD5 in hex, or with SSE-KMS another value of that form.
     pub(crate) md5: String,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub(crate) last_modified: DateTime<Utc>,
@@ -86,6 +92,8 @@ pub struct PartSummary {
     pub last_modified: DateTime<Utc>,
     /// Its additional checksums.
     pub checksums: Checksums,
+    /// How it is encrypted on disk, as far as that was asked: listings do not say.
+    pub encryption: Option<Encryption>,
 }
 
 /// One page of parts.
@@ -171,7 +179,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::KeyTooLong`], [`VaultError::MetadataTooLarge`],
-    /// [`VaultError::InvalidTag`], [`VaultError::ChecksumTypeNotAllowed`], and those of [`Vault::commit_put`].
+    /// [`VaultError::InvalidTag`], [`VaultError::ChecksumTypeNotAllowed`], [`VaultError::Key`], and those of [`Vault::commit_put`].
     pub async fn create_upload(
         &self,
         bucket: &str,
@@ -188,13 +196,16 @@ impl Vault {
             return Err(VaultError::ChecksumTypeNotAllowed { algorithm, kind: checksum_type });
         }
         let (bucket, open) = self.enter(bucket).await?;
+        may_be_locked(&bucket, &options.object.lock)?;
         let upload = UploadId::new(now);
+        let made = self.make_content_key(&options.object, &bucket, key)?;
         let record = UploadRecord {
             initiated: now.trunc_subsecs(3),
             object: options.object,
             algorithm,
             checksum_type,
             algorithm_named: options.algorithm.is_some(),
+            sealed_key: made.map(|(_, sealed)| sealed),
         };
         let summary = record.clone().summary(key.to_owned(), upload);
         let fact = VaultFact::CreateUpload {
@@ -222,7 +233,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchUpload`], [`VaultError::PartNumberOutOfRange`],
-    /// [`VaultError::EntityTooLarge`].
+    /// [`VaultError::EntityTooLarge`], [`VaultError::Key`].
     pub fn begin_part(
         &self,
         bucket: &str,
@@ -238,7 +249,10 @@ impl Vault {
         let record = self.inner.index.read(|read| upload_record(read, of.id, key, upload))?;
         let mut algorithms = algorithms.to_vec();
         algorithms.push(record.algorithm);
-        let sink = Sink::new(self, &or_default(&algorithms), length)?;
+        let content_key = self.open_content_key(&record.object, record.sealed_key.as_ref(), &of, key)?;
+        let sink = Sink::new(self, &or_default(&algorithms), length)?
+            .in_class(&record.object.storage_class)
+            .encrypted_with(content_key);
         let target = PartTarget { bucket: bucket.to_owned(), key: key.to_owned(), upload, number };
         Ok(PartUpload { target, sink })
     }
@@ -257,16 +271,11 @@ impl Vault {
         let StagedPart { target: PartTarget { bucket, key, upload, number }, staged } = staged;
         let (bucket, open) = self.enter(&bucket).await?;
         let shared = self.inner.uploads.read(upload).await?;
-        self.inner.index.read(|read| upload_record(read, bucket.id, &key, upload))?;
-        let Staged { size, hashes, body, inline, pending } = staged;
-        let part = PartRecord {
-            size,
-            md5: hex::encode(hashes.md5),
-            last_modified: now.trunc_subsecs(3),
-            checksums: hashes.checksums,
-            body,
-        };
-        let summary = summary_of(number, &part);
+        let record = self.inner.index.read(|read| upload_record(read, bucket.id, &key, upload))?;
+        let encryption = record.object.encryption;
+        let Staged { size, etag, checksums, body, inline, pending } = staged;
+        let part = PartRecord { size, md5: etag, last_modified: now.trunc_subsecs(3), checksums, body };
+        let summary = PartSummary { encryption, ..summary_of(number, &part) };
         let fact = VaultFact::PutPart { bucket: bucket.id, key, upload, number, part };
         let events = events(&summary);
         self.commit(vec![Carried { fact, inline }], events, pending.into_iter().collect(), (open, shared))
@@ -338,6 +347,7 @@ fn summary_of(part_number: u16, part: &PartRecord) -> PartSummary {
         etag: part.md5.clone(),
         last_modified: part.last_modified,
         checksums: part.checksums.clone(),
+        encryption: None,
     }
 }
 

@@ -11,8 +11,11 @@ use crate::{
     VaultError,
     blob::BlobRef,
     checksum::{ChecksumType, Checksums},
+    encryption::{Encryption, SealedKey},
     id::{BlobId, UploadId},
     limits,
+    object_lock::ObjectLock,
+    packed::Frames,
     tags::Tags,
 };
 
@@ -95,6 +98,12 @@ pub struct NewObject {
     /// The canned ACL named on upload, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canned_acl: Option<String>,
+    /// What holds it; a bucket's default retention is added where none is named.
+    #[serde(default, skip_serializing_if = "ObjectLock::is_none")]
+    pub lock: ObjectLock,
+    /// How its bytes are encrypted on disk; not at all where `None`, as objects of earlier versions are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 }
 
 /// Where S3 puts objects that name no class.
@@ -111,6 +120,8 @@ impl NewObject {
             tags: Tags::new(),
             storage_class: standard(),
             canned_acl: None,
+            lock: ObjectLock::default(),
+            encryption: None,
         }
     }
 
@@ -133,11 +144,20 @@ pub(crate) enum Body {
     /// There are none.
     Empty,
     /// In the index, under this blob id, with this checksum.
-    Inline { blob: BlobId, crc32c: u32 },
+    Inline {
+        blob: BlobId,
+        /// Of the bytes as they are stored.
+        crc32c: u32,
+        /// Whether they are encrypted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        sealed: bool,
+    },
     /// In a file.
     File(BlobRef),
     /// In the parts of a completed multipart upload.
     Parts { upload: UploadId, count: u16 },
+    /// Compressed: `stored` (never parts, never packed itself) holds the frames one after the other.
+    Packed { stored: Box<Body>, frames: Frames },
 }
 
 /// An object: one version of a key.
@@ -148,7 +168,7 @@ pub struct ObjectMeta {
     /// Bytes in the object.
     pub size: u64,
     /// The entity tag without quotes: the MD5 in hex, or for a multipart upload the MD5 of the parts' MD5s
-    /// and `-N`.
+    /// and `-N`. With SSE-KMS it looks the same and says nothing of the bytes.
     pub etag: String,
     /// When it was stored, to the millisecond.
     #[serde(with = "chrono::serde::ts_milliseconds")]
@@ -161,10 +181,30 @@ pub struct ObjectMeta {
     pub checksum_type: ChecksumType,
     /// What the caller decided about it.
     pub object: NewObject,
+    /// The key that its bytes are encrypted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sealed_key: Option<SealedKey>,
+    /// Until when an archived object can be read, to the millisecond.
+    #[serde(
+        default,
+        with = "chrono::serde::ts_milliseconds_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) restored_until: Option<DateTime<Utc>>,
     pub(crate) body: Body,
 }
 
 impl ObjectMeta {
+    /// What holds this version.
+    pub fn lock(&self) -> &ObjectLock {
+        &self.object.lock
+    }
+
+    /// How its bytes are encrypted on disk, if they are.
+    pub fn encryption(&self) -> Option<&Encryption> {
+        self.object.encryption.as_ref()
+    }
+
     /// How many parts the object was uploaded in; `None` if it was not a multipart upload.
     pub fn parts_count(&self) -> Option<u16> {
         match self.body {

@@ -8,8 +8,10 @@ use crate::{
     ChecksumAlgorithm, ChecksumType, Checksums, Expected, Vault, VaultError,
     bucket::{Bucket, Versioning},
     condition::WriteConditions,
+    encryption::SealedKey,
     fact::{Carried, VaultFact},
     object::{Body, NULL_VERSION, NewObject, ObjectMeta, Version, check_key, new_version_id},
+    object_lock::may_be_locked,
     upload::{Sink, Staged},
 };
 
@@ -36,6 +38,7 @@ pub struct Upload {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) object: NewObject,
+    pub(crate) sealed_key: Option<SealedKey>,
     pub(crate) sink: Sink,
 }
 
@@ -60,8 +63,8 @@ impl Upload {
     /// [`VaultError::IncompleteBody`], [`VaultError::BadDigest`], [`VaultError::ChecksumMismatch`],
     /// [`VaultError::ChecksumNotAnnounced`], [`VaultError::DiskFull`], [`VaultError::Io`].
     pub async fn finish(self, expected: &Expected) -> Result<StagedObject, VaultError> {
-        let Self { bucket, key, object, sink } = self;
-        Ok(StagedObject { bucket, key, object, staged: sink.finish(expected).await? })
+        let Self { bucket, key, object, sealed_key, sink } = self;
+        Ok(StagedObject { bucket, key, object, sealed_key, staged: sink.finish(expected).await? })
     }
 }
 
@@ -70,6 +73,7 @@ pub struct StagedObject {
     bucket: String,
     key: String,
     object: NewObject,
+    sealed_key: Option<SealedKey>,
     staged: Staged,
 }
 
@@ -81,12 +85,12 @@ impl StagedObject {
 
     /// The entity tag it will have, without quotes.
     pub fn etag(&self) -> String {
-        hex::encode(self.staged.hashes.md5)
+        self.staged.etag.clone()
     }
 
     /// The additional checksums it will have.
     pub fn checksums(&self) -> &Checksums {
-        &self.staged.hashes.checksums
+        &self.staged.checksums
     }
 }
 
@@ -105,14 +109,19 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::KeyTooLong`], [`VaultError::EmptyKey`],
     /// [`VaultError::MetadataTooLarge`], [`VaultError::InvalidTag`], [`VaultError::NameTooLong`],
-    /// [`VaultError::EntityTooLarge`].
+    /// [`VaultError::EntityTooLarge`], [`VaultError::Key`].
     pub fn begin_put(&self, bucket: &str, key: &str, options: PutOptions) -> Result<Upload, VaultError> {
         check_key(key)?;
         options.object.check()?;
-        self.bucket(bucket)?;
+        let into = self.bucket(bucket)?;
+        may_be_locked(&into, &options.object.lock)?;
         let algorithms = or_default(&options.algorithms);
-        let sink = Sink::new(self, &algorithms, options.length)?;
-        Ok(Upload { bucket: bucket.to_owned(), key: key.to_owned(), object: options.object, sink })
+        let (content_key, sealed_key) = self.make_content_key(&options.object, &into, key)?.unzip();
+        let sink = Sink::new(self, &algorithms, options.length)?
+            .in_class(&options.object.storage_class)
+            .encrypted_with(content_key);
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        Ok(Upload { bucket, key, object: options.object, sealed_key, sink })
     }
 
     /// Stores the object: one journal entry with the fact and the records that `events` makes of the outcome.
@@ -130,19 +139,15 @@ impl Vault {
         now: DateTime<Utc>,
         events: impl FnOnce(&PutOutcome) -> Vec<OwnedEvent>,
     ) -> Result<PutOutcome, VaultError> {
-        let StagedObject { bucket: name, key, object, staged } = staged;
+        let StagedObject { bucket: name, key, object, sealed_key, staged } = staged;
         let (bucket, open) = self.enter(&name).await?;
         let locked = self.inner.keys.lock((bucket.id, &key)).await?;
         self.check_write(&bucket, &key, conditions)?;
-        let Staged { size, hashes, body, inline, pending } = staged;
-        let made = Made {
-            size,
-            etag: hex::encode(hashes.md5),
-            checksums: hashes.checksums,
-            checksum_type: ChecksumType::FullObject,
-            body,
-        };
+        let Staged { size, etag, checksums, body, inline, pending } = staged;
+        let made = Made { size, etag, checksums, checksum_type: ChecksumType::FullObject, sealed_key, body };
+        let object = NewObject { lock: self.lock_of_new(&bucket, object.lock, now)?, ..object };
         let outcome = made.in_bucket(&bucket, object, now);
+        self.may_take_place(&bucket, &key, &outcome.meta.version_id, now)?;
         let version = Version::Object(Box::new(outcome.meta.clone()));
         let fact = Carried { fact: VaultFact::PutVersion { bucket: bucket.id, key, version }, inline };
         let events = events(&outcome);
@@ -170,16 +175,27 @@ pub(crate) struct Made {
     pub(crate) etag: String,
     pub(crate) checksums: Checksums,
     pub(crate) checksum_type: ChecksumType,
+    pub(crate) sealed_key: Option<SealedKey>,
     pub(crate) body: Body,
 }
 
 impl Made {
     pub(crate) fn in_bucket(self, bucket: &Bucket, object: NewObject, now: DateTime<Utc>) -> PutOutcome {
         let (version_id, shown) = new_version(bucket.versioning);
-        let Self { size, etag, checksums, checksum_type, body } = self;
+        let Self { size, etag, checksums, checksum_type, sealed_key, body } = self;
         let last_modified = now.trunc_subsecs(3);
-        let meta =
-            ObjectMeta { version_id, size, etag, last_modified, checksums, checksum_type, object, body };
+        let meta = ObjectMeta {
+            version_id,
+            size,
+            etag,
+            last_modified,
+            checksums,
+            checksum_type,
+            object,
+            sealed_key,
+            restored_until: None,
+            body,
+        };
         PutOutcome { version_id: shown, meta }
     }
 }

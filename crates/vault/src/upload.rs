@@ -6,10 +6,14 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::{
     ChecksumAlgorithm, Vault, VaultError,
     blob::{BlobStore, BlobWriter, PendingBlob},
-    checksum::{Expected, Hasher, Hashes, crc32c},
+    checksum::{Checksums, Expected, Hasher, crc32c},
+    cipher::{BlobCipher, hidden_etag},
+    encryption::{Encryption, ObjectKey},
     id::BlobId,
     limits::{self, CHUNK_BYTES},
     object::Body,
+    packed::Packer,
+    storage_class::StorageClass,
 };
 
 use std::sync::Arc;
@@ -17,7 +21,9 @@ use std::sync::Arc;
 /// Bytes that are durable (or travel with the fact) and that nothing refers to yet.
 pub(crate) struct Staged {
     pub(crate) size: u64,
-    pub(crate) hashes: Hashes,
+    /// The entity tag of these bytes.
+    pub(crate) etag: String,
+    pub(crate) checksums: Checksums,
     pub(crate) body: Body,
     pub(crate) inline: Bytes,
     pub(crate) pending: Option<PendingBlob>,
@@ -41,17 +47,43 @@ enum Work {
     Failed,
 }
 
+/// The key that bytes are encrypted with.
+pub(crate) struct ContentKey {
+    key: ObjectKey,
+    hides_md5: bool,
+}
+
+impl ContentKey {
+    pub(crate) fn new(key: ObjectKey, how: &Encryption) -> Self {
+        Self { key, hides_md5: how.hides_md5() }
+    }
+}
+
 struct Progress {
     hasher: Hasher,
+    /// Encrypts what is stored.
+    key: Option<ContentKey>,
     writer: Option<BlobWriter>,
+    /// Compresses what is stored.
+    packer: Option<Packer>,
 }
 
 impl Progress {
     fn take(&mut self, blobs: &Arc<BlobStore>, chunk: &[u8]) -> Result<(), VaultError> {
         self.hasher.update(chunk);
+        let Some(mut packer) = self.packer.take() else { return self.store(blobs, chunk) };
+        packer.push(chunk)?;
+        while let Some(piece) = packer.next_chunk() {
+            self.store(blobs, &piece)?;
+        }
+        self.packer = Some(packer);
+        Ok(())
+    }
+
+    fn store(&mut self, blobs: &Arc<BlobStore>, chunk: &[u8]) -> Result<(), VaultError> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            None => self.writer.insert(blobs.create()?),
+            None => self.writer.insert(blobs.create(self.key.as_ref().map(|of| &of.key))?),
         };
         writer.write_chunk(chunk)
     }
@@ -67,7 +99,7 @@ impl Sink {
         if declared.is_some_and(|declared| declared > limit) {
             return Err(VaultError::EntityTooLarge { limit });
         }
-        let progress = Progress { hasher: Hasher::new(algorithms), writer: None };
+        let progress = Progress { hasher: Hasher::new(algorithms), key: None, writer: None, packer: None };
         Ok(Self {
             blobs: Arc::clone(&vault.inner.blobs),
             buffer: BytesMut::new(),
@@ -77,6 +109,24 @@ impl Sink {
             inline_bytes: vault.inner.options.inline_bytes,
             work: Work::Idle(Box::new(progress)),
         })
+    }
+
+    /// Keeps the bytes compressed, if the storage class asks for it.
+    pub(crate) fn in_class(mut self, storage_class: &str) -> Self {
+        if let Work::Idle(progress) = &mut self.work
+            && StorageClass::is_packed(storage_class)
+        {
+            progress.packer = Some(Packer::default());
+        }
+        self
+    }
+
+    /// Keeps the bytes encrypted, if there is a key.
+    pub(crate) fn encrypted_with(mut self, key: Option<ContentKey>) -> Self {
+        if let Work::Idle(progress) = &mut self.work {
+            progress.key = key;
+        }
+        self
     }
 
     pub(crate) fn received(&self) -> u64 {
@@ -123,7 +173,7 @@ impl Sink {
         }
         let progress = self.progress().await?;
         let (size, rest) = (self.received, self.buffer.freeze());
-        if progress.writer.is_none() && rest.len() <= self.inline_bytes {
+        if progress.writer.is_none() && rest.len() as u64 == size && rest.len() <= self.inline_bytes {
             return finish_inline(*progress, rest, expected);
         }
         let (blobs, expected) = (self.blobs, expected.clone());
@@ -131,16 +181,40 @@ impl Sink {
     }
 }
 
-fn finish_inline(progress: Progress, bytes: Bytes, expected: &Expected) -> Result<Staged, VaultError> {
-    let Progress { mut hasher, .. } = progress;
-    hasher.update(&bytes);
+/// The entity tag and checksums of what passed, held against what the caller says they are.
+fn tag_of(
+    hasher: Hasher,
+    key: Option<&ContentKey>,
+    expected: &Expected,
+) -> Result<(String, Checksums), VaultError> {
     let hashes = hasher.finish();
     hashes.verify(expected)?;
-    let body = match bytes.is_empty() {
-        true => Body::Empty,
-        false => Body::Inline { blob: BlobId::random(), crc32c: crc32c(&bytes) },
+    let etag = match key.filter(|of| of.hides_md5) {
+        Some(of) => hidden_etag(&of.key, hashes.md5)?,
+        None => hex::encode(hashes.md5),
     };
-    Ok(Staged { size: bytes.len() as u64, hashes, body, inline: bytes, pending: None })
+    Ok((etag, hashes.checksums))
+}
+
+fn finish_inline(progress: Progress, bytes: Bytes, expected: &Expected) -> Result<Staged, VaultError> {
+    let Progress { mut hasher, key, packer, .. } = progress;
+    hasher.update(&bytes);
+    let (etag, checksums) = tag_of(hasher, key.as_ref(), expected)?;
+    let size = bytes.len() as u64;
+    let (frames, stored) = match packer {
+        Some(packer) => packer.whole(bytes)?,
+        None => (None, bytes),
+    };
+    if stored.is_empty() {
+        return Ok(Staged { size, etag, checksums, body: Body::Empty, inline: stored, pending: None });
+    }
+    let (blob, sealed) = (BlobId::random(), key.is_some());
+    let inline = match key {
+        Some(of) => BlobCipher::new(&of.key, blob)?.seal(0, true, stored.to_vec())?.into(),
+        None => stored,
+    };
+    let body = Body::Inline { blob, crc32c: crc32c(&inline), sealed };
+    Ok(Staged { size, etag, checksums, body: body.in_frames(frames), inline, pending: None })
 }
 
 fn finish_file(
@@ -153,12 +227,23 @@ fn finish_file(
     if !rest.is_empty() {
         progress.take(blobs, rest)?;
     }
-    let Progress { hasher, writer } = progress;
-    let hashes = hasher.finish();
-    hashes.verify(expected)?;
+    let frames = match progress.packer.take() {
+        Some(mut packer) => {
+            let last = packer.last_chunk();
+            if !last.is_empty() {
+                progress.store(blobs, &last)?;
+            }
+            packer.frames()
+        }
+        None => None,
+    };
+    let Progress { hasher, key, writer, .. } = progress;
+    let (etag, checksums) = tag_of(hasher, key.as_ref(), expected)?;
+    let inline = Bytes::new();
     let Some(writer) = writer else {
-        return Ok(Staged { size, hashes, body: Body::Empty, inline: Bytes::new(), pending: None });
+        return Ok(Staged { size, etag, checksums, body: Body::Empty, inline, pending: None });
     };
     let (blob, pending) = writer.finish()?;
-    Ok(Staged { size, hashes, body: Body::File(blob), inline: Bytes::new(), pending: Some(pending) })
+    let body = Body::File(blob).in_frames(frames);
+    Ok(Staged { size, etag, checksums, body, inline, pending: Some(pending) })
 }

@@ -18,11 +18,13 @@ use crate::{
     blob::{BlobStore, PendingBlob},
     bucket::{Bucket, no_such_bucket},
     bucket_policy::PolicyCache,
+    encryption::ObjectKeys,
     fact::Carried,
     follow::{Follower, Stop, blocking, catch_up},
     index::Index,
     limits,
     locks::{ExclusiveLocks, SharedLocks},
+    object_lock::LockClock,
 };
 
 /// How a vault works.
@@ -35,6 +37,9 @@ pub struct VaultOptions {
     pub index_cache_bytes: usize,
     /// How much of the journal is applied again after a crash, at most, in time.
     pub checkpoint_interval: Duration,
+    /// How far the clock (every `now`) may run ahead of the monotonic one before locks of objects stop
+    /// believing it ([`limits::CLOCK_LEAP`]); `None` believes it always, for tests that move time.
+    pub clock_leap: Option<Duration>,
     /// How long a change that is durable is waited for to become visible, before its caller hears
     /// [`VaultError::NotAppliedYet`].
     pub apply_timeout: Duration,
@@ -47,6 +52,7 @@ impl Default for VaultOptions {
             index_cache_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(1),
             apply_timeout: Duration::from_secs(30),
+            clock_leap: None,
         }
     }
 }
@@ -67,6 +73,9 @@ pub(crate) struct Inner {
     pub(crate) uploads: SharedLocks,
     pub(crate) keys: ExclusiveLocks,
     pub(crate) policies: PolicyCache,
+    pub(crate) lock_clock: LockClock,
+    /// The keys of encrypted objects.
+    pub(crate) keys_of_objects: Option<Arc<dyn ObjectKeys>>,
     /// Held while blobs are swept or checked.
     pub(crate) sweeping: Arc<tokio::sync::Mutex<()>>,
     stop: mpsc::Sender<Stop>,
@@ -74,7 +83,8 @@ pub(crate) struct Inner {
 
 impl Vault {
     /// Opens the store in `dir`: the index as it was last synced, and the facts of the journal after that. After
-    /// a crash, blobs that nobody refers to are removed in the background.
+    /// a crash, blobs that nobody refers to are removed in the background. There are no keys: objects that are
+    /// encrypted can be checked, not read.
     ///
     /// # Errors
     /// [`VaultError::IndexAheadOfJournal`] and [`VaultError::JournalGap`] if index and journal do not belong
@@ -85,6 +95,30 @@ impl Vault {
         state: State,
         disk: Arc<dyn Disk>,
         options: VaultOptions,
+    ) -> Result<Self, VaultError> {
+        Self::open_with(dir, state, disk, options, None).await
+    }
+
+    /// Opens the store with keys, so that objects can be encrypted, and encrypted ones read.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn open_with_keys(
+        dir: &Path,
+        state: State,
+        disk: Arc<dyn Disk>,
+        options: VaultOptions,
+        keys: Arc<dyn ObjectKeys>,
+    ) -> Result<Self, VaultError> {
+        Self::open_with(dir, state, disk, options, Some(keys)).await
+    }
+
+    async fn open_with(
+        dir: &Path,
+        state: State,
+        disk: Arc<dyn Disk>,
+        options: VaultOptions,
+        keys: Option<Arc<dyn ObjectKeys>>,
     ) -> Result<Self, VaultError> {
         let (path, journal, cache_bytes) =
             (dir.to_owned(), state.journal().clone(), options.index_cache_bytes);
@@ -105,6 +139,8 @@ impl Vault {
             caught_up,
         );
         let patience = options.apply_timeout;
+        let (journal, leap) = (state.journal().clone(), options.clock_leap);
+        let lock_clock = blocking(move || Ok(LockClock::open(&journal, leap))).await?;
         let inner = Inner {
             state,
             dir: dir.to_owned(),
@@ -115,6 +151,8 @@ impl Vault {
             uploads: SharedLocks::new(patience),
             keys: ExclusiveLocks::new(patience),
             policies: PolicyCache::default(),
+            lock_clock,
+            keys_of_objects: keys,
             sweeping: Arc::default(),
             stop,
         };

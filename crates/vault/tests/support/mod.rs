@@ -7,7 +7,13 @@
     reason = "each test file uses a part of it, and a test that cannot prepare itself fails"
 )]
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -26,6 +32,47 @@ pub struct House {
     pub journal: Journal,
     root: PathBuf,
     _dir: Option<TempDir>,
+}
+
+/// Keys of objects, sealed by nothing but the place they are for. KMS keys whose ARN ends in `disabled` are.
+pub struct TestKeys;
+
+impl ObjectKeys for TestKeys {
+    fn make(&self, how: &Encryption, place: &ObjectPlace<'_>) -> Result<(ObjectKey, SealedKey), KeyFailure> {
+        let bytes: [u8; 32] = std::array::from_fn(|at| place.arn().len() as u8 ^ NEXT_KEY.fetch_add(7, Relaxed) ^ at as u8);
+        let sealed = SealedKey([&bytes[..], place.arn().as_bytes()].concat());
+        Ok((self.open(how, &sealed, place)?, sealed))
+    }
+
+    fn open(&self, how: &Encryption, sealed: &SealedKey, place: &ObjectPlace<'_>) -> Result<ObjectKey, KeyFailure> {
+        if let Some(key) = how.kms_key().filter(|_| KEYS_ARE_DISABLED.with(std::cell::Cell::get)) {
+            return Err(KeyFailure::Disabled { key: key.to_owned() });
+        }
+        let (bytes, arn) = sealed.0.split_first_chunk::<32>().ok_or(KeyFailure::Unopenable)?;
+        if arn != place.arn().as_bytes() {
+            return Err(KeyFailure::Unopenable);
+        }
+        Ok(ObjectKey::new((*bytes).into()))
+    }
+}
+
+static NEXT_KEY: AtomicU8 = AtomicU8::new(1);
+
+thread_local! {
+    /// Whether KMS keys can't be used in this test, which runs on one thread.
+    pub static KEYS_ARE_DISABLED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+pub fn kms() -> Encryption {
+    Encryption::Kms(KmsEncryption {
+        key_arn: "arn:aws:kms:us-east-1:123456789012:key/1".to_owned(),
+        context: std::collections::BTreeMap::new(),
+        bucket_key: false,
+    })
+}
+
+pub fn encrypted(encryption: Encryption) -> NewObject {
+    NewObject { encryption: Some(encryption), ..NewObject::of(account()) }
 }
 
 pub fn account() -> AccountId {
@@ -61,7 +108,8 @@ impl House {
         let state =
             State::open(journal.clone(), &root.join("state"), Arc::clone(&disk), StateOptions::default())
                 .await?;
-        let vault = Vault::open(&root.join("vault"), state.clone(), disk, options).await?;
+        let vault =
+            Vault::open_with_keys(&root.join("vault"), state.clone(), disk, options, Arc::new(TestKeys)).await?;
         Ok(Self { vault, state, journal, root, _dir: None })
     }
 
@@ -89,6 +137,7 @@ impl House {
             region: opentrail_event::Region::us_east_1(),
             ownership: Ownership::default(),
             tags: Tags::new(),
+            object_lock: false,
         };
         let bucket = self.vault.create_bucket(&mut tx, new, now()).unwrap();
         tx.commit(Vec::new()).await.unwrap();
@@ -123,6 +172,19 @@ impl House {
         self.vault.commit_put(staged, conditions, now(), |_| Vec::new()).await
     }
 
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        object: NewObject,
+        bytes: impl Into<Bytes>,
+    ) -> Result<PutOutcome, VaultError> {
+        let mut upload = self.vault.begin_put(bucket, key, PutOptions::new(object))?;
+        upload.write(bytes.into()).await?;
+        let staged = upload.finish(&Expected::default()).await?;
+        self.vault.commit_put(staged, &WriteConditions::default(), now(), |_| Vec::new()).await
+    }
+
     pub async fn read(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Bytes, VaultError> {
         let reader = self.vault.get(bucket, key, version)?;
         let all = 0..reader.meta().size;
@@ -135,13 +197,7 @@ impl House {
         key: &str,
         version: Option<&str>,
     ) -> Result<DeleteOutcome, VaultError> {
-        let request = DeleteRequest {
-            bucket,
-            key,
-            version_id: version,
-            conditions: WriteConditions::default(),
-            owner: account(),
-        };
+        let request = DeleteRequest { version_id: version, ..DeleteRequest::of(bucket, key, account()) };
         self.vault.delete(&request, now(), |_| Vec::new()).await
     }
 
