@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use opentrail_journal::disk::{Access, Disk, DiskFile};
+use opentrail_journal::disk::{Access, Disk, DiskFile, SYNC_STRIDE};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use crate::error::{ArchiveError, Damage, corrupt, disk_error};
@@ -20,6 +20,8 @@ pub(crate) const BLOCK: usize = 4096;
 pub(crate) const CONTENTS: usize = BLOCK - 8;
 /// Blocks that are written with one call.
 const BATCH: usize = 64;
+/// Blocks that are read with one call by who reads them one after the other.
+const READ_AHEAD: u64 = 16;
 
 /// Records of one size, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,8 +152,12 @@ impl BlockWriter {
             .write_all_at(&self.buffer, self.written)
             .map_err(|error| disk_error("write", &self.path, error))?;
         self.hash.update(&self.buffer);
+        let before = self.written;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
+        if before / SYNC_STRIDE != self.written / SYNC_STRIDE {
+            self.file.sync_data().map_err(|error| disk_error("sync", &self.path, error))?;
+        }
         Ok(())
     }
 
@@ -195,15 +201,24 @@ impl BlockReader {
     /// The contents of a block, checked.
     pub(crate) fn block(&self, block: u64) -> Result<Vec<u8>, ArchiveError> {
         let mut bytes = vec![0; BLOCK];
-        self.file.read_exact_at(&mut bytes, block * BLOCK as u64).map_err(|error| match error.kind() {
+        self.read(block, &mut bytes)?;
+        bytes.truncate(CONTENTS);
+        Ok(bytes)
+    }
+
+    /// Fills the buffer with whole blocks from `block` on, and checks each.
+    fn read(&self, block: u64, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        self.file.read_exact_at(buffer, block * BLOCK as u64).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => corrupt(&self.path, Damage::Truncated),
             _ => disk_error("read", &self.path, error),
         })?;
-        let expected = bytes.split_off(CONTENTS);
-        if xxh3_64_with_seed(&bytes, block).to_le_bytes() != expected[..] {
-            return Err(corrupt(&self.path, Damage::Block { block }));
+        for (number, bytes) in (block..).zip(buffer.chunks_exact(BLOCK)) {
+            let (contents, expected) = bytes.split_at(CONTENTS);
+            if xxh3_64_with_seed(contents, number).to_le_bytes() != expected {
+                return Err(corrupt(&self.path, Damage::Block { block: number }));
+            }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The last block, which begins with the footer.
@@ -227,17 +242,26 @@ impl BlockReader {
     }
 }
 
-/// Reads records of a section, keeping the block read last.
+/// Reads records of a section, keeping the blocks read last.
 #[derive(Debug)]
 pub(crate) struct Records<'a> {
     reader: &'a BlockReader,
     section: Section,
-    held: Option<(u64, Vec<u8>)>,
+    /// Blocks that are read at once.
+    at_once: u64,
+    /// Whole blocks, and the number of the first; none if there are no bytes.
+    held: Vec<u8>,
+    first_held: u64,
 }
 
 impl<'a> Records<'a> {
     pub(crate) fn new(reader: &'a BlockReader, section: Section) -> Self {
-        Self { reader, section, held: None }
+        Self { reader, section, at_once: 1, held: Vec::new(), first_held: 0 }
+    }
+
+    /// For who reads the records one after the other.
+    pub(crate) fn in_order(reader: &'a BlockReader, section: Section) -> Self {
+        Self { at_once: READ_AHEAD, ..Self::new(reader, section) }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -250,14 +274,26 @@ impl<'a> Records<'a> {
         }
         let per_block = self.section.per_block();
         let block = self.section.first_block + at / per_block;
-        if self.held.as_ref().is_none_or(|(held, _)| *held != block) {
-            self.held = Some((block, self.reader.block(block)?));
+        let start = self.hold(block)? + (at % per_block) as usize * self.section.record;
+        self.held
+            .get(start..start + self.section.record)
+            .ok_or_else(|| corrupt(&self.reader.path, Damage::Format))
+    }
+
+    /// Where in what is held the block begins; it is read if it is not there.
+    fn hold(&mut self, block: u64) -> Result<usize, ArchiveError> {
+        let blocks = (self.held.len() / BLOCK) as u64;
+        if !(self.first_held..self.first_held + blocks).contains(&block) {
+            let end = self.section.first_block + self.section.count.div_ceil(self.section.per_block());
+            let wanted = self.at_once.min(end.saturating_sub(block)).max(1);
+            self.held.resize(wanted as usize * BLOCK, 0);
+            if let Err(error) = self.reader.read(block, &mut self.held) {
+                self.held.clear();
+                return Err(error);
+            }
+            self.first_held = block;
         }
-        let start = (at % per_block) as usize * self.section.record;
-        match &self.held {
-            Some((_, bytes)) => Ok(&bytes[start..start + self.section.record]),
-            None => Err(corrupt(&self.reader.path, Damage::Format)),
-        }
+        Ok((block - self.first_held) as usize * BLOCK)
     }
 
     pub(crate) fn array<const N: usize>(&mut self, at: u64) -> Result<[u8; N], ArchiveError> {

@@ -1,21 +1,29 @@
 //! Checks what is on disk against itself.
 
-use std::{fmt, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use opentrail_event::{AccountId, Event};
 use opentrail_journal::disk::Disk;
+use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    columns::Places,
+    columns,
     error::{ArchiveError, Damage, corrupt},
+    index::Places,
     keys::{EVERY, Scope, value_hashes},
     layout::{TablePaths, check_file, read_manifest, run_path},
     manifest::{Manifest, TableFacts},
     position::Position,
-    seen::{check_run, read_seen_manifest, seen_dir},
+    seen::{RunFacts, check_run, read_seen_manifest, seen_dir},
     table::Table,
 };
 
@@ -95,32 +103,77 @@ impl fmt::Display for Problem {
 }
 
 /// Checks the archive in `dir`: every file against its checksum, every record against its table's columns and
-/// index, every id against its run's order and filter. Blocks; reads everything.
+/// index, every id against its run's order and filter. Blocks; reads everything, with a thread for each processor.
 ///
 /// # Errors
 /// [`ArchiveError`] if a manifest cannot be read; what else is wrong is in the report.
 pub fn fsck(dir: &Path, disk: &dyn Disk) -> Result<ArchiveReport, ArchiveError> {
-    let mut report = ArchiveReport::default();
     let manifest: Manifest = read_manifest(disk, dir)?.unwrap_or_default();
-    for facts in manifest.tables {
-        report.tables += 1;
-        report.rows += u64::from(facts.rows);
-        check_table(dir, disk, facts, &mut report.problems)
-            .unwrap_or_else(|error| report.problems.push(Problem::Unreadable(error)));
-    }
-    let dir = seen_dir(dir);
-    for facts in read_seen_manifest(disk, &dir)?.runs {
-        report.seen_runs += 1;
-        report.seen_ids += facts.ids;
-        let checked = check_file(disk, &run_path(&dir, facts.id), facts.file, &CancellationToken::new())
-            .and_then(|()| check_run(disk, &dir, facts));
-        match checked {
-            Ok(true) => {}
-            Ok(false) => report.problems.push(Problem::Run { run: facts.id }),
-            Err(error) => report.problems.push(Problem::Unreadable(error)),
+    let runs = read_seen_manifest(disk, &seen_dir(dir))?.runs;
+    let mut report = ArchiveReport {
+        tables: manifest.tables.len(),
+        rows: manifest.tables.iter().map(|facts| u64::from(facts.rows)).sum(),
+        seen_runs: runs.len(),
+        seen_ids: runs.iter().map(|facts| facts.ids).sum(),
+        problems: Vec::new(),
+    };
+    let tables = manifest.tables.into_iter().map(Part::Table);
+    let parts: Vec<Part> = tables.chain(runs.into_iter().map(Part::Run)).collect();
+    report.problems = in_parallel(&parts, |part| part.check(dir, disk));
+    Ok(report)
+}
+
+/// What is checked by itself.
+enum Part {
+    Table(TableFacts),
+    Run(RunFacts),
+}
+
+impl Part {
+    fn check(&self, dir: &Path, disk: &dyn Disk) -> Vec<Problem> {
+        match self {
+            Self::Table(facts) => {
+                let mut problems = Vec::new();
+                check_table(dir, disk, facts.clone(), &mut problems)
+                    .unwrap_or_else(|error| problems.push(Problem::Unreadable(error)));
+                problems
+            }
+            Self::Run(facts) => {
+                let dir = seen_dir(dir);
+                let path = run_path(&dir, facts.id);
+                let checked = check_file(disk, &path, facts.file, &CancellationToken::new())
+                    .and_then(|()| check_run(disk, &dir, *facts));
+                match checked {
+                    Ok(true) => Vec::new(),
+                    Ok(false) => vec![Problem::Run { run: facts.id }],
+                    Err(error) => vec![Problem::Unreadable(error)],
+                }
+            }
         }
     }
-    Ok(report)
+}
+
+/// The problems of all parts, in the parts' order.
+fn in_parallel(parts: &[Part], check: impl Fn(&Part) -> Vec<Problem> + Sync) -> Vec<Problem> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(BTreeMap::new());
+    let work = || {
+        while let Some((at, part)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            parts.get(at).map(|part| (at, part))
+        } {
+            let problems = check(part);
+            found.lock().insert(at, problems);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    found.into_inner().into_values().flatten().collect()
 }
 
 fn check_table(
@@ -137,82 +190,148 @@ fn check_table(
     if table.index.pages != table.file.record_pages()? {
         problems.push(Problem::Facts { table: table.facts.id });
     }
-    TableCheck { table: &table, before: None, entries: 0, newest: i64::MIN, oldest: i64::MAX, row: 0 }
-        .run(problems)
+    let (expected, before) = (TableCheck::new(&table, false).run(problems)?, problems.len());
+    let (listed, in_order) = listed(&table)?;
+    if in_order && listed == expected {
+        return Ok(());
+    }
+    // The sums say that something is wrong. What it is takes a search for every value of every row.
+    TableCheck::new(&table, true).run(problems)?;
+    if listed.entries != expected.entries || problems.len() == before {
+        let (listed, expected) = (listed.entries, expected.entries);
+        problems.push(Problem::Overlisted { table: table.facts.id, listed, expected });
+    }
+    Ok(())
+}
+
+/// Some entries of lists, each a key and a row: how many there are, and the sum of their hashes, which does not
+/// depend on their order. Two sets with the same sum are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Listing {
+    entries: u64,
+    sum: u128,
+}
+
+impl Listing {
+    fn add(&mut self, key: u64, row: u32) {
+        self.entries += 1;
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&key.to_le_bytes());
+        bytes[8..].copy_from_slice(&row.to_le_bytes());
+        self.sum = self.sum.wrapping_add(xxh3_128(&bytes));
+    }
+}
+
+/// What the index lists, and whether keys and rows are in the order in which they are searched.
+fn listed(table: &Table) -> Result<(Listing, bool), ArchiveError> {
+    let (mut listing, mut in_order) = (Listing::default(), true);
+    let mut entries = table.index.entries();
+    let (mut before, mut keys) = (None, 0u64);
+    let (per_block, fence) = (table.index.keys_per_block(), table.index.fence());
+    let mut rows = Vec::new();
+    while let Some(key) = entries.next(&mut rows)? {
+        in_order &= before < Some(key) && rows.is_sorted_by(|a, b| a < b);
+        if keys.is_multiple_of(per_block) {
+            in_order &= fence.get((keys / per_block) as usize) == Some(&key);
+        }
+        (before, keys) = (Some(key), keys + 1);
+        rows.iter().for_each(|row| listing.add(key, *row));
+    }
+    Ok((listing, in_order))
 }
 
 struct TableCheck<'a> {
     table: &'a Table,
+    /// Whether each value of each row is searched for, and what is found wrong besides is known.
+    searches: bool,
+    places: Places<'a>,
     before: Option<Position>,
-    /// How many entries the lists should have.
-    entries: u64,
+    /// What the lists should have.
+    listing: Listing,
+    keys: Vec<u64>,
     newest: i64,
     oldest: i64,
     row: u32,
 }
 
-impl TableCheck<'_> {
-    fn run(mut self, problems: &mut Vec<Problem>) -> Result<(), ArchiveError> {
+impl<'a> TableCheck<'a> {
+    fn new(table: &'a Table, searches: bool) -> Self {
+        Self {
+            table,
+            searches,
+            places: table.index.places_in_order(),
+            before: None,
+            listing: Listing::default(),
+            keys: Vec::new(),
+            newest: i64::MIN,
+            oldest: i64::MAX,
+            row: 0,
+        }
+    }
+
+    /// Goes over all rows; answers what the lists should have.
+    fn run(mut self, problems: &mut Vec<Problem>) -> Result<Listing, ArchiveError> {
         let file = &self.table.file;
         let batches = ParquetRecordBatchReaderBuilder::try_new(file.clone())
             .and_then(|builder| builder.with_batch_size(READ_ROWS).build())
             .map_err(|error| file.error(error))?;
         for batch in batches {
             let batch = batch.map_err(|error| file.error(ParquetError::from(error)))?;
-            let places = Places::of(&batch).ok_or_else(|| corrupt(file.path(), Damage::Format))?;
-            for at in 0..places.rows() {
-                self.row(&places, at, problems)?;
+            let columns = columns::Places::of(&batch).ok_or_else(|| corrupt(file.path(), Damage::Format))?;
+            for at in 0..columns.rows() {
+                let unlisted = self.row(&columns, at, problems)?;
+                if unlisted {
+                    problems.push(Problem::Unlisted { table: self.table.facts.id, row: self.row });
+                }
                 self.row += 1;
             }
         }
         let facts = &self.table.facts;
-        if (facts.rows, facts.newest, facts.oldest) != (self.row, self.newest, self.oldest) {
+        if !self.searches && (facts.rows, facts.newest, facts.oldest) != (self.row, self.newest, self.oldest)
+        {
             problems.push(Problem::Facts { table: facts.id });
         }
-        let (mut listed, mut rows) = (0, Vec::new());
-        let mut entries = self.table.index.entries();
-        while entries.next(&mut rows)?.is_some() {
-            listed += rows.len() as u64;
-        }
-        if listed != self.entries {
-            problems.push(Problem::Overlisted { table: facts.id, listed, expected: self.entries });
-        }
-        Ok(())
+        Ok(self.listing)
     }
 
-    fn row(&mut self, places: &Places, at: usize, problems: &mut Vec<Problem>) -> Result<(), ArchiveError> {
-        let (table, row) = (self.table.facts.id, self.row);
-        let place = places.place(at);
-        let in_order = self.before.is_none_or(|before| before > place.position);
-        if !in_order || self.table.index.places().get(row)? != place {
-            problems.push(Problem::Order { table, row });
-        }
-        self.before = Some(place.position);
-        self.newest = self.newest.max(place.position.time);
-        self.oldest = self.oldest.min(place.position.time);
+    /// Whether a row was searched for in vain.
+    fn row(
+        &mut self,
+        columns: &columns::Places,
+        at: usize,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, ArchiveError> {
+        let row = self.row;
         let damaged = || corrupt(self.table.file.path(), Damage::Record);
-        let record = bytes::Bytes::copy_from_slice(places.record(at).as_bytes());
+        let record = bytes::Bytes::copy_from_slice(columns.record(at).as_bytes());
         let event = Event::parse(record).map_err(|_| damaged())?;
-        let owner: AccountId = places.owner(at).parse().map_err(|_| damaged())?;
-        if event.time().timestamp_millis() != place.position.time {
-            problems.push(Problem::Order { table, row });
+        let owner: AccountId = columns.owner(at).parse().map_err(|_| damaged())?;
+        if !self.searches {
+            let place = columns.place(at);
+            let in_order = self.before.is_none_or(|before| before > place.position);
+            let of_record = event.time().timestamp_millis() == place.position.time;
+            if !in_order || !of_record || self.places.get(row)? != place {
+                problems.push(Problem::Order { table: self.table.facts.id, row });
+            }
+            self.before = Some(place.position);
+            self.newest = self.newest.max(place.position.time);
+            self.oldest = self.oldest.min(place.position.time);
         }
         let scope = Scope::new(&owner, event.category(), event.region());
-        let mut keys = Vec::new();
-        value_hashes(&event, &event.resources(), &mut keys);
-        keys.push(EVERY);
-        keys.iter_mut().for_each(|value| *value = scope.key(*value));
-        keys.push(scope.without_region().key(EVERY));
-        keys.sort_unstable();
-        keys.dedup();
-        self.entries += keys.len() as u64;
-        for key in keys {
-            if !self.is_listed(key, row)? {
-                problems.push(Problem::Unlisted { table, row });
-                break;
+        self.keys.clear();
+        value_hashes(&event, &event.resources(), &mut self.keys);
+        self.keys.push(EVERY);
+        self.keys.iter_mut().for_each(|value| *value = scope.key(*value));
+        self.keys.push(scope.without_region().key(EVERY));
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        for key in &self.keys {
+            self.listing.add(*key, row);
+            if self.searches && !self.is_listed(*key, row)? {
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn is_listed(&self, key: u64, row: u32) -> Result<bool, ArchiveError> {

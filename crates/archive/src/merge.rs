@@ -29,39 +29,51 @@ use crate::{
 
 /// Rows that are read from a table at once, at most.
 const READ_ROWS: u64 = 512;
+/// Bytes of records that are read from all tables at once, about.
+const READ_BYTES: u64 = 12 << 20;
 /// Rows that are handed to Parquet at once.
 const WRITE_ROWS: usize = 2048;
-/// A merge of so many tables of like size pays.
-const FAN_IN: usize = 8;
-/// Fewer than this do not.
-const LEAST_FAN_IN: usize = 4;
-/// Tables below this size are all alike.
+/// Tables below this size are small: they come from little traffic.
 const SMALL_ROWS: u32 = 4096;
+/// So many small tables are merged.
+const SMALL_FAN_IN: usize = 32;
+/// So many others, if they do not have the rows for a whole table before. Each merge packs its events anew, which
+/// costs far more than a lookup in some more tables: under load an event is merged once.
+const FAN_IN: usize = 48;
+/// Fewer than this do not pay.
+const LEAST_FAN_IN: usize = 4;
 /// Bytes of records that a row of a merged table has on average, at most: larger records make for fewer rows.
 const ROW_BYTES: u64 = 4096;
 
-/// The tables to merge next, if any.
+/// The tables to merge next, if any. Those that have half the rows of a whole table are left alone.
 pub(crate) fn choose(tables: &[Arc<Table>], file_rows: usize) -> Option<Vec<Arc<Table>>> {
-    let tier = |table: &Table| (table.facts.rows / SMALL_ROWS).max(1).ilog(FAN_IN as u32);
-    let open: Vec<&Arc<Table>> =
-        tables.iter().filter(|table| (table.facts.rows as usize) < file_rows / 2).collect();
-    let tiers: BTreeSet<u32> = open.iter().map(|table| tier(table)).collect();
-    tiers.into_iter().find_map(|wanted| {
-        let mut alike: Vec<_> = open.iter().filter(|table| tier(table) == wanted).copied().cloned().collect();
-        if alike.len() < FAN_IN {
-            return None;
-        }
-        alike.sort_unstable_by_key(|table| table.facts.id);
-        let (mut rows, mut bytes) = (0, 0);
-        let fitting = alike.iter().take_while(|table| {
-            rows += table.facts.rows as usize;
-            bytes += table.facts.record_bytes;
-            rows <= file_rows && bytes <= file_rows as u64 * ROW_BYTES
-        });
-        let fitting = fitting.count().min(FAN_IN);
-        alike.truncate(fitting);
-        (fitting >= LEAST_FAN_IN).then_some(alike)
-    })
+    let enough = file_rows / 2;
+    let rows_of = |table: &Table| table.facts.rows as usize;
+    let open = || tables.iter().filter(|table| rows_of(table) < enough).cloned();
+    let small_rows = (SMALL_ROWS as usize).min(enough / SMALL_FAN_IN);
+    let (small, others): (Vec<_>, Vec<_>) = open().partition(|table| rows_of(table) < small_rows);
+    if small.len() >= SMALL_FAN_IN {
+        return fitting(small, file_rows);
+    }
+    let whole = others.iter().map(|table| rows_of(table)).sum::<usize>() >= enough;
+    if others.len() >= FAN_IN || (whole && others.len() >= LEAST_FAN_IN) {
+        return fitting(others, file_rows);
+    }
+    None
+}
+
+/// As many of them as fit into one table, the smallest first.
+fn fitting(mut tables: Vec<Arc<Table>>, file_rows: usize) -> Option<Vec<Arc<Table>>> {
+    tables.sort_unstable_by_key(|table| (table.facts.rows, table.facts.id));
+    let (mut rows, mut bytes) = (0, 0);
+    let count = tables.iter().take_while(|table| {
+        rows += table.facts.rows as usize;
+        bytes += table.facts.record_bytes;
+        rows <= file_rows && bytes <= file_rows as u64 * ROW_BYTES
+    });
+    let count = count.count().min(FAN_IN);
+    tables.truncate(count);
+    (count >= LEAST_FAN_IN).then_some(tables)
 }
 
 /// Writes one table of the events of several that are not older than `cutoff`; `None` if there are none.
@@ -108,10 +120,11 @@ struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    fn open(table: &'a Table) -> Result<Option<Self>, ArchiveError> {
+    /// `bytes` is how much of its records may be in memory, about.
+    fn open(table: &'a Table, bytes: u64) -> Result<Option<Self>, ArchiveError> {
         let facts = &table.facts;
         let row_bytes = facts.record_bytes / u64::from(facts.rows.max(1)) + 1;
-        let rows = (BATCH_BYTES as u64 / row_bytes).clamp(1, READ_ROWS);
+        let rows = (bytes / row_bytes).clamp(1, READ_ROWS);
         let batches = ParquetRecordBatchReaderBuilder::try_new(table.file.clone())
             .and_then(|builder| builder.with_batch_size(rows as usize).build())
             .map_err(|error| table.file.error(error))?;
@@ -152,7 +165,7 @@ fn merge_rows(
     let mut heap = BinaryHeap::new();
     let mut new_rows = Vec::with_capacity(tables.len());
     for (number, table) in tables.iter().enumerate() {
-        let input = Input::open(table)?;
+        let input = Input::open(table, READ_BYTES / tables.len() as u64)?;
         heap.extend(input.as_ref().map(|input| (input.position(), number)));
         inputs.push(input);
         new_rows.push(Vec::with_capacity(table.facts.rows as usize));

@@ -31,6 +31,10 @@ const GROUP_ROWS: usize = 64 << 10;
 /// Bytes in a page of records: what a lookup unpacks to read one record. Twice as many would save a tenth of
 /// the file and make the lookup of scattered events take twice as long.
 const RECORD_PAGE_BYTES: usize = 32 << 10;
+/// Bytes in a page of any other column, and in a dictionary: a merge has one of each in memory for every table that
+/// it reads.
+const PAGE_BYTES: usize = 64 << 10;
+const DICTIONARY_BYTES: usize = 256 << 10;
 /// Values between two looks at the size of a page.
 const WRITE_BATCH: usize = 16;
 
@@ -128,6 +132,8 @@ fn properties() -> WriterProperties {
         .set_compression(compression())
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_write_batch_size(WRITE_BATCH)
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_statistics_truncate_length(Some(64))
         .set_column_statistics_enabled(record(), EnabledStatistics::None)
         .set_column_dictionary_enabled(record(), false)

@@ -29,7 +29,8 @@ async fn assert_whole(scene: &Scene, expected: usize) {
 }
 
 fn small() -> ArchiveOptions {
-    ArchiveOptions { seen_memory_ids: 10, seen_run_ids: 10_000, ..options() }
+    // So few rows make a whole table that a few tables are worth merging.
+    ArchiveOptions { file_rows: 300, seen_memory_ids: 10, seen_run_ids: 10_000, ..options() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

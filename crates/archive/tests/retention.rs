@@ -72,6 +72,7 @@ async fn merging_leaves_out_what_is_too_old() {
     let scene = Scene::new(ArchiveOptions {
         retention: Some(Duration::from_secs(24 * 3600)),
         clock: Arc::new(move || *shared.lock()),
+        file_rows: 30,
         ..options()
     })
     .await;

@@ -21,7 +21,7 @@ use std::{
 
 pub use faulty::{CrashKeeps, DiskCounts, Fault, FaultyDisk, Operation};
 pub use real::RealDisk;
-pub use stream::{SequentialReader, SequentialWriter};
+pub use stream::{SYNC_STRIDE, SequentialReader, SequentialWriter};
 
 /// What the length of a file from [`Disk::open_rewritten`] is a multiple of, in bytes.
 pub const REWRITTEN_UNIT: u64 = 16;

@@ -29,6 +29,6 @@ pub struct JournalOptions {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, queue_bytes: 32 << 20, tail_bytes: 64 << 20 }
+        Self { segment_bytes: 64 << 20, queue_bytes: 32 << 20, tail_bytes: 40 << 20 }
     }
 }

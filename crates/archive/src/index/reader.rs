@@ -38,11 +38,11 @@ impl Index {
         if fence.count != entries.count.div_ceil(entries.per_block()) || fence.count > keys.blocks() {
             return Err(corrupt(keys.path(), Damage::Format));
         }
-        let mut records = Records::new(&keys, fence);
+        let mut records = Records::in_order(&keys, fence);
         let fence = (0..fence.count)
             .map(|at| records.array(at).map(u64::from_le_bytes))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut records = Records::new(&rows, pages);
+        let mut records = Records::in_order(&rows, pages);
         let pages = (0..pages.count)
             .map(|at| records.array(at).map(PageFacts::from_bytes))
             .collect::<Result<Vec<_>, _>>()?;
@@ -56,6 +56,21 @@ impl Index {
 
     pub(crate) fn places(&self) -> Places<'_> {
         Places(Records::new(&self.rows, self.places))
+    }
+
+    /// The same for who reads them one after the other.
+    pub(crate) fn places_in_order(&self) -> Places<'_> {
+        Places(Records::in_order(&self.rows, self.places))
+    }
+
+    /// The first key of each block of keys, as it is in memory.
+    pub(crate) fn fence(&self) -> &[u64] {
+        &self.fence
+    }
+
+    /// How many keys a block has.
+    pub(crate) fn keys_per_block(&self) -> u64 {
+        self.entries.per_block()
     }
 
     /// The rows listed under a key.
@@ -81,7 +96,12 @@ impl Index {
 
     /// All keys and their lists, ascending.
     pub(crate) fn entries(&self) -> Entries<'_> {
-        Entries { index: self, records: Records::new(&self.keys, self.entries), at: 0 }
+        Entries {
+            keys: Records::in_order(&self.keys, self.entries),
+            // Lists are stored in the order of their keys.
+            postings: Records::in_order(&self.rows, self.postings),
+            at: 0,
+        }
     }
 
     fn list(&self, entry: Entry) -> RowList<'_> {
@@ -207,25 +227,28 @@ impl RowList<'_> {
 
 /// All keys of an index, ascending.
 pub(crate) struct Entries<'a> {
-    index: &'a Index,
-    records: Records<'a>,
+    keys: Records<'a>,
+    postings: Records<'a>,
     at: u64,
 }
 
 impl Entries<'_> {
     /// The next key; its rows are put into `rows`.
     pub(crate) fn next(&mut self, rows: &mut Vec<u32>) -> Result<Option<u64>, ArchiveError> {
-        if self.at == self.records.len() {
+        if self.at == self.keys.len() {
             return Ok(None);
         }
-        let entry = Entry::from_bytes(self.records.array(self.at)?);
+        let entry = Entry::from_bytes(self.keys.array(self.at)?);
         self.at += 1;
         rows.clear();
-        let key = entry.key;
-        let mut list = self.index.list(entry);
-        for at in 0..list.len() {
-            rows.push(list.get(at)?);
+        if entry.count == 1 {
+            rows.push(entry.start);
+            return Ok(Some(entry.key));
         }
-        Ok(Some(key))
+        let start = u64::from(entry.start);
+        for at in start..start + u64::from(entry.count) {
+            rows.push(self.postings.array(at).map(u32::from_le_bytes)?);
+        }
+        Ok(Some(entry.key))
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use self::{key::Key, run::Run};
 pub(crate) use self::{
-    run::check_run,
+    run::{RunFacts, check_run},
     store::{SeenStore, read_seen_manifest, seen_dir},
 };
 pub use reservation::{Reservation, Standing};

@@ -107,7 +107,7 @@ impl Run {
             return Err(corrupt(path, Damage::Format));
         }
         let filter = reader.bytes(filter)?;
-        let mut records = Records::new(&reader, fence);
+        let mut records = Records::in_order(&reader, fence);
         let fence = (0..fence.count)
             .map(|at| records.array(at).map(Key::from_bytes))
             .collect::<Result<Vec<_>, _>>()?;
@@ -151,7 +151,7 @@ impl Run {
 
     /// All keys, ascending.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Result<Key, ArchiveError>> + '_ {
-        let mut records = Records::new(&self.reader, self.ids);
+        let mut records = Records::in_order(&self.reader, self.ids);
         (0..self.ids.count).map(move |at| records.array(at).map(Key::from_bytes))
     }
 

@@ -7,18 +7,23 @@ use std::{
 
 use super::DiskFile;
 
-/// Writes a file from its beginning on. It does not sync: call [`SequentialWriter::sync`] before the file is
-/// relied upon.
+/// Bytes after which a large file is synced while it is being written: all of it at its end would keep the disk
+/// from the journal for as long as that takes.
+pub const SYNC_STRIDE: u64 = 4 << 20;
+
+/// Writes a file from its beginning on. Call [`SequentialWriter::sync`] before the file is relied upon; what comes
+/// before, every [`SYNC_STRIDE`], only spreads the disk's work.
 #[derive(Debug)]
 pub struct SequentialWriter {
     file: Box<dyn DiskFile>,
     position: u64,
+    unsynced: u64,
 }
 
 impl SequentialWriter {
     /// A writer that begins at `position`.
     pub fn new(file: Box<dyn DiskFile>, position: u64) -> Self {
-        Self { file, position }
+        Self { file, position, unsynced: 0 }
     }
 
     /// Where the next byte goes.
@@ -41,6 +46,11 @@ impl Write for SequentialWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write_at(bytes, self.position)?;
         self.position += written as u64;
+        self.unsynced += written as u64;
+        if self.unsynced >= SYNC_STRIDE {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
         Ok(written)
     }
 

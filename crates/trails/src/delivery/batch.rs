@@ -7,9 +7,10 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, Utc};
-use flate2::{Compression, GzBuilder, write::GzEncoder};
+use flate2::Compression;
 use opentrail_event::{AccountId, Event};
 
+use super::gzip::Gzip;
 use crate::trail::Trail;
 
 /// Where the files of one trail go, as its configuration said when a file was begun.
@@ -42,7 +43,7 @@ impl Destination {
 pub(crate) struct Batch {
     destination: Arc<Destination>,
     region: Arc<str>,
-    encoder: GzEncoder<Vec<u8>>,
+    encoder: Gzip,
     hash: Context,
     bytes: u64,
     events: u64,
@@ -67,8 +68,7 @@ impl Batch {
         Self {
             destination,
             region,
-            // No time and no name in the header: the same events give the same bytes.
-            encoder: GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast()),
+            encoder: Gzip::new(Compression::fast()),
             hash: Context::new(&SHA256),
             bytes: 0,
             events: 0,
@@ -95,7 +95,7 @@ impl Batch {
 
     /// Compressed bytes held so far.
     pub(crate) fn held(&self) -> u64 {
-        self.encoder.get_ref().len() as u64
+        self.encoder.held() as u64
     }
 
     /// Closes the file.

@@ -98,9 +98,17 @@ impl Intake {
             self.apply_entry(&entry, options, spool)?;
             self.position = item.seq.0;
         }
-        let held: u64 = self.open.values().map(Batch::held).sum();
-        if held > options.memory_bytes {
-            self.seal_all(spool)?;
+        self.seal_largest(options.memory_bytes, spool)
+    }
+
+    /// Closes the largest files until no more than `most` compressed bytes are in memory.
+    fn seal_largest(&mut self, most: u64, spool: &Spool) -> Result<(), DeliveryError> {
+        let mut held: u64 = self.open.values().map(Batch::held).sum();
+        while held > most {
+            let largest = self.open.iter().max_by_key(|(_, batch)| batch.held()).map(|(key, _)| key.clone());
+            let Some(batch) = largest.and_then(|key| self.open.remove(&key)) else { break };
+            held -= batch.held();
+            self.seal(batch, spool)?;
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ pub(crate) mod chain;
 mod digesting;
 mod error;
 mod fsck;
+mod gzip;
 mod intake;
 mod lane;
 mod ledger;

@@ -19,7 +19,7 @@ pub struct DeliveryOptions {
     /// Files are decided before the interval is over when this much has been read, so that a restart
     /// never reads more than this again.
     pub cut_bytes: u64,
-    /// Compressed bytes of open files that are held in memory; above it they are closed and go to the spool.
+    /// Compressed bytes of open files that are held in memory; above it the largest are closed and go to the spool.
     pub memory_bytes: u64,
     /// Compressed bytes of files that wait for their bucket. Above it the delivery stops reading and events
     /// wait in the journal, those of all trails.
@@ -28,6 +28,8 @@ pub struct DeliveryOptions {
     pub outstanding_files: usize,
     /// Uploads at once for one trail.
     pub uploads: usize,
+    /// Compressed bytes of the files that are uploaded at once for one trail; a larger file is uploaded alone.
+    pub upload_bytes: u32,
     /// Longest wait for one upload.
     pub upload_timeout: Duration,
 }
@@ -39,10 +41,11 @@ impl Default for DeliveryOptions {
             digest_interval: Duration::from_secs(3600),
             file_bytes: 50 << 20,
             cut_bytes: 1 << 30,
-            memory_bytes: 64 << 20,
+            memory_bytes: 40 << 20,
             spool_bytes: 4 << 30,
             outstanding_files: 20_000,
             uploads: 8,
+            upload_bytes: 16 << 20,
             upload_timeout: Duration::from_secs(60),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures::{StreamExt, stream, stream::FuturesUnordered};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     Delivery,
@@ -65,8 +65,12 @@ impl Delivery {
         if files.is_empty() {
             return Ok(false);
         }
+        let most = self.inner.options.upload_bytes.max(1);
+        let memory = &Semaphore::new(most as usize);
         let outcomes: Vec<(u64, Outstanding, Uploaded)> = stream::iter(files)
             .map(|(number, file)| async move {
+                // Never closed. Whole files are in memory while they are uploaded.
+                let _room = memory.acquire_many(file.size.min(u64::from(most)) as u32).await;
                 let uploaded = self.upload(number, &file).await;
                 (number, file, uploaded)
             })
