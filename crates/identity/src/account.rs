@@ -1,5 +1,6 @@
 //! Accounts.
 
+use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
 use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,12 @@ pub(crate) fn get(docs: &impl Documents, id: AccountId) -> Account {
 
 pub(crate) fn save(tx: &mut Transaction, account: &Account) {
     tx.put(account.id.as_str(), account);
+}
+
+/// Since when the account has a root with a key; none before.
+pub fn root_since(docs: &impl Documents, id: AccountId) -> Option<DateTime<Utc>> {
+    let keys = get(docs, id).root_access_keys;
+    keys.iter().filter_map(|key| docs.document::<AccessKey>(key)).map(|key| key.created_at).min()
 }
 
 /// The figures of `GetAccountSummary`: what there is in an account and what there may be. Figures about things

@@ -85,7 +85,7 @@ pub enum IdentityError {
     /// the failure ([`keep_wrong_code`](crate::mfa::keep_wrong_code)).
     #[error("{}", wrong_code(.0.proof()))]
     WrongMfaCode(WrongCode),
-    /// Too many wrong codes came in a row. STS: `AccessDenied`; IAM: `EntityTemporarilyUnmodifiable`.
+    /// Too many wrong codes came in a row. STS: `AccessDenied`; IAM: `InvalidAuthenticationCode`, or `EntityTemporarilyUnmodifiable` where it is declared.
     #[error(
         "Too many invalid MFA codes were given for this device. Try again after {}.",
         until.to_rfc3339_opts(SecondsFormat::Secs, true)

@@ -17,11 +17,11 @@ mod secret;
 pub(crate) use attempts::Attempts;
 pub use attempts::WrongCode;
 pub use device::{
-    Assignment, MfaDevice, NewMfaDevice, ProvisionedMfaDevice, deactivate, delete, device_arn, get,
-    holder_name, list, list_virtual, of_holder, tag, untag,
+    Assignment, MfaDevice, MfaHolder, NewMfaDevice, ProvisionedMfaDevice, deactivate, delete, device_arn,
+    get, holder, list, list_virtual, nobodys, of_holder, tag, untag,
 };
 pub(crate) use device::{create, document_id, is_assigned_to, moved};
-pub use proof::{CodePair, MfaProof, check_form, keep_wrong_code};
+pub use proof::{CodePair, MfaProof, check_code, check_form, check_serial, keep_wrong_code};
 pub(crate) use proof::{enable, resync, spend_code};
 
 use serde::{Deserialize, Serialize};

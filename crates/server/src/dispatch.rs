@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     call::Call,
     fault::{Common, Dialect, Fault},
-    operation::{Described, Outcome, Permission, Read, Write},
+    operation::{Described, Outcome, Permission, Read, Spend, Write},
     recording::Trace,
 };
 
@@ -52,6 +52,39 @@ async fn change<O: Write>(call: &Call, input: O::Input, trace: &Trace) -> Outcom
     let events = trace.events(call, Some(value::to_record(&answer, call.service.record_times)))?;
     tx.commit(events).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
     Ok(answer)
+}
+
+/// Runs an operation that may spend an MFA code. That the code is spent and the record are one journal entry,
+/// durable before the answer leaves; a call without a code waits for nobody.
+pub(crate) async fn spend<O: Spend>(call: &Call, params: Value) -> Outcome {
+    let mut trace = Trace::new(O::NAME, true, O::SECRETS);
+    let input = match open::<O>(call, &mut trace, &params) {
+        Ok(input) => input,
+        Err(fault) => return Err(trace.failed(call, fault).await),
+    };
+    match answer::<O>(call, input, &trace).await {
+        Ok((answer, true)) => Ok(answer),
+        Ok((answer, false)) => {
+            let elements = O::SHOWS_ELEMENTS.then(|| value::to_record(&answer, call.service.record_times));
+            trace.succeeded(call, elements).await?;
+            Ok(answer)
+        }
+        Err(fault) => Err(trace.failed(call, fault).await),
+    }
+}
+
+/// The answer, and whether its record is durable already, in one entry with the code that was spent.
+async fn answer<O: Spend>(
+    call: &Call,
+    input: O::Input,
+    trace: &Trace,
+) -> Result<(value::Value, bool), Fault> {
+    let mut tx = if O::spends(&input) { Some(call.rooms.state.begin().await) } else { None };
+    let answer = written(call, &O::act(input, call, tx.as_mut())?)?;
+    let Some(tx) = tx else { return Ok((answer, false)) };
+    let elements = O::SHOWS_ELEMENTS.then(|| value::to_record(&answer, call.service.record_times));
+    tx.commit(trace.events(call, elements)?).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
+    Ok((answer, true))
 }
 
 /// Decodes the input and asks for permission; the trace learns what was asked for either way.

@@ -74,6 +74,16 @@ pub(crate) trait Write: Described {
     fn act(input: Self::Input, call: &Call, tx: &mut Transaction) -> Result<Self::Output, Fault>;
 }
 
+/// An operation that changes nothing but what it is asked with: an MFA code, which is good once. Its records say
+/// `readOnly`, as AWS's do.
+pub(crate) trait Spend: Described {
+    /// Whether this call brings a code.
+    fn spends(input: &Self::Input) -> bool;
+
+    /// Answers the call; with a transaction where it spends, which is one journal entry with the record.
+    fn act(input: Self::Input, call: &Call, tx: Option<&mut Transaction>) -> Result<Self::Output, Fault>;
+}
+
 /// The answer of an operation before a protocol has spelled it.
 pub(crate) type Outcome = Result<opentrail_wire::value::Value, Fault>;
 
@@ -92,6 +102,15 @@ pub(crate) const fn read<O: Read>() -> Operation {
         name: O::NAME,
         read_only: true,
         run: |call, input| Box::pin(dispatch::read::<O>(call, input)),
+    }
+}
+
+/// The table line of an operation that spends MFA codes.
+pub(crate) const fn spend<O: Spend>() -> Operation {
+    Operation {
+        name: O::NAME,
+        read_only: true,
+        run: |call, input| Box::pin(dispatch::spend::<O>(call, input)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 use opentrail_event::{
     AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
 };
-use opentrail_identity::{Caller, Principal};
+use opentrail_identity::{Caller, Principal, mfa};
 use opentrail_state::{OwnedEvent, State};
 use opentrail_trails::Trails;
 use serde_json::Value;
@@ -171,9 +171,19 @@ impl Deed<'_> {
 
     /// Makes the record durable by itself: for calls that changed nothing. Of strangers' calls, those beyond a
     /// rate are only counted.
+    ///
+    /// Where a call failed by a wrong MFA code, that it was wrong is counted in the same entry; so nobody may hold
+    /// a transaction while this is called.
     pub(crate) async fn keep(self, recorder: &Recorder, dialect: Dialect) -> Result<(), Fault> {
         let stranger = self.is_strangers().then_some(self.arrival);
+        let wrong_code = self.fault.and_then(Fault::wrong_code).cloned();
         let events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
+        if let Some(wrong) = wrong_code {
+            let mut tx = recorder.state.begin().await;
+            mfa::keep_wrong_code(&mut tx, &wrong);
+            tx.commit(events).await.map_err(|error| Fault::of_state(error, dialect))?;
+            return Ok(());
+        }
         let Some(first) = events.first() else { return Ok(()) };
         if let Some(arrival) = stranger
             && !recorder.strangers.admit(arrival.source_ip, first.owner, arrival.at, Instant::now())

@@ -169,9 +169,7 @@ pub fn of_holder(
     serial_number: &str,
 ) -> Result<Arc<MfaDevice>, IdentityError> {
     let holder = Holder::of(docs, account, holder)?;
-    find(docs, account, serial_number)
-        .filter(|device| holder.has(device))
-        .ok_or(IdentityError::NoSuchEntity(Missing::MfaOfUser))
+    find(docs, account, serial_number).filter(|device| holder.has(device)).ok_or_else(nobodys)
 }
 
 /// A page of the holder's devices, in the order in which they were enabled.
@@ -204,12 +202,26 @@ pub fn list_virtual(
     page.cut(devices.filter(|(_, device)| assigned.is_none_or(|is| is == device.assignment.is_some())))
 }
 
-/// Whose a device is: the root, or a user's name. None if it is nobody's.
-pub fn holder_name(docs: &impl Documents, device: &MfaDevice) -> Option<Option<String>> {
+/// Who has a device.
+#[derive(Debug, Clone)]
+pub enum MfaHolder {
+    /// The account's root.
+    Root,
+    /// A user.
+    User(Arc<User>),
+}
+
+/// Who has a device; none if it is nobody's.
+pub fn holder(docs: &impl Documents, device: &MfaDevice) -> Option<MfaHolder> {
     match &device.assignment.as_ref()?.owner {
-        KeyOwner::Root => Some(None),
-        KeyOwner::User { document } => docs.document::<User>(document).map(|user| Some(user.name.clone())),
+        KeyOwner::Root => Some(MfaHolder::Root),
+        KeyOwner::User { document } => docs.document::<User>(document).map(MfaHolder::User),
     }
+}
+
+/// What is answered about a device that should be somebody's and is nobody's.
+pub fn nobodys() -> IdentityError {
+    IdentityError::NoSuchEntity(Missing::MfaOfUser)
 }
 
 /// Takes a device from its holder. Its seed stays, and so does what was spent: it can be enabled again, with
@@ -224,9 +236,7 @@ pub fn deactivate(
     serial_number: &str,
 ) -> Result<(), IdentityError> {
     let mut holder = Holder::of(tx, account, holder)?;
-    let device = find(tx, account, serial_number)
-        .filter(|device| holder.has(device))
-        .ok_or(IdentityError::NoSuchEntity(Missing::MfaOfUser))?;
+    let device = find(tx, account, serial_number).filter(|device| holder.has(device)).ok_or_else(nobodys)?;
     let mut device = MfaDevice::clone(&device);
     holder.lose(tx, &mut device);
     Ok(())

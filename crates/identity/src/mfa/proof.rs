@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     access_key::KeyHolder,
-    error::{Constraint, Existing, IdentityError, InvalidValue, Missing},
+    error::{Constraint, Existing, IdentityError, InvalidValue},
     limits,
     principal::Caller,
 };
@@ -30,37 +30,42 @@ impl MfaProof {
     }
 }
 
-/// Whether a serial number and a code have the form that STS takes.
+/// Whether this can be a serial number: 9 to 256 characters of `[\w+=/:,.@-]`.
+///
+/// # Errors
+/// `Validation`.
+pub fn check_serial(serial_number: &str) -> Result<(), IdentityError> {
+    let form = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
+    let broken = match serial_number.chars().count() {
+        n if n < limits::MIN_SERIAL_CHARS => Constraint::MinLength(limits::MIN_SERIAL_CHARS),
+        n if n > limits::MAX_SERIAL_CHARS => Constraint::MaxLength(limits::MAX_SERIAL_CHARS),
+        _ if !serial_number.chars().all(form) => Constraint::Pattern(r"[\w+=/:,.@-]*"),
+        _ => return Ok(()),
+    };
+    Err(InvalidValue::new("serialNumber", serial_number, broken).into())
+}
+
+/// Whether this can be a code: six digits. The error does not repeat it.
+///
+/// # Errors
+/// `Validation`, about this member of the request.
+pub fn check_code(member: &'static str, code: &str) -> Result<(), IdentityError> {
+    let broken = match code.chars().count() {
+        n if n < limits::MFA_CODE_DIGITS => Constraint::MinLength(limits::MFA_CODE_DIGITS),
+        n if n > limits::MFA_CODE_DIGITS => Constraint::MaxLength(limits::MFA_CODE_DIGITS),
+        _ if !code.bytes().all(|b| b.is_ascii_digit()) => Constraint::Pattern(r"[\d]*"),
+        _ => return Ok(()),
+    };
+    Err(InvalidValue::new(member, "***", broken).into())
+}
+
+/// Whether these can be the serial number and the code of a call that proves its caller.
 ///
 /// # Errors
 /// `Validation`.
 pub fn check_form(serial_number: &str, code: &str) -> Result<(), IdentityError> {
-    let refused = |member, value: &str, constraint| Err(InvalidValue::new(member, value, constraint).into());
-    let form = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
-    match serial_number.chars().count() {
-        n if n < limits::MIN_SERIAL_CHARS => {
-            refused("serialNumber", serial_number, Constraint::MinLength(limits::MIN_SERIAL_CHARS))
-        }
-        n if n > limits::MAX_SERIAL_CHARS => {
-            refused("serialNumber", serial_number, Constraint::MaxLength(limits::MAX_SERIAL_CHARS))
-        }
-        _ if !serial_number.chars().all(form) => {
-            refused("serialNumber", serial_number, Constraint::Pattern(r"[\w+=/:,.@-]*"))
-        }
-        // A code is not repeated, not even one that is none.
-        _ => match code.chars().count() {
-            n if n < limits::MFA_CODE_DIGITS => {
-                refused("tokenCode", "***", Constraint::MinLength(limits::MFA_CODE_DIGITS))
-            }
-            n if n > limits::MFA_CODE_DIGITS => {
-                refused("tokenCode", "***", Constraint::MaxLength(limits::MFA_CODE_DIGITS))
-            }
-            _ if !code.bytes().all(|b| b.is_ascii_digit()) => {
-                refused("tokenCode", "***", Constraint::Pattern(r"[\d]*"))
-            }
-            _ => Ok(()),
-        },
-    }
+    check_serial(serial_number)?;
+    check_code("tokenCode", code)
 }
 
 /// Takes a code of one of the caller's own devices, so that it is good for nothing else once the transaction is
@@ -134,7 +139,7 @@ pub(crate) fn resync(
     let mut device = device::find(tx, account, serial_number)
         .filter(|device| holder.has(device))
         .map(|device| MfaDevice::clone(&device))
-        .ok_or_else(|| IdentityError::NoSuchEntity(Missing::MfaOfUser))?;
+        .ok_or_else(device::nobodys)?;
     take(keyring, attempts, &mut device, Proof::Pair, now, |secret| {
         secret.take_pair(codes, now, limits::MFA_RESYNC_STEPS, limits::MFA_CODE_STEPS)
     })?;

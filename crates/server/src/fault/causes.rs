@@ -51,12 +51,13 @@ impl Fault {
                 Self::common(Common::AccessDenied, dialect, text)
             }
             IdentityError::MfaLocked { proof: Proof::Pair, .. } => {
-                Self::declared("EntityTemporarilyUnmodifiable", text)
+                Self::declared("InvalidAuthenticationCode", text)
             }
             IdentityError::WrongMfaCode(wrong) => match wrong.proof() {
                 Proof::Code => Self::common(Common::AccessDenied, dialect, text),
                 Proof::Pair => Self::declared("InvalidAuthenticationCode", text),
-            },
+            }
+            .with_wrong_code(wrong),
             IdentityError::NotAnIdentity => Self::common(Common::Unsigned, dialect, text),
             IdentityError::State(cause) => Self::of_state(cause, dialect),
             IdentityError::Keyring(_)

@@ -83,6 +83,7 @@ const DECLARED: &[(&str, u16, &str)] = &[
     ("EntityAlreadyExists", 409, "EntityAlreadyExistsException"),
     ("EntityTemporarilyUnmodifiable", 409, "EntityTemporarilyUnmodifiableException"),
     ("ExpiredTokenException", 400, "ExpiredTokenException"),
+    ("InvalidAuthenticationCode", 403, "InvalidAuthenticationCodeException"),
     ("InvalidInput", 400, "InvalidInputException"),
     ("LimitExceeded", 409, "LimitExceededException"),
     ("MalformedPolicyDocument", 400, "MalformedPolicyDocumentException"),

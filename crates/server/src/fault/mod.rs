@@ -9,6 +9,7 @@ mod vault;
 use std::borrow::Cow;
 
 use http::StatusCode;
+use opentrail_identity::mfa::WrongCode;
 use opentrail_wire::sigv4::Family;
 
 pub(crate) use codes::Common;
@@ -44,6 +45,7 @@ pub(crate) struct Fault {
     recorded: Cow<'static, str>,
     status: StatusCode,
     message: String,
+    wrong_code: Option<Box<WrongCode>>,
 }
 
 impl Fault {
@@ -51,7 +53,13 @@ impl Fault {
     /// the table in `codes`; a code that is not listed there is a 400.
     pub(crate) fn declared(code: &'static str, message: impl Into<String>) -> Self {
         let (status, recorded) = codes::declared(code);
-        Self { code: code.into(), recorded: recorded.into(), status, message: message.into() }
+        Self {
+            code: code.into(),
+            recorded: recorded.into(),
+            status,
+            message: message.into(),
+            wrong_code: None,
+        }
     }
 
     /// A failure any operation of any service may have, in the dialect's own words.
@@ -59,12 +67,28 @@ impl Fault {
         let (code, status) = kind.spelled(dialect);
         // Records of every service say AccessDenied, whatever its protocol says.
         let recorded = if kind == Common::AccessDenied { "AccessDenied" } else { code };
-        Self { code: code.into(), recorded: recorded.into(), status, message: message.into() }
+        Self {
+            code: code.into(),
+            recorded: recorded.into(),
+            status,
+            message: message.into(),
+            wrong_code: None,
+        }
     }
 
     /// A failure whose code and status were decided elsewhere (the protocol layer).
     pub(crate) fn exact(code: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
-        Self { code: code.into(), recorded: code.into(), status, message: message.into() }
+        Self { code: code.into(), recorded: code.into(), status, message: message.into(), wrong_code: None }
+    }
+
+    /// The same failure, with the count of wrong MFA codes that is to be kept with its record.
+    pub(crate) fn with_wrong_code(self, wrong: WrongCode) -> Self {
+        Self { wrong_code: Some(Box::new(wrong)), ..self }
+    }
+
+    /// The count of wrong MFA codes that is to be kept with its record.
+    pub(crate) fn wrong_code(&self) -> Option<&WrongCode> {
+        self.wrong_code.as_deref()
     }
 
     /// The code on the wire.

@@ -37,7 +37,13 @@ impl Fault {
 
     /// A failure that S3's protocol layer found; code and status are its own.
     pub(crate) fn of_protocol(code: String, status: StatusCode, message: impl Into<String>) -> Self {
-        Self { recorded: code.clone().into(), code: code.into(), status, message: message.into() }
+        Self {
+            recorded: code.clone().into(),
+            code: code.into(),
+            status,
+            message: message.into(),
+            wrong_code: None,
+        }
     }
 }
 

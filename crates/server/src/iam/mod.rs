@@ -13,6 +13,10 @@ mod document;
 mod group;
 mod inline;
 mod membership;
+mod mfa;
+mod mfa_device;
+mod mfa_list;
+mod mfa_qr;
 mod page;
 mod permission;
 mod policy;
@@ -24,7 +28,7 @@ mod tagging;
 mod unsupported;
 mod user;
 
-use opentrail_identity::{Group, ManagedPolicy, Role, User};
+use opentrail_identity::{Group, ManagedPolicy, MfaDevice, Role, User};
 use opentrail_wire::value::RecordTimes;
 
 use crate::{
@@ -116,6 +120,17 @@ const OPERATIONS: &[Operation] = &[
     write::<boundary::Delete<User>>(),
     write::<boundary::Put<Role>>(),
     write::<boundary::Delete<Role>>(),
+    write::<tagging::TagIt<MfaDevice>>(),
+    write::<tagging::Untag<MfaDevice>>(),
+    read::<tagging::List<MfaDevice>>(),
+    write::<mfa_device::CreateVirtualMfaDevice>(),
+    write::<mfa_device::DeleteVirtualMfaDevice>(),
+    read::<mfa_device::GetMfaDevice>(),
+    write::<mfa::EnableMfaDevice>(),
+    write::<mfa::ResyncMfaDevice>(),
+    write::<mfa::DeactivateMfaDevice>(),
+    read::<mfa_list::ListMfaDevices>(),
+    read::<mfa_list::ListVirtualMfaDevices>(),
     read::<account::GetAccountSummary>(),
     read::<account::ListAccountAliases>(),
     read::<authorization_details::GetAccountAuthorizationDetails>(),

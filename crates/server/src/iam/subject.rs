@@ -1,8 +1,10 @@
-//! What an operation is about: a user, group, role or managed policy, named in one member of its input.
+//! What an operation is about: a user, group, role, managed policy or MFA device, named in one member of its input.
 
 use std::{fmt, marker::PhantomData};
 
-use opentrail_identity::{Group, ManagedPolicy, Role, Tag, User, entity, limits, managed_policy};
+use opentrail_identity::{
+    Group, ManagedPolicy, MfaDevice, Role, Tag, User, entity, limits, managed_policy, mfa,
+};
 use opentrail_policy::Context;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -94,6 +96,24 @@ impl Subject for ManagedPolicy {
     fn marks(arn: &str, call: &Call) -> Option<Marks> {
         let policy = managed_policy::get(&call.rooms.state, call.account, arn).ok()?;
         Some(Marks { tags: policy.tags, boundary: None })
+    }
+}
+
+impl Subject for MfaDevice {
+    const MEMBER: [&'static str; 1] = ["SerialNumber"];
+
+    fn check(serial: &str) -> Result<(), String> {
+        mfa::check_serial(serial).map_err(|error| error.to_string())
+    }
+
+    /// A virtual device's serial number is its ARN.
+    fn arn(serial: &str, _: &Call) -> String {
+        serial.to_owned()
+    }
+
+    fn marks(serial: &str, call: &Call) -> Option<Marks> {
+        let device = mfa::get(&call.rooms.state, call.account, serial).ok()?;
+        Some(Marks { tags: device.tags.clone(), boundary: None })
     }
 }
 

@@ -1,9 +1,11 @@
-//! Tags of users, roles and managed policies.
+//! Tags of users, roles, managed policies and MFA devices.
 
 use std::marker::PhantomData;
 
 use opentrail_event::AccountId;
-use opentrail_identity::{IdentityError, ManagedPolicy, Role, Tag, User, managed_policy, role, user};
+use opentrail_identity::{
+    IdentityError, ManagedPolicy, MfaDevice, Role, Tag, User, managed_policy, mfa, role, user,
+};
 use opentrail_policy::Context;
 use opentrail_state::{State, Transaction};
 use serde::{Deserialize, Serialize};
@@ -107,7 +109,34 @@ impl Tagged for ManagedPolicy {
     }
 }
 
-/// TagUser, TagRole, TagPolicy
+impl Tagged for MfaDevice {
+    const OPERATIONS: Operations =
+        Operations { tag: "TagMFADevice", untag: "UntagMFADevice", list: "ListMFADeviceTags" };
+
+    fn tag(
+        tx: &mut Transaction,
+        account: AccountId,
+        serial: &str,
+        tags: &[Tag],
+    ) -> Result<(), IdentityError> {
+        mfa::tag(tx, account, serial, tags)
+    }
+
+    fn untag(
+        tx: &mut Transaction,
+        account: AccountId,
+        serial: &str,
+        keys: &[String],
+    ) -> Result<(), IdentityError> {
+        mfa::untag(tx, account, serial, keys)
+    }
+
+    fn tags(docs: &State, account: AccountId, serial: &str) -> Result<Vec<Tag>, IdentityError> {
+        Ok(mfa::get(docs, account, serial)?.tags.clone())
+    }
+}
+
+/// TagUser, TagRole, TagPolicy, TagMFADevice
 pub(super) struct TagIt<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
@@ -139,7 +168,7 @@ impl<T: Tagged> Write for TagIt<T> {
     }
 }
 
-/// UntagUser, UntagRole, UntagPolicy
+/// UntagUser, UntagRole, UntagPolicy, UntagMFADevice
 pub(super) struct Untag<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
@@ -171,7 +200,7 @@ impl<T: Tagged> Write for Untag<T> {
     }
 }
 
-/// ListUserTags, ListRoleTags, ListPolicyTags
+/// ListUserTags, ListRoleTags, ListPolicyTags, ListMFADeviceTags
 pub(super) struct List<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]

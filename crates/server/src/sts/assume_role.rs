@@ -1,14 +1,18 @@
 //! AssumeRole: the role's trust policy decides, and where it trusts an account, the caller's policies too.
 
 use opentrail_event::{AccountId, RecordResource};
-use opentrail_identity::{self as identity, IdentityError, Tag};
+use opentrail_identity::{self as identity, Tag};
+use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
-use super::shape::{Credentials, SECRETS};
+use super::{
+    mfa,
+    shape::{Credentials, SECRETS},
+};
 use crate::{
     call::Call,
     fault::Fault,
-    operation::{Described, Permission, Read},
+    operation::{Described, Permission, Spend},
 };
 
 pub(super) struct AssumeRole;
@@ -76,14 +80,16 @@ impl Described for AssumeRole {
     }
 }
 
-impl Read for AssumeRole {
-    async fn act(input: Input, call: &Call) -> Result<Output, Fault> {
+impl Spend for AssumeRole {
+    fn spends(input: &Input) -> bool {
+        input.token_code.is_some()
+    }
+
+    fn act(input: Input, call: &Call, tx: Option<&mut Transaction>) -> Result<Output, Fault> {
+        let (serial_number, code) = (input.serial_number.as_deref(), input.token_code.as_deref());
+        let mfa = mfa::prove(serial_number, code, call, tx)?;
         let policy_arns: Vec<String> = input.policy_arns.into_iter().map(|policy| policy.arn).collect();
         let tags: Vec<Tag> = input.tags.iter().map(|tag| Tag::new(&tag.key, &tag.value)).collect();
-        // There are no devices yet.
-        if input.serial_number.is_some() || input.token_code.is_some() {
-            return Err(call.refused(IdentityError::MfaUnknownDevice));
-        }
         let ask = identity::AssumeRole {
             role_arn: &input.role_arn,
             session_name: &input.role_session_name,
@@ -94,7 +100,7 @@ impl Read for AssumeRole {
             transitive_tag_keys: &input.transitive_tag_keys,
             external_id: input.external_id.as_deref(),
             source_identity: input.source_identity.as_deref(),
-            mfa: None,
+            mfa,
             context: call.arrival.context(&call.region),
         };
         let assumed = call

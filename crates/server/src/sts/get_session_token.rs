@@ -1,13 +1,16 @@
 //! GetSessionToken: a session of the caller itself.
 
-use opentrail_identity::IdentityError;
+use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
-use super::shape::{Credentials, SECRETS};
+use super::{
+    mfa,
+    shape::{Credentials, SECRETS},
+};
 use crate::{
     call::Call,
     fault::Fault,
-    operation::{Described, Permission, Read},
+    operation::{Described, Permission, Spend},
 };
 
 pub(super) struct GetSessionToken;
@@ -34,16 +37,18 @@ impl Described for GetSessionToken {
     const SECRETS: &'static [&'static str] = SECRETS;
 }
 
-impl Read for GetSessionToken {
-    async fn act(input: Input, call: &Call) -> Result<Output, Fault> {
-        // There are no devices yet.
-        if input.serial_number.is_some() || input.token_code.is_some() {
-            return Err(call.refused(IdentityError::MfaUnknownDevice));
-        }
+impl Spend for GetSessionToken {
+    fn spends(input: &Input) -> bool {
+        input.token_code.is_some()
+    }
+
+    fn act(input: Input, call: &Call, tx: Option<&mut Transaction>) -> Result<Output, Fault> {
+        let (serial_number, code) = (input.serial_number.as_deref(), input.token_code.as_deref());
+        let mfa = mfa::prove(serial_number, code, call, tx)?;
         let session = call
             .rooms
             .identity
-            .session_token(&call.caller, input.duration_seconds, None, call.arrival.at)
+            .session_token(&call.caller, input.duration_seconds, mfa, call.arrival.at)
             .map_err(|e| call.refused(e))?;
         Ok(Output { credentials: session.into() })
     }

@@ -3,11 +3,16 @@
 mod assume_role;
 mod get_caller_identity;
 mod get_session_token;
+mod mfa;
 mod shape;
 
 use opentrail_wire::value::RecordTimes;
 
-use crate::{fault::Dialect, operation::read, service::Service};
+use crate::{
+    fault::Dialect,
+    operation::{read, spend},
+    service::Service,
+};
 
 /// STS, as the door knows it.
 pub(crate) static SERVICE: Service = Service {
@@ -18,9 +23,9 @@ pub(crate) static SERVICE: Service = Service {
     global: true,
     record_times: RecordTimes::SpokenWithComma,
     operations: &[
-        read::<assume_role::AssumeRole>(),
+        spend::<assume_role::AssumeRole>(),
         read::<get_caller_identity::GetCallerIdentity>(),
-        read::<get_session_token::GetSessionToken>(),
+        spend::<get_session_token::GetSessionToken>(),
     ],
     unsupported: &[
         "AssumeRoleWithSAML",
