@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use opentrail_event::EventError;
 use opentrail_state::StateError;
 
-use crate::master::MASTER_KEY_BYTES;
+use crate::{customer::KeyRefusal, master::MASTER_KEY_BYTES};
 
 /// Why a key cannot be had or used.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum KeyringError {
     /// The cryptographic library could not sign.
     #[error("the cryptographic library could not sign")]
     Signing,
+    /// An operation on a customer key was refused.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
     /// The record of a new key could not be made.
     #[error("the record of a new key cannot be made: {0}")]
     Record(#[from] EventError),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
+    customer::{Alias, Grant, Key, OpenedMaterials},
     error::KeyringError,
     master::{self, MasterKeySource},
     record,
@@ -31,6 +32,8 @@ struct Inner {
     opened: RwLock<HashMap<String, Arc<SigningKey>>>,
     /// Held while a key is made, so that many that need one make one.
     making: tokio::sync::Mutex<()>,
+    /// Opened materials of customer keys.
+    materials: OpenedMaterials,
 }
 
 /// Something known, sealed: it opens with the right master key only.
@@ -60,6 +63,9 @@ impl Keyring {
         account: AccountId,
     ) -> Result<Keyring, KeyringError> {
         state.check::<SigningKeyDocument>()?;
+        state.check::<Key>()?;
+        state.check::<Alias>()?;
+        state.check::<Grant>()?;
         let check = state.try_get::<MasterKeyCheck>(CHECK_ID)?;
         let (disk, in_use) = (state.disk(), check.is_some());
         let master = tokio::task::spawn_blocking(move || master::load(master, &*disk, in_use))
@@ -82,8 +88,18 @@ impl Keyring {
             sealing,
             opened: RwLock::default(),
             making: tokio::sync::Mutex::default(),
+            materials: OpenedMaterials::default(),
         };
         Ok(Keyring { inner: Arc::new(inner) })
+    }
+
+    /// The state that the keys are kept in.
+    pub(crate) fn state(&self) -> &State {
+        &self.inner.state
+    }
+
+    pub(crate) fn opened_materials(&self) -> &OpenedMaterials {
+        &self.inner.materials
     }
 
     /// Seals a secret. `context` names what it is and whose, such as `identity.access-key/AKIA…`: the secret

@@ -5,6 +5,7 @@
 //! without it.
 
 pub mod at_rest;
+pub mod customer;
 mod error;
 mod keyring;
 mod master;
@@ -14,6 +15,7 @@ mod signing;
 mod verify;
 
 pub use at_rest::{EncryptedDisk, FolderKey};
+pub use customer::{DataKey, Decrypted, EncryptionContext, Key, KeyRefusal};
 pub use error::KeyringError;
 pub use keyring::Keyring;
 pub use master::{
