@@ -1,0 +1,29 @@
+//! Deletes and rotates the keys of KMS whose time has come.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+
+use crate::rooms::Rooms;
+
+/// How often keys are looked through. A key whose deletion is due can't be used from that moment on; its material is
+/// destroyed this much later at most.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Works until `stop`, first at the start: what became due while nothing ran is late already.
+pub(crate) async fn run(rooms: Arc<Rooms>, stop: CancellationToken) {
+    loop {
+        match rooms.keyring.do_what_is_due(Utc::now()).await {
+            Ok(due) if due != Default::default() => {
+                tracing::info!(deleted = due.deleted, rotated = due.rotated, "keys whose time had come");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "keys whose time has come wait"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
