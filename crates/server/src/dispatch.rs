@@ -74,11 +74,7 @@ pub(crate) async fn spend<O: Spend>(call: &Call, params: Value) -> Outcome {
 }
 
 /// The answer, and whether its record is durable already, in one entry with the code that was spent.
-async fn answer<O: Spend>(
-    call: &Call,
-    input: O::Input,
-    trace: &Trace,
-) -> Result<(value::Value, bool), Fault> {
+async fn answer<O: Spend>(call: &Call, input: O::Input, trace: &Trace) -> Result<(value::Value, bool), Fault> {
     let mut tx = if O::spends(&input) { Some(call.rooms.state.begin().await) } else { None };
     let answer = written(call, &O::act(input, call, tx.as_mut())?)?;
     let Some(tx) = tx else { return Ok((answer, false)) };
@@ -94,7 +90,9 @@ fn open<O: Described>(call: &Call, trace: &mut Trace, params: &Value) -> Result<
     }
     let input = decode::<O>(call, params)?;
     if let Ok(tree) = value::to_value(&input) {
-        trace.set_parameters(value::to_record(&tree, call.service.record_times));
+        let mut parameters = value::to_record(&tree, call.service.record_times);
+        O::amend(&input, &mut parameters);
+        trace.set_parameters(parameters);
         trace.set_resources(O::touched(&input, call), call);
     }
     permit::<O>(call, &input)?;

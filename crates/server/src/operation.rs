@@ -43,6 +43,9 @@ pub(crate) trait Described: 'static {
     /// Whether the record of a denied call shows what was asked for.
     const DENIAL_SHOWS_PARAMETERS: bool = true;
 
+    /// Says in `requestParameters`, which have the input's members, what records say otherwise.
+    fn amend(_input: &Self::Input, _parameters: &mut serde_json::Value) {}
+
     /// The ARN the permission is asked for.
     fn resource(_input: &Self::Input, _call: &Call) -> Result<String, Fault> {
         Ok("*".to_owned())

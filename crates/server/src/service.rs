@@ -33,7 +33,7 @@ impl Service {
 
 /// Every service that speaks awsJson or awsQuery.
 pub(crate) static SERVICES: &[&Service] =
-    &[&crate::cloudtrail::SERVICE, &crate::iam::SERVICE, &crate::sts::SERVICE];
+    &[&crate::cloudtrail::SERVICE, &crate::iam::SERVICE, &crate::kms::SERVICE, &crate::sts::SERVICE];
 
 /// The service with this name in the credential scope.
 pub(crate) fn named(name: &str) -> Option<&'static Service> {

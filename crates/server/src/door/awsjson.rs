@@ -46,9 +46,15 @@ fn read(parts: &http::request::Parts, bytes: &[u8]) -> Result<Value, Fault> {
         .map_err(|error| Fault::common(Common::Malformed, Dialect::Json, error.to_string()))
 }
 
+/// Targets that are called otherwise than their services: KMS has the name it was built under.
+const TARGETS: &[(&str, &str)] = &[("TrentService", "kms")];
+
 /// The service whose target this is: `com.amazonaws.….CloudTrail_20131101`, or the last part alone.
 fn targeted(name: &str) -> Option<&'static Service> {
     let last = name.rsplit('.').next().unwrap_or(name);
     let prefix = last.split('_').next().unwrap_or(last);
-    service::named(&prefix.to_ascii_lowercase()).filter(|service| service.dialect == Dialect::Json)
+    let named = TARGETS.iter().find(|(target, _)| *target == prefix).map(|(_, service)| service::named(service));
+    named
+        .unwrap_or_else(|| service::named(&prefix.to_ascii_lowercase()))
+        .filter(|service| service.dialect == Dialect::Json)
 }

@@ -1,3 +1,4 @@
 //! What the server does by itself from time to time.
 
+pub(crate) mod keys;
 pub(crate) mod lifecycle;
