@@ -9,6 +9,12 @@ use flate2::bufread::GzDecoder;
 use super::report::FindingKind;
 use crate::store::{LogReader, StoreError};
 
+/// Files of up to so many compressed bytes are hashed where they were read: to hand one to another thread costs
+/// more than that.
+const INLINE_BYTES: usize = 16 << 10;
+/// Decompressed bytes that are hashed at once.
+const PIECE_BYTES: usize = 16 << 10;
+
 /// How a log file is.
 pub(crate) enum LogCheck {
     /// As its digest says; with its size before compression.
@@ -26,6 +32,9 @@ pub(crate) async fn check(reader: &dyn LogReader, bucket: &str, key: &str, sha25
         }
         Err(error) => return LogCheck::Fault(FindingKind::Unreadable, error.to_string()),
     };
+    if body.len() <= INLINE_BYTES {
+        return compare(&body, sha256);
+    }
     let sha256 = sha256.to_owned();
     let hashed = tokio::task::spawn_blocking(move || compare(&body, &sha256)).await;
     hashed.unwrap_or_else(|e| LogCheck::Fault(FindingKind::Unreadable, e.to_string()))
@@ -49,7 +58,7 @@ fn compare(body: &Bytes, expected: &str) -> LogCheck {
 fn hash(body: &[u8]) -> io::Result<(String, u64, usize)> {
     let mut decoder = GzDecoder::new(body);
     let mut context = Context::new(&SHA256);
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = [0; PIECE_BYTES];
     let mut bytes = 0;
     loop {
         let read = decoder.read(&mut buffer)?;
