@@ -11,6 +11,15 @@ pub(crate) fn at_least_a_second(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A day as tests have it: of at least ten milliseconds.
+pub(crate) fn short_day(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration < Duration::from_millis(10) {
+        return Err("must be at least 10ms".to_owned());
+    }
+    Ok(duration)
+}
+
 /// How far back history goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Retention(pub(crate) Option<Duration>);

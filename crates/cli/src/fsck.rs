@@ -6,8 +6,8 @@ use clap::Args;
 use opentrail_server::fsck::{FsckError, FsckReport, fsck};
 
 use crate::{
+    master_key::MasterKeyArguments,
     output::{Output, say, table},
-    serve::master_key,
 };
 
 /// The exit code for a folder in which something is damaged.
@@ -20,9 +20,8 @@ pub(crate) struct FsckArguments {
     /// The server's folder
     #[arg(long, env = "OPENTRAIL_DATA", default_value = "./opentrail-data", value_name = "DIR")]
     data: PathBuf,
-    /// The key that seals all secrets, if the server does not keep it in the folder; 64 hexadecimal digits
-    #[arg(long, env = "OPENTRAIL_MASTER_KEY", value_name = "HEX", hide_env_values = true, value_parser = master_key)]
-    master_key: Option<[u8; 32]>,
+    #[command(flatten)]
+    master_key: MasterKeyArguments,
     /// How the report is printed
     #[arg(long, default_value = "table")]
     output: Output,
@@ -30,7 +29,7 @@ pub(crate) struct FsckArguments {
 
 /// Checks and prints what was found.
 pub(crate) async fn run(arguments: FsckArguments) -> Result<ExitCode, FsckError> {
-    let report = fsck(&arguments.data, arguments.master_key).await?;
+    let report = fsck(&arguments.data, arguments.master_key.into_source()).await?;
     print(&report, arguments.output);
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }

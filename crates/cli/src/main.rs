@@ -5,6 +5,7 @@ mod durations;
 mod fsck;
 mod import;
 mod lookup;
+mod master_key;
 mod output;
 mod serve;
 mod validate;

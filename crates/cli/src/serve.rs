@@ -15,7 +15,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::durations::{Retention, at_least_a_second, retention};
+use crate::{
+    durations::{Retention, at_least_a_second, retention, short_day},
+    master_key::MasterKeyArguments,
+};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -69,9 +72,15 @@ pub(crate) struct ServeArguments {
         requires = "root_access_key_id"
     )]
     root_secret_access_key: Option<String>,
-    /// The key that seals all secrets, 64 hexadecimal digits; a file in the data folder if absent
-    #[arg(long, env = "OPENTRAIL_MASTER_KEY", value_name = "HEX", hide_env_values = true, value_parser = master_key)]
-    master_key: Option<[u8; 32]>,
+    /// Encrypt everything in the data folder, from its first start on; needs --master-key
+    #[arg(long, env = "OPENTRAIL_ENCRYPT_DATA", action = clap::ArgAction::SetTrue, value_parser = clap::builder::FalseyValueParser::new())]
+    encrypt_data: bool,
+    /// Where root's credentials are written for `source`; `client.env` in the data folder if absent, and nowhere if
+    /// that is encrypted
+    #[arg(long, env = "OPENTRAIL_CLIENT_ENV", value_name = "FILE")]
+    client_env: Option<PathBuf>,
+    #[command(flatten)]
+    master_key: MasterKeyArguments,
     /// A bucket outside: NAME=ENDPOINT; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     #[arg(long = "remote-bucket", env = "OPENTRAIL_REMOTE_BUCKET", value_name = "NAME=URL", value_delimiter = ',', value_parser = remote_bucket)]
     remote_buckets: Vec<RemoteBucket>,
@@ -79,6 +88,9 @@ pub(crate) struct ServeArguments {
     /// counted
     #[arg(long, env = "OPENTRAIL_UNAUTHENTICATED_RECORDS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "RATE")]
     unauthenticated_records: u32,
+    /// How long a day of lifecycle rules is; for tests, which can't wait for days
+    #[arg(long, env = "OPENTRAIL_LIFECYCLE_DAY", default_value = "24h", value_parser = short_day, value_name = "DURATION")]
+    lifecycle_day: Duration,
     /// Certificate chain, PEM: serve HTTPS
     #[arg(long, env = "OPENTRAIL_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -102,12 +114,6 @@ fn remote_bucket(text: &str) -> Result<RemoteBucket, String> {
     }
 }
 
-pub(crate) fn master_key(text: &str) -> Result<[u8; 32], String> {
-    let mut key = [0; 32];
-    hex::decode_to_slice(text, &mut key).map_err(|_| "write 64 hexadecimal digits".to_owned())?;
-    Ok(key)
-}
-
 impl ServeArguments {
     fn options(self) -> Options {
         let root = self.root_access_key_id.zip(self.root_secret_access_key);
@@ -121,9 +127,12 @@ impl ServeArguments {
             digest_interval: self.digest_interval,
             delivery_file_bytes: self.delivery_file_bytes,
             history_retention: self.history_retention.0,
-            master_key: self.master_key,
+            master_key: self.master_key.into_source(),
+            encrypt_data: self.encrypt_data,
+            client_env: self.client_env,
             remote_buckets: self.remote_buckets,
             unauthenticated_records: self.unauthenticated_records,
+            lifecycle_day: self.lifecycle_day,
             tls: self
                 .tls_certificate
                 .zip(self.tls_key)
@@ -186,17 +195,20 @@ fn announce(server: &Server) {
             root.access_key_id, root.secret_access_key
         )
     });
+    let how = welcome.client_env.as_ref().map_or_else(
+        || "to use it    with root's credentials; --client-env FILE writes them for `source`".to_owned(),
+        |path| format!("to use it    source {}", path.display()),
+    );
     let text = format!(
         "opentrail {} listens on {}\n\
          \x20 account      {}\n\
          \x20 region       {}\n\
          {new_root}\
-         \x20 to use it    source {}\n",
+         \x20 {how}\n",
         env!("CARGO_PKG_VERSION"),
         welcome.endpoint,
         welcome.account,
         welcome.region,
-        welcome.client_env.display()
     );
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -58,6 +58,17 @@ pub enum ServerError {
     /// Event history can't be opened.
     #[error(transparent)]
     Archive(#[from] opentrail_archive::ArchiveError),
+    /// The operator's credentials can't be written.
+    #[error("can't write {path}: {source}", path = path.display())]
+    ClientEnv {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder's encryption, or its master key, is not as asked for.
+    #[error(transparent)]
+    AtRest(#[from] crate::at_rest::AtRestError),
     /// The process is shutting down.
     #[error("interrupted while starting")]
     Interrupted,

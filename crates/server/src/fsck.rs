@@ -29,6 +29,10 @@ use opentrail_vault::{Bucket, Finding, Vault, VaultOptions};
 use serde::Serialize;
 
 use self::scratch::ScratchDisk;
+use crate::{
+    at_rest::{AtRest, AtRestError, Opened},
+    master_key::MasterKeyFrom,
+};
 
 /// Mode bits that would let others than its owner at a file.
 const OTHERS: u32 = 0o077;
@@ -72,6 +76,9 @@ pub enum FsckError {
         /// Why not.
         cause: io::Error,
     },
+    /// The folder can't be opened with the master key that was given.
+    #[error(transparent)]
+    AtRest(#[from] AtRestError),
     /// The process is shutting down.
     #[error("interrupted")]
     Interrupted,
@@ -105,24 +112,28 @@ impl RoomReport {
 
 /// Checks everything in a data folder against itself. Nothing on the disk is changed.
 ///
-/// `master_key` is the key given to the server, where it does not keep one in the folder.
+/// `master_key` says where the master key is, where the server does not keep one in the folder.
 ///
 /// # Errors
-/// If the folder is not there, can't be read, or belongs to a server that runs. Damage is in the report.
-pub async fn fsck(data: &Path, master_key: Option<[u8; 32]>) -> Result<FsckReport, FsckError> {
-    let disk: Arc<dyn Disk> = Arc::new(ScratchDisk::new(Arc::new(RealDisk)));
-    match disk.info(data) {
+/// If the folder is not there, can't be read, is encrypted with another key, or belongs to a server that runs. Damage is in the report.
+pub async fn fsck(data: &Path, master_key: Option<MasterKeyFrom>) -> Result<FsckReport, FsckError> {
+    // What opening the folder writes, such as a key that is wrapped anew, stays in memory too.
+    let below: Arc<dyn Disk> = Arc::new(ScratchDisk::new(Arc::new(RealDisk)));
+    match below.info(data) {
         Ok(Some(info)) if info.is_dir => {}
         Ok(_) => return Err(FsckError::NoFolder(data.to_owned())),
         Err(cause) => return Err(FsckError::Disk { path: data.to_owned(), cause }),
     }
+    let at_rest = AtRest { below: &below, data, master_key: master_key.as_ref() };
+    let Opened { disk, master } = at_rest.open_as_it_is().await?;
+    let disk: Arc<dyn Disk> = Arc::new(ScratchDisk::new(disk));
     let mut check = Check { data, disk, report: FsckReport::default() };
     let home = check.folder();
     let durable = match check.journal().await? {
         Some(journal) => {
             check.records(&journal).await?;
             let durable = journal.durable();
-            check.rooms_of_state(&journal, home, master_key).await;
+            check.rooms_of_state(&journal, home, master).await;
             journal.close().await;
             Some((journal.first(), durable))
         }
@@ -227,13 +238,13 @@ impl Check<'_> {
     }
 
     /// The documents, and the rooms that cannot be opened without them.
-    async fn rooms_of_state(&mut self, journal: &Journal, home: Option<AccountId>, key: Option<[u8; 32]>) {
+    async fn rooms_of_state(&mut self, journal: &Journal, home: Option<AccountId>, master: MasterKeySource) {
         let mut room = RoomReport::new("state");
         let state = self.state(journal, &mut room).await;
         self.report.rooms.push(room);
         let Some(state) = state else { return };
         if let Some(home) = home {
-            self.keys(&state, home, key).await;
+            self.keys(&state, home, master).await;
         }
         self.vault(&state).await;
         if let Err(error) = state.close().await {
@@ -257,11 +268,7 @@ impl Check<'_> {
     }
 
     /// The keyring, and what is sealed with it.
-    async fn keys(&mut self, state: &State, home: AccountId, key: Option<[u8; 32]>) {
-        let master = match key {
-            Some(key) => MasterKeySource::Bytes(key.to_vec().into()),
-            None => MasterKeySource::File(self.path("master.key")),
-        };
+    async fn keys(&mut self, state: &State, home: AccountId, master: MasterKeySource) {
         let mut room = RoomReport::new("keyring");
         let keyring = room.expect(Keyring::open(state.clone(), master, home).await);
         if let Some(signing_keys) = keyring.as_ref().and_then(|keyring| room.expect(keyring.check())) {

@@ -4,6 +4,7 @@
 //! awsQuery call goes to `dispatch`, which runs the operation from its service's table; S3 goes to
 //! `s3`, events sent from elsewhere to `events`. All of them leave their record through `recording`.
 
+mod at_rest;
 mod call;
 mod cloudtrail;
 mod dispatch;
@@ -15,7 +16,9 @@ mod fault;
 pub mod fsck;
 mod health;
 mod iam;
+mod kms;
 mod listen;
+mod master_key;
 mod operation;
 mod options;
 mod recording;
@@ -27,8 +30,11 @@ mod startup;
 mod store;
 mod sts;
 mod welcome;
+mod worker;
 
+pub use at_rest::AtRestError;
 pub use error::ServerError;
+pub use master_key::{MasterKeyError, MasterKeyFrom, TransitOptions};
 pub use options::{Options, RemoteBucket, RootCredentials, TlsFiles};
 pub use server::Server;
 pub use welcome::Welcome;

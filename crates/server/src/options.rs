@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use opentrail_event::{AccountId, Region};
 
+use crate::master_key::MasterKeyFrom;
+
 /// The access key of the first account's root, given by the operator.
 #[derive(Clone)]
 pub struct RootCredentials {
@@ -52,13 +54,19 @@ pub struct Options {
     pub delivery_file_bytes: u64,
     /// How old an event may be and still be in event history; `None` keeps all.
     pub history_retention: Option<Duration>,
-    /// The key that seals all secrets, if it shall not be kept in the data folder.
-    pub master_key: Option<[u8; 32]>,
+    /// Where the key is that seals all secrets, if it shall not be kept in the data folder.
+    pub master_key: Option<MasterKeyFrom>,
+    /// Encrypt everything in the data folder. Decided at its first start.
+    pub encrypt_data: bool,
+    /// Where `client.env` goes: in the data folder if absent, and nowhere if that is encrypted.
+    pub client_env: Option<PathBuf>,
     /// Buckets elsewhere.
     pub remote_buckets: Vec<RemoteBucket>,
     /// Records a second, at most, of failed calls without valid credentials; one source may use a tenth. What is
     /// over it is counted.
     pub unauthenticated_records: u32,
+    /// How long a day of lifecycle rules is: 24 hours, but for tests.
+    pub lifecycle_day: Duration,
     /// Serve HTTPS.
     pub tls: Option<TlsFiles>,
 }
@@ -77,8 +85,11 @@ impl Options {
             delivery_file_bytes: 64 << 20,
             history_retention: Some(Duration::from_secs(90 * 24 * 3600)),
             master_key: None,
+            encrypt_data: false,
+            client_env: None,
             remote_buckets: Vec::new(),
             unauthenticated_records: 100,
+            lifecycle_day: Duration::from_secs(24 * 3600),
             tls: None,
         }
     }

@@ -33,6 +33,8 @@ pub(crate) enum Who<'a> {
     Unknown(Option<&'a str>),
     /// A service of ours, acting for itself.
     Service(&'a str),
+    /// A service of ours, acting for a caller with the caller's permissions.
+    Through(&'a Caller, &'a str),
 }
 
 impl Who<'_> {
@@ -43,6 +45,7 @@ impl Who<'_> {
                 UserIdentity::Unknown { access_key_id: access_key_id.map(str::to_owned) }
             }
             Who::Service(name) => UserIdentity::AwsService { invoked_by: name.to_owned() },
+            Who::Through(caller, name) => caller.user_identity(viewpoint).through(name),
         }
     }
 }
@@ -104,7 +107,7 @@ impl Deed<'_> {
         match self.who {
             Who::Unknown(_) => true,
             Who::Known(caller) => self.fault.is_some() && caller.principal == Principal::Anonymous,
-            Who::Service(_) => false,
+            Who::Service(_) | Who::Through(..) => false,
         }
     }
 
@@ -148,7 +151,7 @@ impl Deed<'_> {
             record = record.into_data_event();
         }
         record.source_ip_address = match self.who {
-            Who::Service(name) => name.to_owned(),
+            Who::Service(name) | Who::Through(_, name) => name.to_owned(),
             Who::Known(_) | Who::Unknown(_) => arrival.source_ip.to_string(),
         };
         record.user_agent = arrival.user_agent.clone();
@@ -175,9 +178,20 @@ impl Deed<'_> {
     /// Where a call failed by a wrong MFA code, that it was wrong is counted in the same entry; so nobody may hold
     /// a transaction while this is called.
     pub(crate) async fn keep(self, recorder: &Recorder, dialect: Dialect) -> Result<(), Fault> {
+        self.keep_with(Vec::new(), recorder, dialect).await
+    }
+
+    /// As [`keep`](Self::keep), with more events of the same call in the same journal entry.
+    pub(crate) async fn keep_with(
+        self,
+        more: Vec<OwnedEvent>,
+        recorder: &Recorder,
+        dialect: Dialect,
+    ) -> Result<(), Fault> {
         let stranger = self.is_strangers().then_some(self.arrival);
         let wrong_code = self.fault.and_then(Fault::wrong_code).cloned();
-        let events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
+        let mut events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
+        events.extend(more);
         if let Some(wrong) = wrong_code {
             let mut tx = recorder.state.begin().await;
             mfa::keep_wrong_code(&mut tx, &wrong);

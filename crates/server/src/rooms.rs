@@ -1,6 +1,6 @@
 //! The rooms of the house, open: what every operation works with.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use opentrail_archive::{Archive, SeenIds};
@@ -9,9 +9,9 @@ use opentrail_identity::Identity;
 use opentrail_keyring::Keyring;
 use opentrail_state::State;
 use opentrail_trails::{Delivery, Trails};
-use opentrail_vault::Vault;
+use opentrail_vault::{Vault, lifecycle::Calendar};
 
-use crate::{door::body::Budget, events::Regions, recording::Recorder, store::Stores};
+use crate::{door::body::Budget, events::Regions, kms::KeyGuard, recording::Recorder, store::{Requesters, Stores}};
 
 /// Every room, opened once at the start and shared by all calls.
 pub(crate) struct Rooms {
@@ -21,6 +21,10 @@ pub(crate) struct Rooms {
     pub(crate) keyring: Keyring,
     /// Who, and may they.
     pub(crate) identity: Identity,
+    /// Who may use which key of KMS.
+    pub(crate) key_guard: KeyGuard,
+    /// Who had the keys of buckets asked of KMS lately.
+    pub(crate) requesters: Arc<Requesters>,
     /// Buckets and objects.
     pub(crate) vault: Vault,
     /// Trails and their rules.
@@ -43,6 +47,10 @@ pub(crate) struct Rooms {
     pub(crate) home: AccountId,
     /// The operator's region.
     pub(crate) region: Region,
+    /// The days that lifecycle rules count.
+    pub(crate) calendar: Calendar,
+    /// How long one of them is.
+    pub(crate) lifecycle_day: Duration,
     /// The registry behind `/metrics`.
     pub(crate) metrics: PrometheusHandle,
 }

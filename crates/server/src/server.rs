@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     door, entrance::Entrance, error::ServerError, health, listen, options::Options, recording::TELL_INTERVAL,
-    rooms::Rooms, startup, welcome::Welcome,
+    rooms::Rooms, startup, welcome::Welcome, worker,
 };
 
 /// How long a reader of the journal rests after it stopped by itself.
@@ -62,6 +62,9 @@ impl Server {
         tasks.spawn(remember(self.rooms.archive.clone(), readers.clone()));
         tasks.spawn(reclaim(self.rooms.state.journal().clone(), readers.clone()));
         tasks.spawn(keep_metrics_small(self.rooms.metrics.clone(), readers.clone()));
+        let day = self.rooms.lifecycle_day;
+        tasks.spawn(worker::lifecycle::run(self.rooms.clone(), day, readers.clone()));
+        tasks.spawn(worker::keys::run(self.rooms.clone(), readers.clone()));
         tasks.spawn(tell_left_out(self.rooms.clone(), readers.clone()));
         self.entrance.open(router(self.rooms.clone()));
         let mut listening = self.listening;

@@ -1,6 +1,6 @@
 //! The start: every room is opened in the order in which one needs the other.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use opentrail_archive::{Archive, ArchiveOptions};
@@ -13,7 +13,7 @@ use opentrail_journal::{
 use opentrail_keyring::{Keyring, MasterKeySource};
 use opentrail_state::{State, StateOptions};
 use opentrail_trails::{Delivery, DeliveryOptions, SystemClock, Trails};
-use opentrail_vault::{Vault, VaultOptions};
+use opentrail_vault::{Vault, VaultOptions, lifecycle::Calendar};
 use rand::Rng;
 use tokio::net::TcpListener;
 use tokio_rustls::{
@@ -22,12 +22,14 @@ use tokio_rustls::{
 };
 
 use crate::{
+    at_rest::{self, AtRest},
     door::body::Budget,
     error::ServerError,
+    kms::KeyGuard,
     options::{Options, RootCredentials, TlsFiles},
     recording::{Recorder, Strangers},
     rooms::Rooms,
-    store::{Embedded, Stores},
+    store::{Embedded, Keys, Requesters, Stores},
     welcome::{self, Welcome},
 };
 
@@ -54,17 +56,23 @@ pub(crate) async fn listen(options: &Options) -> Result<Address, ServerError> {
 
 /// Opens the rooms behind this address.
 pub(crate) async fn open(options: Options, address: SocketAddr) -> Result<Opened, ServerError> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let below: Arc<dyn Disk> = Arc::new(RealDisk);
     let in_folder = |source| ServerError::DataFolder { folder: options.data.clone(), source };
-    disk.create_dir_all(&options.data).map_err(in_folder)?;
+    below.create_dir_all(&options.data).map_err(in_folder)?;
+    let at_rest =
+        AtRest { below: &below, data: &options.data, master_key: options.master_key.as_ref() };
+    let at_rest::Opened { disk, master } = at_rest.open(options.encrypt_data).await?;
+    let client_env = client_env(&options)?;
     let home = home_account(&*disk, &options)?;
-    let rooms = open_rooms(&options, home, disk.clone()).await?;
+    let rooms = open_rooms(&options, home, disk, master).await?;
     let (root, is_new) = root_credentials(&rooms.identity, home, options.root.clone()).await?;
 
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let endpoint = format!("{scheme}://{address}");
-    let client_env = options.data.join("client.env");
-    welcome::write_client_env(&*disk, &client_env, &endpoint, &options.region, &root).map_err(in_folder)?;
+    if let Some(path) = &client_env {
+        let failed = |source| ServerError::ClientEnv { path: path.clone(), source };
+        welcome::write_client_env(&*below, path, &endpoint, &options.region, &root).map_err(failed)?;
+    }
     let welcome = Welcome {
         endpoint,
         account: home,
@@ -73,6 +81,19 @@ pub(crate) async fn open(options: Options, address: SocketAddr) -> Result<Opened
         client_env,
     };
     Ok(Opened { rooms, welcome })
+}
+
+/// Where `client.env` goes. It has a secret in the clear, so not into a folder that is encrypted.
+fn client_env(options: &Options) -> Result<Option<PathBuf>, ServerError> {
+    match &options.client_env {
+        Some(path) if options.encrypt_data => {
+            at_rest::refuse_inside(&options.data, path)?;
+            Ok(Some(path.clone()))
+        }
+        Some(path) => Ok(Some(path.clone())),
+        None if options.encrypt_data => Ok(None),
+        None => Ok(Some(options.data.join("client.env"))),
+    }
 }
 
 /// The first account: the one in the folder, else the one asked for, else a drawn one.
@@ -99,7 +120,12 @@ fn home_account(disk: &dyn Disk, options: &Options) -> Result<AccountId, ServerE
     Ok(account)
 }
 
-async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> Result<Rooms, ServerError> {
+async fn open_rooms(
+    options: &Options,
+    home: AccountId,
+    disk: Arc<dyn Disk>,
+    master: MasterKeySource,
+) -> Result<Rooms, ServerError> {
     let metrics = PrometheusBuilder::new().build_recorder();
     let handle = metrics.handle();
     if metrics::set_global_recorder(metrics).is_err() {
@@ -115,17 +141,24 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
     tracing::info!(?recovery, "the journal is open");
 
     let state = State::open(journal, &folder("state"), disk.clone(), StateOptions::default()).await?;
-    let master = match options.master_key {
-        Some(key) => MasterKeySource::Bytes(key.to_vec().into()),
-        None => MasterKeySource::File(folder("master.key")),
-    };
     let keyring = Keyring::open(state.clone(), master, home).await?;
     let identity = Identity::open(state.clone(), keyring.clone())?;
-    let vault = Vault::open(&folder("vault"), state.clone(), disk.clone(), VaultOptions::default()).await?;
+    let keys = Arc::new(Keys::open(&state, keyring.clone(), home).await?);
+    let vault =
+        Vault::open_with_keys(&folder("vault"), state.clone(), disk.clone(), VaultOptions::default(), keys).await?;
     let trails = Trails::new(state.clone());
     let strangers = Arc::new(Strangers::new(options.unauthenticated_records, Instant::now()));
     let recorder = Recorder { state: state.clone(), trails: trails.clone(), strangers };
-    let embedded = Embedded { vault: vault.clone(), identity: identity.clone(), recorder: recorder.clone() };
+    let key_guard = KeyGuard::new(identity.clone(), keyring.clone());
+    let requesters = Arc::<Requesters>::default();
+    let embedded = Embedded {
+        vault: vault.clone(),
+        identity: identity.clone(),
+        recorder: recorder.clone(),
+        keyring: keyring.clone(),
+        key_guard: key_guard.clone(),
+        requesters: requesters.clone(),
+    };
     let stores = Arc::new(Stores::new(embedded, &options.remote_buckets, options.region.as_str()));
     let delivery = Delivery::open(
         &folder("trails"),
@@ -147,6 +180,8 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
     let archive = Archive::open(&folder("archive"), &state, disk, archive_options).await?;
     Ok(Rooms {
         state,
+        key_guard,
+        requesters,
         keyring,
         identity,
         vault,
@@ -160,6 +195,8 @@ async fn open_rooms(options: &Options, home: AccountId, disk: Arc<dyn Disk>) -> 
         bodies: Budget::new(),
         home,
         region: options.region.clone(),
+        calendar: Calendar::with_day(options.lifecycle_day),
+        lifecycle_day: options.lifecycle_day,
         metrics: handle,
     })
 }

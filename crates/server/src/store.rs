@@ -1,6 +1,8 @@
 //! Where trails deliver to: a bucket of the vault, or one elsewhere that the operator named.
 
 mod embedded;
+mod encrypted;
+mod object_keys;
 
 use std::collections::HashMap;
 
@@ -11,7 +13,9 @@ use opentrail_trails::{
     store::external::{External, ExternalOptions},
 };
 
-pub(crate) use embedded::Embedded;
+pub(crate) use embedded::{CLOUDTRAIL, Embedded, service_context};
+pub(crate) use encrypted::context_of_trail;
+pub(crate) use object_keys::{Keys, Requesters, context_of, failure as key_failure};
 
 use crate::options::RemoteBucket;
 
@@ -53,7 +57,8 @@ impl LogReader for Stores {
 #[async_trait]
 impl LogStore for Stores {
     async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
-        self.of(file.bucket).put(file).await
+        let key = self.embedded.key_of_trail(&file);
+        self.of(file.bucket).put(PutFile { kms_key: key.as_deref(), ..file }).await
     }
 
     async fn check(

@@ -17,8 +17,8 @@ pub struct Welcome {
     pub region: Region,
     /// Root credentials drawn at this start; shown once.
     pub new_root: Option<RootCredentials>,
-    /// The file to `source`.
-    pub client_env: PathBuf,
+    /// The file to `source`; none if the data folder is encrypted and no other place was named.
+    pub client_env: Option<PathBuf>,
 }
 
 /// Writes `client.env`, readable by its owner only: sourced, it makes the AWS CLI a client of this

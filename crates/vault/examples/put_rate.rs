@@ -54,6 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         region: Region::us_east_1(),
         ownership: Ownership::default(),
         tags: Tags::new(),
+        object_lock: false,
     };
     vault.create_bucket(&mut tx, new, Utc::now())?;
     tx.commit(Vec::new()).await?;

@@ -25,7 +25,11 @@ impl Vault {
         events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
     ) -> Result<ObjectMeta, VaultError> {
         check_tags(&tags, MAX_OBJECT_TAGS)?;
-        self.amend(bucket, key, version_id, |meta| meta.object.tags = tags, events).await
+        let amend = |meta: &mut ObjectMeta| {
+            meta.object.tags = tags;
+            Ok(())
+        };
+        self.amend(bucket, key, version_id, amend, events).await
     }
 
     /// Keeps another canned ACL with an object.
@@ -43,22 +47,27 @@ impl Vault {
         if canned_acl.as_ref().is_some_and(|acl| acl.len() > MAX_NAME_BYTES) {
             return Err(VaultError::NameTooLong { what: "The canned ACL" });
         }
-        self.amend(bucket, key, version_id, |meta| meta.object.canned_acl = canned_acl, events).await
+        let amend = |meta: &mut ObjectMeta| {
+            meta.object.canned_acl = canned_acl;
+            Ok(())
+        };
+        self.amend(bucket, key, version_id, amend, events).await
     }
 
-    async fn amend(
+    /// Changes a version as `change` says, which may refuse once it sees it.
+    pub(crate) async fn amend(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
-        change: impl FnOnce(&mut ObjectMeta),
+        change: impl FnOnce(&mut ObjectMeta) -> Result<(), VaultError>,
         events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
     ) -> Result<ObjectMeta, VaultError> {
         check_key(key)?;
         let (bucket, open) = self.enter(bucket).await?;
         let locked = self.inner.keys.lock((bucket.id, key)).await?;
         let mut meta = self.inner.index.read(|read| lookup::object(read, bucket.id, key, version_id))?;
-        change(&mut meta);
+        change(&mut meta)?;
         let version = Version::Object(Box::new(meta.clone()));
         let fact = VaultFact::AmendVersion { bucket: bucket.id, key: key.to_owned(), version };
         self.commit(vec![fact.into()], events(&meta), Vec::new(), (open, locked)).await?;

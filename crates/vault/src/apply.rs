@@ -62,6 +62,22 @@ impl<'t> Writing<'t> {
                 self.put_version(bucket, &key, &version, age)
             }
             VaultFact::AmendVersion { bucket, key, version } => self.amend_version(bucket, &key, &version),
+            VaultFact::RepackVersion { bucket, key, version } => {
+                if let Version::Object(meta) = &version {
+                    self.refer(&meta.body, &inline)?;
+                }
+                self.repack_version(bucket, &key, &version)
+            }
+            VaultFact::RepackPart { upload, number, part } => {
+                self.refer(&part.body, &inline)?;
+                // A version that went meanwhile took its parts with it.
+                if self.parts.get((upload.0, number))?.is_none() {
+                    return self.release(&part.body);
+                }
+                self.remove_part(upload, number)?;
+                self.parts.insert((upload.0, number), &*encode_row(&part)?)?;
+                Ok(())
+            }
             VaultFact::RemoveVersion { bucket, key, version_id } => {
                 self.remove_version(bucket, &key, &version_id)?;
                 self.renew_current(bucket, &key)
@@ -118,6 +134,21 @@ impl<'t> Writing<'t> {
         self.renew_current(bucket, key)
     }
 
+    fn repack_version(&mut self, bucket: BucketId, key: &str, version: &Version) -> Result<(), VaultError> {
+        let (bytes, dangling) = (key.as_bytes(), || VaultError::from(IndexEntryError::Dangling("version")));
+        let age = self.ids.get((bucket, bytes, version.id().as_bytes()))?.map(|age| age.value());
+        let age = age.ok_or_else(dangling)?;
+        let before = match self.versions.get((bucket, bytes, age))? {
+            Some(row) => decode_row::<Version>(row.value())?,
+            None => return Err(dangling()),
+        };
+        if let Version::Object(meta) = before {
+            self.release(&meta.body)?;
+        }
+        self.versions.insert((bucket, bytes, age), &*encode_row(version)?)?;
+        self.renew_current(bucket, key)
+    }
+
     fn remove_version(&mut self, bucket: BucketId, key: &str, id: &str) -> Result<(), VaultError> {
         let key = key.as_bytes();
         let age = self.ids.remove((bucket, key, id.as_bytes()))?.map(|age| age.value());
@@ -168,6 +199,7 @@ impl<'t> Writing<'t> {
             Body::File(blob) => {
                 self.files.insert(blob.id.0, ())?;
             }
+            Body::Packed { stored, .. } => self.refer(stored, inline)?,
             Body::Empty | Body::Parts { .. } => {}
         }
         Ok(())
@@ -186,6 +218,7 @@ impl<'t> Writing<'t> {
                 Ok(())
             }
             Body::Parts { upload, .. } => self.remove_parts(*upload),
+            Body::Packed { stored, .. } => self.release(stored),
         }
     }
 

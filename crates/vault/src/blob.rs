@@ -448,7 +448,7 @@ mod tests {
     use opentrail_journal::disk::RealDisk;
     use tempfile::TempDir;
 
-    use super::{BlobRef, BlobStore, BlobCipher, ChunkSums, TAG_BYTES};
+    use super::{BlobCipher, BlobRef, BlobStore, ChunkSums, TAG_BYTES};
     use crate::{VaultError, checksum::crc32c, encryption::ObjectKey, error::Damage, limits::CHUNK_BYTES};
 
     const STORED: usize = CHUNK_BYTES + TAG_BYTES;

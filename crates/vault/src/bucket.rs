@@ -11,6 +11,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 
 use crate::{
     BucketEncryption, Vault, VaultError,
+    access_log::AccessLogging,
     bucket_name::check_bucket_name,
     fact::{BucketId, Carried, VaultFact},
     lifecycle::Lifecycle,
@@ -122,6 +123,9 @@ pub struct Bucket {
     /// How it encrypts what comes without a word on it; SSE-S3 where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<BucketEncryption>,
+    /// Where its calls are logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<AccessLogging>,
     /// What becomes of its objects with time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
@@ -243,6 +247,7 @@ impl Vault {
             public_access_block: Some(PublicAccessBlock::ALL),
             encryption: None,
             lifecycle: None,
+            logging: None,
             settings: BTreeMap::new(),
         };
         tx.put(&bucket.name, &bucket);

@@ -7,7 +7,12 @@ use opentrail_state::Transaction;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::{Vault, VaultError, error::MalformedPolicy, limits};
+use crate::{
+    Vault, VaultError,
+    error::MalformedPolicy,
+    limits,
+    public_access::{is_public, statements, strings},
+};
 
 /// Parsed policies of the buckets asked for lately.
 #[derive(Default)]
@@ -119,97 +124,14 @@ fn lies_in(bucket: &str, resource: &str) -> bool {
     partition.starts_with("aws") && (rest.is_empty() || rest.starts_with(['/', '*', '?']))
 }
 
-fn statements(document: &Value) -> &[Value] {
-    match document.get("Statement") {
-        Some(Value::Array(statements)) => statements,
-        Some(statement) => std::slice::from_ref(statement),
-        None => &[],
-    }
-}
-
 fn texts<'a>(statement: &'a Value, members: &[&str]) -> Vec<&'a str> {
     let values = members.iter().filter_map(|member| statement.get(member));
     values.flat_map(strings).collect()
 }
 
-fn strings(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
-        other => other.as_str().into_iter().collect(),
-    }
-}
-
-/// Keys whose fixed values keep a statement for everybody from being public (S3 user guide, "The meaning of
-/// 'public'").
-const NARROWING_KEYS: [&str; 15] = [
-    "aws:sourcearn",
-    "aws:sourcevpc",
-    "aws:sourcevpce",
-    "aws:sourceowner",
-    "aws:sourceaccount",
-    "aws:sourceip",
-    "aws:userid",
-    "aws:principalorgid",
-    "aws:principalorgpaths",
-    "aws:principalaccount",
-    "aws:principalarn",
-    "aws:vpcsourceip",
-    "aws:sourceorgid",
-    "s3:x-amz-server-side-encryption-aws-kms-key-id",
-    "s3:dataaccesspointarn",
-];
-
-/// Whether a document allows something to everybody without a condition that fixes who they are.
-pub fn is_public(policy: &str) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(policy) else { return false };
-    statements(&document).iter().any(|statement| {
-        let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-        allows && is_for_everybody(statement) && !is_narrowed(statement)
-    })
-}
-
-fn is_for_everybody(statement: &Value) -> bool {
-    if statement.get("NotPrincipal").is_some() {
-        return true;
-    }
-    match statement.get("Principal") {
-        Some(Value::Object(kinds)) => {
-            kinds.get("AWS").is_some_and(|principals| strings(principals).contains(&"*"))
-        }
-        Some(principal) => principal.as_str() == Some("*"),
-        None => false,
-    }
-}
-
-fn is_narrowed(statement: &Value) -> bool {
-    let Some(Value::Object(operators)) = statement.get("Condition") else { return false };
-    operators.iter().any(|(operator, keys)| {
-        let operator = operator.to_ascii_lowercase();
-        let fixes = !operator.contains("not") && !operator.ends_with("ifexists") && operator != "null";
-        fixes && keys.as_object().is_some_and(|keys| keys.iter().any(|(key, values)| is_fixed(key, values)))
-    })
-}
-
-/// A value with a wildcard or a policy variable fixes nobody, and an address range that spans the internet
-/// does not either.
-fn is_fixed(key: &str, values: &Value) -> bool {
-    let key = key.to_ascii_lowercase();
-    if !NARROWING_KEYS.contains(&key.as_str()) {
-        return false;
-    }
-    let values = strings(values);
-    !values.is_empty()
-        && values.iter().all(|value| {
-            let wide = value.contains("${") || *value == "0.0.0.0/0" || *value == "::/0";
-            // An ARN with a wildcard in its last part still names an account or a service's resource.
-            let wild = if key.ends_with("arn") { *value == "*" } else { value.contains(['*', '?']) };
-            !wide && !wild
-        })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_public, lies_in};
+    use super::lies_in;
 
     #[test]
     fn a_resource_lies_in_the_bucket_or_not() {
@@ -231,21 +153,5 @@ mod tests {
         ] {
             assert!(!lies_in("logs", outside), "{outside}");
         }
-    }
-
-    #[test]
-    fn everybody_without_a_fixed_condition_is_public() {
-        let policy = |principal: &str, condition: &str| {
-            format!(
-                r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"{condition}}}}}"#
-            )
-        };
-        assert!(is_public(&policy(r#""*""#, "")));
-        assert!(is_public(&policy(r#"{"AWS":["*"]}"#, "")));
-        assert!(is_public(&policy(r#""*""#, r#","Condition":{"StringLike":{"aws:Referer":"x"}}"#)));
-        assert!(is_public(&policy(r#""*""#, r#","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#)));
-        assert!(!is_public(&policy(r#""*""#, r#","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#)));
-        assert!(!is_public(&policy(r#"{"Service":"cloudtrail.amazonaws.com"}"#, "")));
-        assert!(!is_public(&policy(r#"{"AWS":"arn:aws:iam::123456789012:root"}"#, "")));
     }
 }

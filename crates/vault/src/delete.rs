@@ -1,8 +1,12 @@
 //! Deleting an object or one of its versions.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use opentrail_event::AccountId;
-use opentrail_state::OwnedEvent;
+use opentrail_state::{OwnedEvent, Transaction};
+use redb::ReadTransaction;
+use tokio::time::timeout;
 
 use crate::{
     Vault, VaultError,
@@ -10,8 +14,10 @@ use crate::{
     condition::WriteConditions,
     fact::{Carried, VaultFact},
     lookup,
-    object::{DeleteMarker, NULL_VERSION, Version, check_key},
+    object::{DeleteMarker, Version, check_key},
+    object_lock::Powers,
     put::new_version,
+    vault::refused,
 };
 
 /// What to delete.
@@ -27,6 +33,29 @@ pub struct DeleteRequest<'a> {
     pub conditions: WriteConditions,
     /// Who owns a delete marker that is made.
     pub owner: AccountId,
+    /// Governance does not hold the version back: the caller may bypass it, and says so.
+    pub bypass_governance: bool,
+    /// A code of the bucket owner's MFA device was spent for this, which a bucket with MFA delete asks for.
+    pub with_mfa: bool,
+}
+
+impl<'a> DeleteRequest<'a> {
+    /// A request that bypasses nothing.
+    pub fn of(bucket: &'a str, key: &'a str, owner: AccountId) -> Self {
+        Self {
+            bucket,
+            key,
+            version_id: None,
+            conditions: WriteConditions::default(),
+            owner,
+            bypass_governance: false,
+            with_mfa: false,
+        }
+    }
+
+    fn powers(&self) -> Powers {
+        Powers { bypass_governance: self.bypass_governance, with_mfa: self.with_mfa }
+    }
 }
 
 /// What deleting did.
@@ -45,9 +74,47 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::PreconditionFailed`], [`VaultError::NoSuchKey`] (`If-Match`
-    /// where there is no object), and those of [`Vault::commit_put`].
+    /// where there is no object), [`VaultError::Locked`], [`VaultError::MfaRequired`], and those of
+    /// [`Vault::commit_put`].
     pub async fn delete(
         &self,
+        request: &DeleteRequest<'_>,
+        now: DateTime<Utc>,
+        events: impl FnOnce(&DeleteOutcome) -> Vec<OwnedEvent>,
+    ) -> Result<DeleteOutcome, VaultError> {
+        let outcome = self.delete_if(request, now, |_, _| Ok(true), events).await?;
+        Ok(outcome.unwrap_or_default())
+    }
+
+    /// As [`Vault::delete`], but only if `still` says so once nobody else can write the key; `None` where it says
+    /// no. Every removal of a version goes through here.
+    pub(crate) async fn delete_if(
+        &self,
+        request: &DeleteRequest<'_>,
+        now: DateTime<Utc>,
+        still: impl FnOnce(&Bucket, &ReadTransaction) -> Result<bool, VaultError>,
+        events: impl FnOnce(&DeleteOutcome) -> Vec<OwnedEvent>,
+    ) -> Result<Option<DeleteOutcome>, VaultError> {
+        check_key(request.key)?;
+        let (bucket, open) = self.enter(request.bucket).await?;
+        let locked = self.inner.keys.lock((bucket.id, request.key)).await?;
+        if !self.inner.index.read(|read| still(&bucket, read))? {
+            return Ok(None);
+        }
+        let (fact, outcome) = self.decide(&bucket, request, now)?;
+        let facts = fact.into_iter().map(Carried::from).collect();
+        self.commit(facts, events(&outcome), Vec::new(), (open, locked)).await?;
+        Ok(Some(outcome))
+    }
+
+    /// As [`Vault::delete`], in one journal entry with what the transaction has staged (a spent MFA code).
+    ///
+    /// # Errors
+    /// As [`Vault::delete`]; nothing of the transaction happens then, unless it is
+    /// [`VaultError::NotAppliedYet`].
+    pub async fn delete_with(
+        &self,
+        mut tx: Transaction,
         request: &DeleteRequest<'_>,
         now: DateTime<Utc>,
         events: impl FnOnce(&DeleteOutcome) -> Vec<OwnedEvent>,
@@ -55,28 +122,57 @@ impl Vault {
         check_key(request.key)?;
         let (bucket, open) = self.enter(request.bucket).await?;
         let locked = self.inner.keys.lock((bucket.id, request.key)).await?;
-        self.check_write(&bucket, request.key, &request.conditions)?;
-        let (fact, outcome) = match request.version_id {
-            Some(version_id) => self.removal(&bucket, request.key, version_id)?,
-            None => self.deletion(&bucket, request, now)?,
-        };
-        let facts = fact.into_iter().map(Carried::from).collect();
-        self.commit(facts, events(&outcome), Vec::new(), (open, locked)).await?;
+        let (fact, outcome) = self.decide(&bucket, request, now)?;
+        if let Some(fact) = fact {
+            tx.fact(Carried::from(fact).encode()?);
+        }
+        let (index, events) = (Arc::clone(&self.inner.index), events(&outcome));
+        let tail = tokio::spawn(async move {
+            let committed = tx.commit(events).await.map_err(refused);
+            let reached = match committed {
+                Ok(seq) => index.reached(seq).await,
+                Err(error) => Err(error),
+            };
+            drop((open, locked));
+            reached
+        });
+        match timeout(self.inner.options.apply_timeout, tail).await {
+            Ok(joined) => joined.unwrap_or(Err(VaultError::Closing))?,
+            Err(_) => return Err(VaultError::NotAppliedYet),
+        }
         Ok(outcome)
+    }
+
+    /// What a deletion does. The caller holds the key's lock.
+    fn decide(
+        &self,
+        bucket: &Bucket,
+        request: &DeleteRequest<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<VaultFact>, DeleteOutcome), VaultError> {
+        self.check_write(bucket, request.key, &request.conditions)?;
+        match request.version_id {
+            Some(version_id) => self.removal(bucket, request, version_id, now),
+            None => self.deletion(bucket, request, now),
+        }
     }
 
     fn removal(
         &self,
         bucket: &Bucket,
-        key: &str,
+        request: &DeleteRequest<'_>,
         version_id: &str,
+        now: DateTime<Utc>,
     ) -> Result<(Option<VaultFact>, DeleteOutcome), VaultError> {
+        if bucket.mfa_delete == Some(true) && !request.with_mfa {
+            return Err(VaultError::MfaRequired);
+        }
+        let key = request.key;
         let object = self.inner.index.read(|read| lookup::by_id(read, bucket.id, key, version_id))?;
-        let fact = object.is_some().then(|| VaultFact::RemoveVersion {
-            bucket: bucket.id,
-            key: key.to_owned(),
-            version_id: version_id.to_owned(),
-        });
+        let fact = object
+            .as_ref()
+            .map(|version| self.removal_of(bucket, key, version, request.powers(), now))
+            .transpose()?;
         let delete_marker = matches!(object, Some(Version::DeleteMarker(_)));
         Ok((fact, DeleteOutcome { version_id: Some(version_id.to_owned()), delete_marker, object }))
     }
@@ -89,14 +185,14 @@ impl Vault {
     ) -> Result<(Option<VaultFact>, DeleteOutcome), VaultError> {
         let object = self.newest(bucket.id, request.key)?;
         if bucket.versioning == Versioning::Off {
-            let fact = object.is_some().then(|| VaultFact::RemoveVersion {
-                bucket: bucket.id,
-                key: request.key.to_owned(),
-                version_id: NULL_VERSION.to_owned(),
-            });
+            let fact = object
+                .as_ref()
+                .map(|version| self.removal_of(bucket, request.key, version, request.powers(), now))
+                .transpose()?;
             return Ok((fact, DeleteOutcome { version_id: None, delete_marker: false, object }));
         }
         let (id, shown) = new_version(bucket.versioning);
+        self.may_take_place(bucket, request.key, &id, now)?;
         let marker =
             DeleteMarker { version_id: id, last_modified: now.trunc_subsecs(3), owner: request.owner };
         let fact = VaultFact::PutVersion {

@@ -276,6 +276,9 @@ pub enum VaultError {
     /// The lifecycle rules are not ones that S3 takes.
     #[error("{0}")]
     InvalidLifecycle(#[from] crate::lifecycle::InvalidLifecycle),
+    /// The bucket can't take another's access logs.
+    #[error("{0}")]
+    LogTarget(#[from] crate::access_log::LogTargetProblem),
     /// The bucket has no lifecycle rules.
     #[error("The lifecycle configuration does not exist")]
     NoLifecycle {
@@ -555,6 +558,7 @@ impl VaultError {
             }
             Self::VersioningCannotBeRemoved => "IllegalVersioningConfigurationException",
             Self::InvalidLifecycle(invalid) => invalid.code(),
+            Self::LogTarget(problem) => problem.code(),
             Self::NoLifecycle { .. } => "NoSuchLifecycleConfiguration",
             Self::LifecycleWithMfaDelete => "InvalidBucketState",
             Self::Archived { .. } | Self::NotArchived => "InvalidObjectState",

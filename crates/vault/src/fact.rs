@@ -29,6 +29,11 @@ pub(crate) enum VaultFact {
     PutVersion { bucket: BucketId, key: String, version: Version },
     /// The version has other tags, locks or the like now; its place among the versions and its bytes stay.
     AmendVersion { bucket: BucketId, key: String, version: Version },
+    /// The version has another body with the same content in place of its own, and perhaps other settings; its
+    /// place among the versions stays. Small bytes travel with the fact.
+    RepackVersion { bucket: BucketId, key: String, version: Version },
+    /// A part of a version has another body with the same content. Small bytes travel with the fact.
+    RepackPart { upload: UploadId, number: u16, part: PartRecord },
     /// The version is gone.
     RemoveVersion { bucket: BucketId, key: String, version_id: String },
     /// A multipart upload began.

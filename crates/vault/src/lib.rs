@@ -8,6 +8,7 @@
 //!
 //! Who may do what is decided above; nothing here speaks HTTP.
 
+pub mod access_log;
 mod amend;
 mod apply;
 mod blob;

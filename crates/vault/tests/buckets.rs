@@ -19,6 +19,7 @@ fn new_bucket(name: &str, owner: AccountId) -> NewBucket {
         region: Region::us_east_1(),
         ownership: Ownership::default(),
         tags: Tags::new(),
+        object_lock: false,
     }
 }
 

@@ -28,7 +28,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn holds(folder: &Path, needle: &[u8]) -> bool {
-    files(folder).iter().any(|path| std::fs::read(path).unwrap().windows(needle.len()).any(|part| part == needle))
+    files(folder)
+        .iter()
+        .any(|path| std::fs::read(path).unwrap().windows(needle.len()).any(|part| part == needle))
 }
 
 fn blobs(house: &House) -> Vec<PathBuf> {
@@ -109,7 +111,8 @@ async fn entity_tags_are_the_md5_of_the_bytes_except_with_sse_kms() {
     upload.write("abc".into()).await.unwrap();
     let wrong = upload.finish(&Expected { md5: Some([0; 16]), ..Expected::default() }).await;
     assert!(matches!(wrong, Err(VaultError::BadDigest { .. })));
-    let same = WriteConditions { if_match: Some(EtagMatch::parse(&of_kms.meta.etag)), ..WriteConditions::default() };
+    let same =
+        WriteConditions { if_match: Some(EtagMatch::parse(&of_kms.meta.etag)), ..WriteConditions::default() };
     house.put_if("logs", "b", "next", &same).await.unwrap();
 }
 

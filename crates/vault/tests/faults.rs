@@ -283,13 +283,7 @@ async fn write_until_the_power_goes(vault: Vault, key: String, known: &mut Known
         known.open.push(attempt);
         let done = match attempt {
             None => {
-                let request = DeleteRequest {
-                    bucket: "logs",
-                    key: &key,
-                    version_id: None,
-                    conditions: WriteConditions::default(),
-                    owner: account(),
-                };
+                let request = DeleteRequest::of("logs", &key, account());
                 vault.delete(&request, now(), |_| Vec::new()).await.map(drop)
             }
             Some(stamp) => put(&vault, &key, stamp).await,

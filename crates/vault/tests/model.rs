@@ -116,6 +116,9 @@ async fn copy(house: &House, model: &mut Model, from: &'static str, to: &'static
         tags: None,
         storage_class: None,
         canned_acl: None,
+        lock: ObjectLock::default(),
+        encryption: None,
+        names_encryption: false,
         algorithm: None,
     };
     let copied = house.vault.copy(request, support::now(), |_| Vec::new()).await;

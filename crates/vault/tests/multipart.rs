@@ -82,6 +82,9 @@ fn copy_of<'a>(from: &'a str, to: &'a str) -> CopyRequest<'a> {
         tags: None,
         storage_class: None,
         canned_acl: None,
+        lock: ObjectLock::default(),
+        encryption: None,
+        names_encryption: false,
         algorithm: None,
     }
 }

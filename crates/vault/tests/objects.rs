@@ -66,7 +66,7 @@ async fn what_the_caller_says_about_an_object_comes_back() {
         tags: Tags::from([("kind".to_owned(), "digest".to_owned())]),
         storage_class: "STANDARD_IA".to_owned(),
         canned_acl: Some("bucket-owner-full-control".to_owned()),
-        owner: account(),
+        ..NewObject::of(account())
     };
     let upload = house.vault.begin_put("logs", "d", PutOptions::new(object.clone())).unwrap();
     let staged = upload.finish(&Expected::default()).await.unwrap();

@@ -2,6 +2,7 @@
 //! lines over `opentrail_trails`, `opentrail_archive` and `opentrail_keyring`.
 
 mod describe;
+mod encryption;
 mod insights;
 mod logging;
 mod lookup_events;

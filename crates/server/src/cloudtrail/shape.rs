@@ -32,6 +32,7 @@ pub(super) struct TrailShape {
     name: String,
     s3_bucket_name: String,
     s3_key_prefix: Option<String>,
+    kms_key_id: Option<String>,
     include_global_service_events: bool,
     is_multi_region_trail: bool,
     #[serde(rename = "TrailARN")]
@@ -48,6 +49,7 @@ impl From<&Trail> for TrailShape {
             name: trail.name.to_string(),
             s3_bucket_name: trail.bucket.clone(),
             s3_key_prefix: trail.prefix.clone(),
+            kms_key_id: trail.kms_key.clone(),
             include_global_service_events: trail.include_global_service_events,
             is_multi_region_trail: trail.is_multi_region,
             trail_arn: trail.arn().to_string(),

@@ -6,7 +6,7 @@ use opentrail_trails::{self as trails, LogStore, Trail, TrailError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    refused,
+    encryption, refused,
     shape::{OneTrail, TagShape, TrailShape, pairs, set_request_tags, trail_arn},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub(super) struct Settings {
     enable_log_file_validation: Option<bool>,
     cloud_watch_logs_log_group_arn: Option<String>,
     cloud_watch_logs_role_arn: Option<String>,
-    kms_key_id: Option<String>,
+    pub(super) kms_key_id: Option<String>,
     is_organization_trail: Option<bool>,
     recursive_logging: Option<bool>,
 }
@@ -40,11 +40,6 @@ impl Settings {
                 &self.sns_topic_name,
                 "InsufficientSnsTopicPolicyException",
                 "SNS Topic does not exist or the topic policy is incorrect! This server has no topics.",
-            ),
-            (
-                &self.kms_key_id,
-                "KmsKeyNotFoundException",
-                "The KMS key does not exist: this server encrypts no log files with KMS keys.",
             ),
             (
                 &self.cloud_watch_logs_log_group_arn,
@@ -93,6 +88,7 @@ pub(super) struct CreateTrailInput {
 impl CreateTrailInput {
     fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<Trail, Fault> {
         let ask = trails::CreateTrail {
+            kms_key: encryption::key_arn(self.settings.kms_key_id.as_deref(), call),
             name: self.name.clone(),
             bucket: self.s3_bucket_name.clone(),
             prefix: self.settings.s3_key_prefix.clone(),
@@ -130,7 +126,8 @@ impl Write for CreateTrail {
             input.stage(call, &mut tx)?
         };
         input.settings.check_served()?;
-        check_bucket(&trail, call).await
+        check_bucket(&trail, call).await?;
+        encryption::check_key(input.settings.kms_key_id.as_deref(), &trail, call)
     }
 
     fn act(input: CreateTrailInput, call: &Call, tx: &mut Transaction) -> Result<TrailShape, Fault> {
@@ -154,6 +151,7 @@ pub(super) struct UpdateTrailInput {
 impl UpdateTrailInput {
     fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<Trail, Fault> {
         let ask = trails::UpdateTrail {
+            kms_key: encryption::key_arn(self.settings.kms_key_id.as_deref(), call),
             name: self.name.clone(),
             bucket: self.s3_bucket_name.clone(),
             prefix: self.settings.s3_key_prefix.clone(),
@@ -197,7 +195,10 @@ impl Write for UpdateTrail {
             input.stage(call, &mut tx)?
         };
         input.settings.check_served()?;
-        if input.moves_files() { check_bucket(&trail, call).await } else { Ok(()) }
+        if input.moves_files() {
+            check_bucket(&trail, call).await?;
+        }
+        encryption::check_key(input.settings.kms_key_id.as_deref(), &trail, call)
     }
 
     fn act(input: UpdateTrailInput, call: &Call, tx: &mut Transaction) -> Result<TrailShape, Fault> {

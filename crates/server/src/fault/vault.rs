@@ -37,13 +37,7 @@ impl Fault {
 
     /// A failure that S3's protocol layer found; code and status are its own.
     pub(crate) fn of_protocol(code: String, status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            recorded: code.clone().into(),
-            code: code.into(),
-            status,
-            message: message.into(),
-            wrong_code: None,
-        }
+        Self { recorded: code.clone().into(), code: code.into(), status, message: message.into(), wrong_code: None }
     }
 }
 
@@ -51,13 +45,17 @@ impl Fault {
 fn status(code: &str) -> StatusCode {
     match code {
         "NotModified" => StatusCode::NOT_MODIFIED,
-        "AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => StatusCode::FORBIDDEN,
+        "AccessDenied"
+        | "InvalidObjectState"
+        | "ObjectNotInActiveTierError"
+        | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => StatusCode::FORBIDDEN,
         "NoSuchBucket"
         | "NoSuchBucketPolicy"
         | "NoSuchConfiguration"
         | "NoSuchCORSConfiguration"
         | "NoSuchKey"
         | "NoSuchLifecycleConfiguration"
+        | "NoSuchObjectLockConfiguration"
         | "NoSuchPublicAccessBlockConfiguration"
         | "NoSuchTagSet"
         | "NoSuchUpload"
@@ -68,7 +66,7 @@ fn status(code: &str) -> StatusCode {
         | "ReplicationConfigurationNotFoundError"
         | "ServerSideEncryptionConfigurationNotFoundError" => StatusCode::NOT_FOUND,
         "MethodNotAllowed" => StatusCode::METHOD_NOT_ALLOWED,
-        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty" => StatusCode::CONFLICT,
+        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty" | "InvalidBucketState" => StatusCode::CONFLICT,
         "MissingContentLength" => StatusCode::LENGTH_REQUIRED,
         "PreconditionFailed" => StatusCode::PRECONDITION_FAILED,
         "InvalidRange" | "InvalidPartNumber" => StatusCode::RANGE_NOT_SATISFIABLE,

@@ -11,7 +11,7 @@ use s3s::{
 
 use super::{
     catalog::{self, Operation, Permission},
-    context, headers,
+    context, headers, object_lock,
     record::{bucket_arn, object_arn},
     refusal::Refusal,
     scene::Scene,
@@ -45,7 +45,7 @@ impl S3Access for Gate {
     }
 }
 
-fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
+pub(super) fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
     if let Err(stranger) = &scene.sender {
         return Err(stranger.fault.clone().into());
     }
@@ -83,15 +83,27 @@ fn in_operation(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
     match operation.name {
         "PutObject" | "CreateMultipartUpload" => {
             scene.may("s3:PutObject")?;
+            object_lock::may_lock(scene)?;
             if headers::tags(scene)?.is_empty() { Ok(()) } else { scene.may("s3:PutObjectTagging") }
         }
-        "CopyObject" | "UploadPartCopy" => scene.may("s3:PutObject"),
+        "CopyObject" | "UploadPartCopy" => {
+            scene.may("s3:PutObject")?;
+            object_lock::may_lock(scene)
+        }
         "CreateBucket" => {
             scene.may("s3:CreateBucket")?;
+            if scene
+                .header("x-amz-bucket-object-lock-enabled")
+                .is_some_and(|asked| asked.eq_ignore_ascii_case("true"))
+            {
+                scene.may("s3:PutBucketObjectLockConfiguration")?;
+                scene.may("s3:PutBucketVersioning")?;
+            }
             let asks_ownership = scene.header("x-amz-object-ownership").is_some();
             if asks_ownership { scene.may("s3:PutBucketOwnershipControls") } else { Ok(()) }
         }
-        // DeleteObjects asks for each key, PutObjectTagging with the tags in its body.
+        // DeleteObjects asks for each key; PutObjectTagging, PutObjectRetention and PutObjectLegalHold with what
+        // is in their body.
         _ => Ok(()),
     }
 }
@@ -99,6 +111,11 @@ fn in_operation(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
 impl Scene {
     /// Whether the caller may do this with what the call is about.
     pub(super) fn may(&self, action: &str) -> Result<(), Refusal> {
+        self.may_given(action, |_| {})
+    }
+
+    /// As [`Scene::may`], with more condition keys than the request's headers and query tell.
+    pub(super) fn may_given(&self, action: &str, tell: impl FnOnce(&mut Context)) -> Result<(), Refusal> {
         let subject = self.subject();
         let resource = match (&subject.bucket, &subject.key) {
             // What is about no bucket is asked for all of them, so that a policy may name it either way.
@@ -115,6 +132,7 @@ impl Scene {
                 context::set_existing_tags(&mut context, &meta.object.tags);
             }
         }
+        tell(&mut context);
         // A bucket that is to be made has no owner and no policy yet, whoever has one of its name.
         let found = subject.found.as_deref().filter(|_| subject.operation.name != "CreateBucket");
         self.ask(action, &resource, found, context)
@@ -232,7 +250,7 @@ fn is_rescue(action: &str) -> bool {
 /// account and AWS's services.
 fn is_shut(bucket: &Bucket, scene: &Scene) -> Result<bool, VaultError> {
     let is_own = scene.account() == Some(bucket.owner);
-    let restricts = bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
+    let restricts = scene.vault().effective_public_access_block(bucket)?.restrict_public_buckets;
     let has_policy = bucket.policy.is_some();
     Ok(!is_own && restricts && has_policy && scene.vault().is_policy_public(&bucket.name)?)
 }

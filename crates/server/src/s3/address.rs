@@ -4,6 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts, uri:
 use opentrail_vault::check_bucket_name;
 use opentrail_wire::body::content_encoding_without_chunking;
 
+use super::public_access;
+
 /// Under this name, `BUCKET.localhost` is a bucket (RFC 6761: every name below it is this machine).
 const DOMAIN: &str = ".localhost";
 
@@ -69,7 +71,8 @@ pub(super) fn read(parts: &Parts) -> Option<Addressed> {
         kept.push(pair);
         query.push((name, value));
     }
-    let path = match bucket_in_host(parts) {
+    let is_control = public_access::is_of_control(parts.uri.path(), &parts.headers);
+    let path = match bucket_in_host(parts).filter(|_| !is_control) {
         Some(bucket) => format!("/{bucket}{}", parts.uri.path()),
         None => parts.uri.path().to_owned(),
     };

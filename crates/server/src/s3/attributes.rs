@@ -28,6 +28,9 @@ pub(super) async fn get_object_attributes(
         return Err(Refusal::of("InvalidArgument", "Invalid attribute name specified."));
     }
     let asks = |name: &str| asked.contains(&name);
+    if asks("Checksum") {
+        scene.may_decrypt(scene.bucket()?, &input.key, &meta)?;
+    }
     let mut output = dto::GetObjectAttributesOutput {
         last_modified: Some(shape::time(meta.last_modified)),
         version_id: vault.shown_version(&input.bucket, &meta)?,

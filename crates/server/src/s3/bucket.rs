@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use opentrail_event::Region;
-use opentrail_vault::{BucketQuery, NewBucket, Ownership, Tags, VaultError, Versioning, limits, tags_of};
+use opentrail_vault::{
+    BucketQuery, NewBucket, Ownership, Tags, VaultError, Versioning, VersioningChange, limits, tags_of,
+};
 use s3s::dto;
 
 use super::{
-    acl,
+    acl, mfa,
     refusal::Refusal,
     scene::Scene,
     shape,
@@ -33,7 +35,14 @@ pub(super) async fn create(
         Some(asked) => acl::ownership_of(&asked)?,
         None => Ownership::default(),
     };
-    let new = NewBucket { name: input.bucket.clone(), owner, region, ownership, tags: Tags::new() };
+    let new = NewBucket {
+        name: input.bucket.clone(),
+        owner,
+        region,
+        ownership,
+        tags: Tags::new(),
+        object_lock: input.object_lock_enabled_for_bucket.unwrap_or(false),
+    };
     let created =
         scene.change(|vault, tx| vault.create_bucket(tx, new, scene.arrival.at).map_err(Refusal::from)).await;
     match created {
@@ -148,10 +157,24 @@ pub(super) async fn versioning(
         Versioning::Enabled => Some(dto::BucketVersioningStatus::ENABLED),
         Versioning::Suspended => Some(dto::BucketVersioningStatus::SUSPENDED),
     };
+    let mfa_delete = scene.bucket()?.mfa_delete.map(|on| {
+        dto::MFADeleteStatus::from_static(if on {
+            dto::MFADeleteStatus::ENABLED
+        } else {
+            dto::MFADeleteStatus::DISABLED
+        })
+    });
     plain(dto::GetBucketVersioningOutput {
-        mfa_delete: None,
+        mfa_delete,
         status: status.map(dto::BucketVersioningStatus::from_static),
     })
+}
+
+fn malformed() -> Refusal {
+    Refusal::of(
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    )
 }
 
 pub(super) async fn put_versioning(
@@ -159,24 +182,31 @@ pub(super) async fn put_versioning(
     input: dto::PutBucketVersioningInput,
 ) -> Answered<dto::PutBucketVersioningOutput> {
     let asked = input.versioning_configuration;
-    if asked.mfa_delete.is_some_and(|mfa| mfa.as_str() == dto::MFADelete::ENABLED) {
-        return Err(Refusal::not_built("MFA delete"));
-    }
+    let mfa_delete = match asked.mfa_delete.as_ref().map(dto::MFADelete::as_str) {
+        None => None,
+        Some(dto::MFADelete::ENABLED) => Some(true),
+        Some(dto::MFADelete::DISABLED) => Some(false),
+        Some(_) => return Err(malformed()),
+    };
     let versioning = match asked.status.as_ref().map(dto::BucketVersioningStatus::as_str) {
         Some(dto::BucketVersioningStatus::ENABLED) => Versioning::Enabled,
         Some(dto::BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
-        Some(_) => {
-            return Err(Refusal::of(
-                "MalformedXML",
-                "The XML you provided was not well-formed or did not validate against our published schema",
-            ));
-        }
+        Some(_) => return Err(malformed()),
         None => {
             let message = "The Versioning element must be specified";
             return Err(Refusal::of("IllegalVersioningConfigurationException", message));
         }
     };
-    scene.change(|vault, tx| Ok(vault.put_versioning(tx, &input.bucket, versioning)?)).await?;
+    let with_mfa = mfa_delete == Some(true) || mfa::is_asked_by(scene.bucket()?);
+    scene
+        .change(|vault, tx| {
+            if with_mfa {
+                mfa::spend(&scene, tx)?;
+            }
+            let change = VersioningChange { versioning, mfa_delete, with_mfa };
+            Ok(vault.put_versioning(tx, &input.bucket, change)?)
+        })
+        .await?;
     plain(dto::PutBucketVersioningOutput::default())
 }
 

@@ -142,8 +142,8 @@ static OPERATIONS: &[Operation] = &[
         Object,
         Versioned("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"),
     ),
-    write("PutObjectLegalHold", Object, Action("s3:PutObjectLegalHold")),
-    write("PutObjectRetention", Object, Action("s3:PutObjectRetention")),
+    write("PutObjectLegalHold", Object, InOperation),
+    write("PutObjectRetention", Object, InOperation),
     write("RestoreObject", Object, Action("s3:RestoreObject")),
     write("WriteGetObjectResponse", Objects, Action("s3-object-lambda:WriteGetObjectResponse")),
     // Multipart uploads.
@@ -183,6 +183,10 @@ static OPERATIONS: &[Operation] = &[
         .recorded_as("PutBucketPublicAccessBlock"),
     write("DeletePublicAccessBlock", Bucket, Action("s3:PutBucketPublicAccessBlock"))
         .recorded_as("DeleteBucketPublicAccessBlock"),
+    // S3 Control.
+    read("GetAccountPublicAccessBlock", Bucket, Action("s3:GetAccountPublicAccessBlock")),
+    write("PutAccountPublicAccessBlock", Bucket, Action("s3:PutAccountPublicAccessBlock")),
+    write("DeleteAccountPublicAccessBlock", Bucket, Action("s3:PutAccountPublicAccessBlock")),
     read("GetBucketOwnershipControls", Bucket, Action("s3:GetBucketOwnershipControls")),
     write("PutBucketOwnershipControls", Bucket, Action("s3:PutBucketOwnershipControls")),
     write("DeleteBucketOwnershipControls", Bucket, Action("s3:PutBucketOwnershipControls")),

@@ -21,12 +21,6 @@ macro_rules! absent {
 absent! {
     cors(GetBucketCorsInput) -> GetBucketCorsOutput:
         "NoSuchCORSConfiguration", "The CORS configuration does not exist";
-    encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput:
-        "ServerSideEncryptionConfigurationNotFoundError", "The server side encryption configuration was not found";
-    lifecycle(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput:
-        "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist";
-    object_lock(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput:
-        "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket";
     replication(GetBucketReplicationInput) -> GetBucketReplicationOutput:
         "ReplicationConfigurationNotFoundError", "The replication configuration was not found";
     website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput:

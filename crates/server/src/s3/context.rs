@@ -4,7 +4,7 @@ use opentrail_policy::Context;
 use opentrail_vault::Tags;
 
 use super::{
-    headers,
+    encryption, headers, object_lock,
     scene::{Proof, Scene},
     shape,
 };
@@ -67,6 +67,8 @@ pub(super) fn of(scene: &Scene) -> Context {
     if let Some(account) = scene.account() {
         context.set(Context::CANONICAL_USER, shape::canonical_id(account));
     }
+    object_lock::set_keys_in_headers(&mut context, scene);
+    encryption::set_keys_of_upload(&mut context, scene);
     // Tags that can't be read are refused by the operation itself.
     if let Ok(tags) = headers::tags(scene)
         && !tags.is_empty()

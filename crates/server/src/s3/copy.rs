@@ -6,7 +6,9 @@ use opentrail_vault::{ByteRange, CopyRequest, CopySource, VaultError};
 use s3s::dto;
 
 use super::{
-    headers, put,
+    encryption::{self, Chosen, tell_encryption},
+    lifecycle,
+    headers, object_lock, put,
     refusal::Refusal,
     scene::Scene,
     shape::{self, set_checksums},
@@ -32,6 +34,10 @@ fn source_of(scene: &Scene, named: dto::CopySource) -> Result<Source, Refusal> {
         return Err(Refusal::access_denied());
     }
     scene.may_read(&bucket, &source.key, source.version_id.as_deref())?;
+    // A source that is not there is told by the operation.
+    if let Ok(meta) = scene.vault().head(&source.bucket, &source.key, source.version_id.as_deref()) {
+        scene.may_decrypt(&bucket, &source.key, &meta)?;
+    }
     Ok(source)
 }
 
@@ -73,6 +79,7 @@ pub(super) async fn copy_object(
             scene.may_tag("s3:PutObjectTagging", &meta.object.tags)?;
         }
     }
+    let Chosen { encryption, is_named } = encryption::choose(&scene).await?;
     let request = CopyRequest {
         source: source.with_conditions(&scene),
         bucket: &input.bucket,
@@ -83,6 +90,9 @@ pub(super) async fn copy_object(
         tags: new_tags.then_some(tags),
         storage_class: scene.header("x-amz-storage-class").map(str::to_owned),
         canned_acl: scene.header("x-amz-acl").map(str::to_owned),
+        lock: object_lock::in_headers(&scene)?,
+        encryption: Some(encryption),
+        names_encryption: is_named,
         algorithm: headers::named(&scene)?,
     };
     let copied = scene
@@ -98,12 +108,16 @@ pub(super) async fn copy_object(
         ..dto::CopyObjectResult::default()
     };
     set_checksums!(result, &meta.checksums);
-    plain(dto::CopyObjectOutput {
+    let mut output = dto::CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: copied.source_version_id,
-        version_id: copied.put.version_id,
+        expiration: lifecycle::expiration(&scene.rooms, scene.bucket()?, &input.key, meta),
+        version_id: copied.put.version_id.clone(),
         ..dto::CopyObjectOutput::default()
-    })
+    };
+    tell_encryption!(output, meta.encryption());
+    output.ssekms_encryption_context = encryption::told(meta.encryption()).context;
+    plain(output)
 }
 
 /// A delete marker named as a source is a bad request, not a wrong method (S3 API reference, CopyObject).
@@ -123,6 +137,7 @@ pub(super) async fn upload_part_copy(
     input: dto::UploadPartCopyInput,
 ) -> Answered<dto::UploadPartCopyOutput> {
     let source = source_of(&scene, input.copy_source)?;
+    scene.may_add_part(&input.upload_id)?;
     let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
     let (part, source_version_id) = scene
         .vault()
@@ -144,11 +159,13 @@ pub(super) async fn upload_part_copy(
         ..dto::CopyPartResult::default()
     };
     set_checksums!(result, &part.checksums);
-    plain(dto::UploadPartCopyOutput {
+    let mut output = dto::UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: source_version_id,
         ..dto::UploadPartCopyOutput::default()
-    })
+    };
+    tell_encryption!(output, part.encryption.as_ref());
+    plain(output)
 }
 
 /// The range of a copied part: first and last byte, both named (S3 API reference, UploadPartCopy).

@@ -8,11 +8,12 @@ use s3s::dto;
 use serde_json::{Map, Value, json};
 
 use super::{
-    headers, record,
+    headers, mfa, object_lock, record,
     refusal::Refusal,
     scene::Scene,
     table::{Answered, plain},
 };
+use crate::fault::{Dialect, Fault};
 
 /// Keys of one DeleteObjects call (S3 API reference, DeleteObjects).
 const MAX_KEYS: usize = 1000;
@@ -35,15 +36,25 @@ pub(super) async fn delete_object(
     scene: Arc<Scene>,
     input: dto::DeleteObjectInput,
 ) -> Answered<dto::DeleteObjectOutput> {
+    let (bucket, version_id) = (scene.bucket()?, input.version_id.as_deref());
+    let bypass_governance = version_id.is_some() && object_lock::bypass(&scene, &input.key, version_id)?;
+    let with_mfa = version_id.is_some() && mfa::is_asked_by(bucket);
     let request = DeleteRequest {
-        bucket: &input.bucket,
-        key: &input.key,
-        version_id: input.version_id.as_deref(),
+        version_id,
         conditions: headers::write_conditions(&scene)?,
-        owner: scene.bucket()?.owner,
+        bypass_governance,
+        with_mfa,
+        ..DeleteRequest::of(&input.bucket, &input.key, bucket.owner)
     };
-    let deleted =
-        scene.vault().delete(&request, scene.arrival.at, |deleted| scene.events(elements(deleted))).await?;
+    let (now, events) = (scene.arrival.at, |deleted: &DeleteOutcome| scene.events(elements(deleted)));
+    let deleted = if with_mfa {
+        // The code and the version go with one entry: neither without the other.
+        let mut tx = scene.rooms.state.begin().await;
+        mfa::spend(&scene, &mut tx)?;
+        scene.vault().delete_with(tx, &request, now, events).await?
+    } else {
+        scene.vault().delete(&request, now, events).await?
+    };
     plain(dto::DeleteObjectOutput {
         delete_marker: deleted.delete_marker.then_some(true),
         request_charged: None,
@@ -55,15 +66,7 @@ pub(super) async fn delete_objects(
     scene: Arc<Scene>,
     input: dto::DeleteObjectsInput,
 ) -> Answered<dto::DeleteObjectsOutput> {
-    let has_digest = scene.headers.keys().any(|name| {
-        name == "content-md5"
-            || (name.as_str().starts_with("x-amz-checksum-") && name != "x-amz-checksum-algorithm")
-    });
-    let has_trailer = scene.header("x-amz-trailer").is_some();
-    if !has_digest && !has_trailer {
-        let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
-        return Err(Refusal::of("InvalidRequest", message));
-    }
+    object_lock::demand_digest(&scene)?;
     let objects = input.delete.objects;
     if objects.is_empty() || objects.len() > MAX_KEYS {
         let message =
@@ -71,8 +74,17 @@ pub(super) async fn delete_objects(
         return Err(Refusal::of("MalformedXML", message));
     }
     let quiet = input.delete.quiet.unwrap_or(false);
+    let with_mfa = objects.iter().any(|object| object.version_id.is_some());
+    let with_mfa = with_mfa && mfa::is_asked_by(scene.bucket()?);
+    if with_mfa {
+        // One code for all of them. It is spent, and this call recorded, before the first is gone; without it the
+        // whole call fails, as S3 does.
+        let mut tx = scene.rooms.state.begin().await;
+        mfa::spend(&scene, &mut tx)?;
+        tx.commit(scene.events(None)).await.map_err(|error| Fault::of_state(error, Dialect::S3))?;
+    }
     let outcomes = stream::iter(objects)
-        .map(|object| delete_one(&scene, object))
+        .map(|object| delete_one(&scene, object, with_mfa))
         .buffered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;
@@ -87,8 +99,12 @@ pub(super) async fn delete_objects(
     plain(dto::DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), request_charged: None })
 }
 
-async fn delete_one(scene: &Scene, object: dto::ObjectIdentifier) -> Result<dto::DeletedObject, dto::Error> {
-    match try_delete(scene, &object).await {
+async fn delete_one(
+    scene: &Scene,
+    object: dto::ObjectIdentifier,
+    with_mfa: bool,
+) -> Result<dto::DeletedObject, dto::Error> {
+    match try_delete(scene, &object, with_mfa).await {
         Ok(deleted) => {
             let marks = deleted.delete_marker;
             Ok(dto::DeletedObject {
@@ -107,7 +123,11 @@ async fn delete_one(scene: &Scene, object: dto::ObjectIdentifier) -> Result<dto:
     }
 }
 
-async fn try_delete(scene: &Scene, object: &dto::ObjectIdentifier) -> Result<DeleteOutcome, Refusal> {
+async fn try_delete(
+    scene: &Scene,
+    object: &dto::ObjectIdentifier,
+    with_mfa: bool,
+) -> Result<DeleteOutcome, Refusal> {
     if object.last_modified_time.is_some() || object.size.is_some() {
         return Err(Refusal::not_built("this condition of a deletion"));
     }
@@ -115,15 +135,16 @@ async fn try_delete(scene: &Scene, object: &dto::ObjectIdentifier) -> Result<Del
     let action = if version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
     scene.may_with_key(action, &object.key, version_id)?;
     let bucket = scene.bucket()?;
+    let bypass_governance = version_id.is_some() && object_lock::bypass(scene, &object.key, version_id)?;
     let request = DeleteRequest {
-        bucket: &bucket.name,
-        key: &object.key,
         version_id,
+        bypass_governance,
+        with_mfa,
         conditions: WriteConditions {
             if_match: object.e_tag.as_ref().map(|tag| EtagMatch::parse(tag.value())),
             if_none_match: None,
         },
-        owner: bucket.owner,
+        ..DeleteRequest::of(&bucket.name, &object.key, bucket.owner)
     };
     let record = |deleted: &DeleteOutcome| {
         let deed = record::of_one_deletion(scene, &object.key, version_id, elements(deleted));

@@ -2,12 +2,15 @@
 
 use std::{ops::Range, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use opentrail_vault::{Checksums, ObjectMeta, ObjectReader};
 use s3s::{S3Response, dto};
 
 use super::{
-    headers,
+    encryption::tell_encryption,
+    lifecycle, restore,
+    headers, object_lock,
     refusal::Refusal,
     scene::Scene,
     shape::{self, set_checksums},
@@ -24,6 +27,9 @@ struct Found {
     parts_count: Option<i32>,
     /// The checksums to answer.
     checksums: Option<Checksums>,
+    /// When a lifecycle rule removes it (`x-amz-expiration`).
+    expiration: Option<String>,
+    now: DateTime<Utc>,
 }
 
 fn find(
@@ -63,7 +69,13 @@ fn find(
     };
     let checksums = (wants_checksums && span == whole).then(|| meta.checksums.clone());
     let parts_count = part.and(meta.parts_count()).map(i32::from);
-    Ok(Found { version_id, span, is_partial, parts_count, checksums, reader })
+    // Rules that remove current versions say nothing of the one that a caller picked.
+    let expiration = match version {
+        None => lifecycle::expiration(&scene.rooms, scene.bucket()?, key, meta),
+        Some(_) => None,
+    };
+    let now = scene.arrival.at;
+    Ok(Found { version_id, span, is_partial, parts_count, checksums, expiration, now, reader })
 }
 
 impl Found {
@@ -94,9 +106,11 @@ macro_rules! answer {
             content_range: found.content_range(),
             content_type: Some(kept.content_type.clone().unwrap_or_else(|| DEFAULT_TYPE.to_owned())),
             e_tag: Some(shape::etag(&meta.etag)),
+            expiration: found.expiration.clone(),
             last_modified: Some(shape::time(meta.last_modified)),
             metadata: Some(kept.metadata.clone().into_iter().collect()),
             parts_count: found.parts_count,
+            restore: restore::shown(meta, found.now),
             storage_class: storage_class(meta),
             version_id: found.version_id.clone(),
             website_redirect_location: kept.website_redirect_location.clone(),
@@ -136,7 +150,16 @@ pub(super) async fn get_object(
     let version = input.version_id.as_deref();
     let wants = wants_checksums(input.checksum_mode.as_ref());
     let found = find(&scene, &input.bucket, &input.key, version, input.part_number, wants)?;
+    found.reader.meta().check_readable(found.now)?;
+    let meta = found.reader.meta();
+    scene.may_decrypt(scene.bucket()?, &input.key, meta)?;
+    found.reader.open_key()?;
     let mut output = answer!(GetObjectOutput, &found);
+    tell_encryption!(output, meta.encryption());
+    let told = object_lock::told(&scene, found.reader.meta());
+    output.object_lock_mode = told.mode;
+    output.object_lock_retain_until_date = told.until;
+    output.object_lock_legal_hold_status = told.legal_hold;
     let tags = found.reader.meta().object.tags.len();
     output.tag_count = (tags > 0).then(|| shape::int(tags));
     let mut headers = expires(found.reader.meta());
@@ -157,7 +180,17 @@ pub(super) async fn head_object(
     let version = input.version_id.as_deref();
     let wants = wants_checksums(input.checksum_mode.as_ref());
     let found = find(&scene, &input.bucket, &input.key, version, input.part_number, wants)?;
+    let meta = found.reader.meta();
+    // What HeadObject says of the bytes besides their length is their checksum (S3 API reference, HeadObject).
+    if wants {
+        scene.may_decrypt(scene.bucket()?, &input.key, meta)?;
+    }
     let mut output = answer!(HeadObjectOutput, &found);
+    tell_encryption!(output, meta.encryption());
+    let told = object_lock::told(&scene, found.reader.meta());
+    output.object_lock_mode = told.mode;
+    output.object_lock_retain_until_date = told.until;
+    output.object_lock_legal_hold_status = told.legal_hold;
     output.cache_control = input.response_cache_control.or(output.cache_control);
     output.content_disposition = input.response_content_disposition.or(output.content_disposition);
     output.content_encoding = input.response_content_encoding.or(output.content_encoding);

@@ -10,7 +10,7 @@ use opentrail_vault::{
 use opentrail_wire::body::content_encoding_without_chunking;
 use s3s::dto;
 
-use super::{refusal::Refusal, scene::Scene};
+use super::{object_lock, refusal::Refusal, scene::Scene};
 
 /// All algorithms of additional checksums, and their headers.
 const CHECKSUM_HEADERS: &[(ChecksumAlgorithm, &str)] = &[
@@ -31,6 +31,7 @@ pub(super) fn object(
         headers: object_headers(scene, metadata),
         tags: tags(scene)?,
         canned_acl: scene.header("x-amz-acl").map(str::to_owned),
+        lock: object_lock::of_upload(scene)?,
         ..NewObject::of(owner)
     };
     if let Some(class) = scene.header("x-amz-storage-class") {

@@ -18,18 +18,26 @@ mod context;
 mod copy;
 mod delete;
 mod document;
+mod encryption;
+mod encryption_bucket;
+pub(crate) mod encryption_kms;
 mod get;
 mod headers;
 mod incoming;
+mod lifecycle;
 mod list;
 mod list_versions;
+mod mfa;
 mod multipart;
+mod object_lock;
 mod object_tagging;
 mod parts;
 mod policy;
+mod public_access;
 mod put;
 mod record;
 mod refusal;
+mod restore;
 mod scene;
 mod shape;
 mod table;
@@ -198,6 +206,9 @@ fn verify(
 async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<Body> {
     let outcome = match request {
         Some(request) if is_form_upload(&request) => Err(form_upload(scene)),
+        Some(request) if public_access::is_of_control(request.uri().path(), &scene.headers) => {
+            public_access::perform(scene, request).await
+        }
         Some(request) => perform(scene, request).await,
         None => Err(Refusal::of("InvalidURI", "Couldn't parse the specified URI.")),
     };
@@ -230,7 +241,8 @@ async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<
 }
 
 async fn keep(scene: &Scene, fault: Option<&Fault>, sent: u64) -> Result<(), Fault> {
-    record::of(scene, None, fault, sent).keep(&scene.rooms.recorder, Dialect::S3).await
+    let of_keys = scene.events_of_keys();
+    record::of(scene, None, fault, sent).keep_with(of_keys, &scene.rooms.recorder, Dialect::S3).await
 }
 
 /// Hands the request to the protocol layer; an error document of its comes back as a refusal.

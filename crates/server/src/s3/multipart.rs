@@ -9,6 +9,8 @@ use opentrail_vault::{
 use s3s::dto;
 
 use super::{
+    encryption::{self, tell_encryption},
+    lifecycle,
     headers,
     list::{delimiter_of, page_size, prefixes},
     put,
@@ -32,8 +34,10 @@ pub(super) async fn create(
     scene: Arc<Scene>,
     input: dto::CreateMultipartUploadInput,
 ) -> Answered<dto::CreateMultipartUploadOutput> {
+    let mut object = headers::object(&scene, input.metadata, scene.bucket()?.owner)?;
+    object.encryption = Some(encryption::choose(&scene).await?.encryption);
     let options = UploadOptions {
-        object: headers::object(&scene, input.metadata, scene.bucket()?.owner)?,
+        object,
         algorithm: headers::named(&scene)?,
         checksum_type: checksum_type_of(input.checksum_type.as_ref())?,
     };
@@ -41,7 +45,11 @@ pub(super) async fn create(
         .vault()
         .create_upload(&input.bucket, &input.key, options, scene.arrival.at, |_| scene.events(None))
         .await?;
+    let (abort_date, abort_rule_id) =
+        lifecycle::abort(&scene.rooms, scene.bucket()?, &input.key, upload.initiated);
     plain(dto::CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         checksum_algorithm: upload.algorithm.map(shape::algorithm),
         checksum_type: upload.algorithm.map(|_| shape::checksum_type(upload.checksum_type)),
@@ -55,6 +63,7 @@ pub(super) async fn complete(
     scene: Arc<Scene>,
     input: dto::CompleteMultipartUploadInput,
 ) -> Answered<dto::CompleteMultipartUploadOutput> {
+    scene.may_add_part(&input.upload_id)?;
     let checksums = given_checksums!(input);
     let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     let completion = Completion {
@@ -77,6 +86,7 @@ pub(super) async fn complete(
     let mut output = dto::CompleteMultipartUploadOutput {
         checksum_type: Some(shape::checksum_type(put.meta.checksum_type)),
         e_tag: Some(shape::etag(&put.meta.etag)),
+        expiration: lifecycle::expiration(&scene.rooms, scene.bucket()?, &input.key, &put.meta),
         location: Some(format!("{scheme}://{host}/{}/{}", input.bucket, input.key)),
         bucket: Some(input.bucket),
         key: Some(input.key),
@@ -84,6 +94,7 @@ pub(super) async fn complete(
         ..dto::CompleteMultipartUploadOutput::default()
     };
     set_checksums!(output, &put.meta.checksums);
+    tell_encryption!(output, put.meta.encryption());
     plain(output)
 }
 

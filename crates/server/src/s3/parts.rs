@@ -6,7 +6,7 @@ use opentrail_vault::limits;
 use s3s::dto;
 
 use super::{
-    headers, multipart,
+    encryption::tell_encryption, headers, multipart,
     put::{Content, content_length},
     refusal::Refusal,
     scene::Scene,
@@ -20,6 +20,7 @@ pub(super) async fn upload(
 ) -> Answered<dto::UploadPartOutput> {
     let vault = scene.vault();
     let (algorithms, length) = (headers::algorithms(&scene)?, content_length(&scene)?);
+    scene.may_add_part(&input.upload_id)?;
     let number = input.part_number.into();
     let mut part =
         vault.begin_part(&input.bucket, &input.key, &input.upload_id, number, &algorithms, Some(length))?;
@@ -32,6 +33,7 @@ pub(super) async fn upload(
     let mut output =
         dto::UploadPartOutput { e_tag: Some(shape::etag(&stored.etag)), ..dto::UploadPartOutput::default() };
     set_checksums!(output, &stored.checksums);
+    tell_encryption!(output, stored.encryption.as_ref());
     plain(output)
 }
 

@@ -1,9 +1,9 @@
-//! Bucket policies, and the switches that keep buckets from the public.
+//! Bucket policies.
 
 use std::sync::Arc;
 
 use http::StatusCode;
-use opentrail_vault::{PublicAccessBlock, is_public};
+use opentrail_vault::is_public;
 use s3s::dto;
 
 use super::{
@@ -29,8 +29,8 @@ pub(super) async fn put(
     scene
         .change(|vault, tx| {
             vault.put_bucket_policy(tx, &input.bucket, &input.policy)?;
-            let block = vault.bucket(&input.bucket)?.public_access_block;
-            if block.is_some_and(|block| block.block_public_policy) && is_public(&input.policy) {
+            let block = vault.effective_public_access_block(&*vault.bucket(&input.bucket)?)?;
+            if block.block_public_policy && is_public(&input.policy) {
                 let message = "User is not authorized to perform: s3:PutBucketPolicy because public policies are \
                                prevented by the BlockPublicPolicy setting in S3 Block Public Access.";
                 return Err(Refusal::of("AccessDenied", message));
@@ -66,41 +66,4 @@ pub(super) async fn status(
     let text = scene.vault().bucket_policy_text(&input.bucket)?;
     let policy_status = Some(dto::PolicyStatus { is_public: Some(is_public(&text)) });
     plain(dto::GetBucketPolicyStatusOutput { policy_status })
-}
-
-pub(super) async fn get_public_access_block(
-    scene: Arc<Scene>,
-    input: dto::GetPublicAccessBlockInput,
-) -> Answered<dto::GetPublicAccessBlockOutput> {
-    let block = scene.vault().public_access_block(&input.bucket)?;
-    let configuration = dto::PublicAccessBlockConfiguration {
-        block_public_acls: Some(block.block_public_acls),
-        block_public_policy: Some(block.block_public_policy),
-        ignore_public_acls: Some(block.ignore_public_acls),
-        restrict_public_buckets: Some(block.restrict_public_buckets),
-    };
-    plain(dto::GetPublicAccessBlockOutput { public_access_block_configuration: Some(configuration) })
-}
-
-pub(super) async fn put_public_access_block(
-    scene: Arc<Scene>,
-    input: dto::PutPublicAccessBlockInput,
-) -> Answered<dto::PutPublicAccessBlockOutput> {
-    let asked = input.public_access_block_configuration;
-    let block = PublicAccessBlock {
-        block_public_acls: asked.block_public_acls.unwrap_or(false),
-        ignore_public_acls: asked.ignore_public_acls.unwrap_or(false),
-        block_public_policy: asked.block_public_policy.unwrap_or(false),
-        restrict_public_buckets: asked.restrict_public_buckets.unwrap_or(false),
-    };
-    scene.change(|vault, tx| Ok(vault.put_public_access_block(tx, &input.bucket, Some(block))?)).await?;
-    plain(dto::PutPublicAccessBlockOutput::default())
-}
-
-pub(super) async fn delete_public_access_block(
-    scene: Arc<Scene>,
-    input: dto::DeletePublicAccessBlockInput,
-) -> Answered<dto::DeletePublicAccessBlockOutput> {
-    scene.change(|vault, tx| Ok(vault.put_public_access_block(tx, &input.bucket, None)?)).await?;
-    plain(dto::DeletePublicAccessBlockOutput::default())
 }

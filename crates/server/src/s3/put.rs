@@ -9,6 +9,8 @@ use s3s::dto;
 use serde_json::{Map, Value, json};
 
 use super::{
+    encryption::{self, tell_encryption},
+    lifecycle,
     headers,
     refusal::Refusal,
     scene::Scene,
@@ -28,6 +30,7 @@ pub(super) async fn put_object(
         options.algorithms = algorithms;
     }
     options.length = Some(content_length(&scene)?);
+    options.object.encryption = Some(encryption::choose(&scene).await?.encryption);
     let mut upload = scene.vault().begin_put(&input.bucket, &input.key, options)?;
     let mut content = Content::of(&scene, input.body);
     while let Some(bytes) = content.next().await? {
@@ -41,10 +44,13 @@ pub(super) async fn put_object(
     let mut output = dto::PutObjectOutput {
         e_tag: Some(shape::etag(&put.meta.etag)),
         checksum_type: Some(shape::checksum_type(put.meta.checksum_type)),
+        expiration: lifecycle::expiration(&scene.rooms, scene.bucket()?, &input.key, &put.meta),
         version_id: put.version_id,
         ..dto::PutObjectOutput::default()
     };
     set_checksums!(output, &put.meta.checksums);
+    tell_encryption!(output, put.meta.encryption());
+    output.ssekms_encryption_context = encryption::told(put.meta.encryption()).context;
     plain(output)
 }
 
@@ -60,6 +66,9 @@ pub(super) fn elements(put: &PutOutcome) -> Option<Value> {
     let mut elements = Map::new();
     if let Some(version_id) = &put.version_id {
         elements.insert("x-amz-version-id".to_owned(), json!(version_id));
+    }
+    for (name, value) in encryption::elements(&put.meta) {
+        elements.insert(name.to_owned(), json!(value));
     }
     (!elements.is_empty()).then_some(Value::Object(elements))
 }

@@ -19,7 +19,9 @@ const EVENT_SOURCE: &str = "s3.amazonaws.com";
 /// Headers that are parameters of a call and appear in its record.
 const SHOWN_HEADERS: &[&str] = &[
     "x-amz-acl",
+    "x-amz-account-id",
     "x-amz-bucket-object-lock-enabled",
+    "x-amz-bypass-governance-retention",
     "x-amz-copy-source",
     "x-amz-copy-source-range",
     "x-amz-expected-bucket-owner",
@@ -36,6 +38,8 @@ const SHOWN_HEADERS: &[&str] = &[
     "x-amz-object-ownership",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+    "x-amz-server-side-encryption-context",
     "x-amz-storage-class",
     "x-amz-tagging-directive",
     "x-amz-website-redirect-location",
@@ -183,6 +187,9 @@ fn additional(scene: &Scene, sent: u64) -> Value {
     }
     if let Some(tls) = &scene.arrival.tls {
         additional.insert("CipherSuite".to_owned(), json!(tls.cipher_suite));
+    }
+    if let Some(applied) = scene.progress.lock().sse_applied {
+        additional.insert("SSEApplied".to_owned(), json!(applied));
     }
     additional.insert("bytesTransferredIn".to_owned(), json!(scene.intake.received()));
     additional.insert("bytesTransferredOut".to_owned(), json!(sent));

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     catalog::{self, Operation},
+    encryption_kms::KmsUse,
     incoming::Intake,
     record,
     refusal::Refusal,
@@ -84,6 +85,10 @@ pub(super) struct Progress {
     pub(super) is_staged: bool,
     pub(super) status: Option<StatusCode>,
     pub(super) content: Option<Body>,
+    /// The KMS keys that were used for it.
+    pub(super) uses: Vec<KmsUse>,
+    /// How the object that it makes is encrypted, in a record's words.
+    pub(super) sse_applied: Option<&'static str>,
 }
 
 impl Scene {
@@ -152,10 +157,12 @@ impl Scene {
     /// The events of the call as it succeeds, for the journal entry of its change.
     pub(super) fn events(&self, elements: Option<Value>) -> Vec<OwnedEvent> {
         self.progress.lock().is_staged = true;
-        record::of(self, elements, None, 0).events(&self.rooms.recorder).unwrap_or_else(|error| {
+        let mut events = record::of(self, elements, None, 0).events(&self.rooms.recorder).unwrap_or_else(|error| {
             tracing::error!(%error, "a record can't be written");
             Vec::new()
-        })
+        });
+        events.extend(self.events_of_keys());
+        events
     }
 
     /// Changes documents, and records it, in one journal entry.

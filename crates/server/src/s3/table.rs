@@ -15,8 +15,7 @@ use s3s::{
 };
 
 use super::{
-    access::Gate, acl, attributes, bucket, configuration, copy, delete, get, list, list_versions, multipart,
-    object_tagging, parts, policy, put, refusal::Refusal, scene::Scene,
+    access::Gate, acl, attributes, bucket, configuration, copy, delete, encryption_bucket, get, lifecycle, list, list_versions, multipart, object_lock, object_tagging, parts, policy, public_access, put, refusal::Refusal, restore, scene::Scene,
 };
 
 /// The largest XML document: a CompleteMultipartUpload of 10,000 parts with every checksum, and a
@@ -102,18 +101,20 @@ operations! {
     create_bucket(CreateBucketInput) -> CreateBucketOutput: bucket::create;
     create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput: multipart::create;
     delete_bucket(DeleteBucketInput) -> DeleteBucketOutput: bucket::delete;
+    delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput: encryption_bucket::delete;
+    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput: lifecycle::delete;
     delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput: acl::delete_ownership;
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput: policy::delete;
     delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput: bucket::delete_tags;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput: delete::delete_object;
     delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput: delete::delete_objects;
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput: object_tagging::delete;
-    delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput: policy::delete_public_access_block;
+    delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput: public_access::delete;
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput: configuration::accelerate;
     get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput: acl::get_bucket_acl;
     get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput: configuration::cors;
-    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput: configuration::encryption;
-    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput: configuration::lifecycle;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput: encryption_bucket::get;
+    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput: lifecycle::get;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput: bucket::location;
     get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput: configuration::logging;
     get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput: configuration::notification;
@@ -128,9 +129,11 @@ operations! {
     get_object(GetObjectInput) -> GetObjectOutput: get::get_object;
     get_object_acl(GetObjectAclInput) -> GetObjectAclOutput: acl::get_object_acl;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput: attributes::get_object_attributes;
-    get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput: configuration::object_lock;
+    get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput: object_lock::get_legal_hold;
+    get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput: object_lock::get_configuration;
+    get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput: object_lock::get_retention;
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput: object_tagging::get;
-    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput: policy::get_public_access_block;
+    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput: public_access::get;
     head_bucket(HeadBucketInput) -> HeadBucketOutput: bucket::head;
     head_object(HeadObjectInput) -> HeadObjectOutput: get::head_object;
     list_buckets(ListBucketsInput) -> ListBucketsOutput: bucket::list;
@@ -140,14 +143,20 @@ operations! {
     list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput: list_versions::list_object_versions;
     list_parts(ListPartsInput) -> ListPartsOutput: parts::list;
     put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput: acl::put_bucket_acl;
+    put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput: encryption_bucket::put;
+    put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput: lifecycle::put;
     put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput: acl::put_ownership;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput: policy::put;
     put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput: bucket::put_tags;
     put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput: bucket::put_versioning;
     put_object(PutObjectInput) -> PutObjectOutput: put::put_object;
     put_object_acl(PutObjectAclInput) -> PutObjectAclOutput: acl::put_object_acl;
+    put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput: object_lock::put_legal_hold;
+    put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput: object_lock::put_configuration;
+    put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput: object_lock::put_retention;
     put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput: object_tagging::put;
-    put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput: policy::put_public_access_block;
+    put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput: public_access::put;
+    restore_object(RestoreObjectInput) -> RestoreObjectOutput: restore::restore_object;
     upload_part(UploadPartInput) -> UploadPartOutput: parts::upload;
     upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput: copy::upload_part_copy;
 }

@@ -1,17 +1,23 @@
 //! What a call may ask for in its headers that is not built: refused, never passed over.
 
-use super::{refusal::Refusal, scene::Scene};
+use opentrail_vault::{Ownership, StorageClass};
 
-/// Storage classes whose objects can be read at once, which all of ours can.
-const STORAGE_CLASSES: &[&str] =
-    &["STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
+use super::{encryption, refusal::Refusal, scene::Scene};
 
-/// S3's other storage classes.
-const OTHER_STORAGE_CLASSES: &[&str] =
-    &["GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"];
+/// S3's storage classes for other places than its regions.
+const OTHER_STORAGE_CLASSES: &[&str] = &["OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"];
 
 /// Canned ACLs that say what is so anyway: the bucket's owner has full control, nobody else any.
 const ACLS: &[&str] = &["private", "bucket-owner-full-control"];
+
+/// Canned ACLs that let in everybody, or everybody with an AWS account.
+const PUBLIC_ACLS: &[&str] = &["public-read", "public-read-write", "authenticated-read"];
+
+/// The groups of grantees that are the public.
+const PUBLIC_GROUPS: &[&str] = &["groups/global/AllUsers", "groups/global/AuthenticatedUsers"];
+
+/// The ownership of buckets without ACLs, which is that of new buckets.
+const ENFORCED: &str = "BucketOwnerEnforced";
 
 /// Parts of a bucket or object that S3's queries name (API reference). With one that the protocol layer does not
 /// know, or not with this method, it would take the call for one on the whole.
@@ -72,25 +78,9 @@ pub(super) fn refuse(scene: &Scene) -> Result<(), Refusal> {
             return Err(Refusal::not_built(&format!("{what} (header {name})")));
         }
     }
-    if let Some(kind) = scene.header("x-amz-server-side-encryption") {
-        return Err(match kind {
-            "AES256" | "aws:kms" | "aws:kms:dsse" => Refusal::not_built(&format!(
-                "encryption of objects at rest (x-amz-server-side-encryption: {kind})"
-            )),
-            _ => Refusal::of(
-                "InvalidEncryptionAlgorithmError",
-                "The encryption method specified is not supported.",
-            ),
-        });
-    }
-    if scene
-        .header("x-amz-bucket-object-lock-enabled")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    {
-        return Err(Refusal::not_built("S3 Object Lock"));
-    }
+    encryption::refuse_headers(scene)?;
     if let Some(class) = scene.header("x-amz-storage-class")
-        && !STORAGE_CLASSES.contains(&class)
+        && StorageClass::named(class).is_none()
     {
         return Err(if OTHER_STORAGE_CLASSES.contains(&class) {
             Refusal::not_built(&format!("storage class {class}"))
@@ -102,18 +92,8 @@ pub(super) fn refuse(scene: &Scene) -> Result<(), Refusal> {
 }
 
 fn never_built(header: &str) -> Option<&'static str> {
-    if header.starts_with("x-amz-server-side-encryption-")
-        || header.starts_with("x-amz-copy-source-server-side-encryption-")
-    {
-        return Some("encryption of objects at rest");
-    }
-    if header.starts_with("x-amz-object-lock-") {
-        return Some("S3 Object Lock");
-    }
     match header {
-        "x-amz-mfa" => Some("MFA delete"),
         "x-amz-write-offset-bytes" => Some("appending to objects"),
-        "x-amz-bypass-governance-retention" => Some("S3 Object Lock"),
         "x-amz-if-match-last-modified-time" | "x-amz-if-match-size" | "x-amz-if-match-initiated-time" => {
             Some("this condition")
         }
@@ -125,8 +105,32 @@ fn never_built(header: &str) -> Option<&'static str> {
 fn access_control_lists(scene: &Scene) -> Result<(), Refusal> {
     let grants = scene.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
     let acl = scene.header("x-amz-acl");
-    if grants || acl.is_some_and(|acl| !ACLS.contains(&acl)) {
-        return Err(Refusal::of("AccessControlListNotSupported", "The bucket does not allow ACLs"));
+    if !grants && acl.is_none_or(|acl| ACLS.contains(&acl)) {
+        return Ok(());
     }
-    Ok(())
+    let is_public = acl.is_some_and(|acl| PUBLIC_ACLS.contains(&acl))
+        || scene.headers.iter().any(|(name, value)| {
+            name.as_str().starts_with("x-amz-grant-")
+                && PUBLIC_GROUPS.iter().any(|group| value.to_str().is_ok_and(|value| value.contains(group)))
+        });
+    let operation = scene.subject().operation.name;
+    if operation == "CreateBucket" && scene.header("x-amz-object-ownership").is_none_or(|asked| asked == ENFORCED)
+    {
+        let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+        return Err(Refusal::of("InvalidBucketAclWithObjectOwnership", message));
+    }
+    if operation == "CreateBucket" && is_public {
+        let message = "Bucket cannot have public ACLs set with BlockPublicAccess enabled";
+        return Err(Refusal::of("InvalidBucketAclWithBlockPublicAccessError", message));
+    }
+    if let Ok(bucket) = scene.bucket()
+        && is_public
+        && bucket.ownership != Some(Ownership::BucketOwnerEnforced)
+        && scene.vault().effective_public_access_block(bucket)?.block_public_acls
+    {
+        let message = "User is not authorized to set this ACL because public ACLs are prevented by the \
+                       BlockPublicAcls setting in S3 Block Public Access.";
+        return Err(Refusal::of("AccessDenied", message));
+    }
+    Err(Refusal::of("AccessControlListNotSupported", "The bucket does not allow ACLs"))
 }

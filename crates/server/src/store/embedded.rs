@@ -1,24 +1,30 @@
 //! The vault as a store of trails: CloudTrail writes there as the service it is, under the bucket's policy,
 //! and what it does is recorded like anyone's call.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::Utc;
 use opentrail_event::{AccountId, Category, RecordResource, Region};
 use opentrail_identity::{Ask, Caller, Identity};
+use opentrail_keyring::Keyring;
+use opentrail_policy::Context;
 use opentrail_trails::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
 use opentrail_vault::{
     Bucket, Expected, ListQuery, NewObject, ObjectHeaders, PutOptions, Vault, VaultError, WriteConditions,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::Requesters;
 use crate::{
     call::Arrival,
     fault::{Common, Dialect, Fault},
+    kms::KeyGuard,
     recording::{Deed, Recorder, Who},
 };
 
 /// Who delivers.
-const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
+pub(crate) const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 /// The ACL that CloudTrail names on upload, which AWS's bucket policies ask for.
 const ACL: &str = "bucket-owner-full-control";
 
@@ -27,6 +33,9 @@ pub(crate) struct Embedded {
     pub(crate) vault: Vault,
     pub(crate) identity: Identity,
     pub(crate) recorder: Recorder,
+    pub(crate) keyring: Keyring,
+    pub(crate) key_guard: KeyGuard,
+    pub(crate) requesters: Arc<Requesters>,
 }
 
 /// For whom CloudTrail writes, where.
@@ -34,6 +43,18 @@ struct Errand<'a> {
     bucket: &'a Bucket,
     trail_arn: &'a str,
     account: AccountId,
+    /// The ARN of the trail's KMS key.
+    kms_key: Option<&'a str>,
+}
+
+/// The condition keys of what CloudTrail asks for a trail.
+pub(crate) fn service_context(region: &Region, trail_arn: &str, account: &AccountId) -> Context {
+    let mut context = Arrival::of_service(CLOUDTRAIL).context(region);
+    context.set("aws:SourceArn", trail_arn);
+    context.set("aws:SourceAccount", account.as_str());
+    context.set("aws:PrincipalIsAWSService", "true");
+    context.set("aws:PrincipalServiceName", CLOUDTRAIL);
+    context
 }
 
 impl Embedded {
@@ -44,13 +65,13 @@ impl Embedded {
     /// Whether the bucket's policy lets CloudTrail do this.
     fn may(&self, errand: &Errand<'_>, action: &str, resource: &str) -> Result<bool, StoreError> {
         let policy = self.vault.bucket_policy(&errand.bucket.name).map_err(of_vault)?;
-        let mut context = Arrival::of_service(CLOUDTRAIL).context(&errand.bucket.region);
-        context.set("aws:SourceArn", errand.trail_arn);
-        context.set("aws:SourceAccount", errand.account.as_str());
-        context.set("aws:PrincipalIsAWSService", "true");
-        context.set("aws:PrincipalServiceName", CLOUDTRAIL);
+        let mut context = service_context(&errand.bucket.region, errand.trail_arn, &errand.account);
         if action == "s3:PutObject" {
             context.set("s3:x-amz-acl", ACL);
+            if let Some(key) = errand.kms_key {
+                context.set("s3:x-amz-server-side-encryption", "aws:kms");
+                context.set("s3:x-amz-server-side-encryption-aws-kms-key-id", key);
+            }
         }
         let ask = Ask {
             action,
@@ -70,16 +91,23 @@ impl Embedded {
             metadata: file.metadata.iter().cloned().collect(),
             ..ObjectHeaders::default()
         };
-        let object = NewObject { headers, canned_acl: Some(ACL.to_owned()), ..NewObject::of(bucket.owner) };
+        let (encryption, of_key) = self.encryption(file, bucket).await?;
+        let object = NewObject {
+            headers,
+            canned_acl: Some(ACL.to_owned()),
+            encryption: Some(encryption),
+            ..NewObject::of(bucket.owner)
+        };
         let mut options = PutOptions::new(object);
         options.length = Some(file.body.len() as u64);
         let mut upload = self.vault.begin_put(file.bucket, file.key, options).map_err(of_vault)?;
         upload.write(file.body.clone()).await.map_err(of_vault)?;
         let staged = upload.finish(&Expected::default()).await.map_err(of_vault)?;
         // What can't be recorded is not done; the file waits.
-        let events = put_object(file, bucket, arrival, None)
+        let mut events = put_object(file, bucket, arrival, None)
             .events(&self.recorder)
             .map_err(|error| StoreError::Unavailable { reason: error.to_string() })?;
+        events.extend(of_key);
         let conditions = WriteConditions::default();
         let stored = self.vault.commit_put(staged, &conditions, arrival.at, |_| events).await;
         stored.map(drop).map_err(of_vault)
@@ -103,7 +131,7 @@ fn put_object<'a>(
         accounts: vec![bucket.owner],
         read_only: false,
         category: Category::Data,
-        parameters: Some(json!({"bucketName": bucket.name, "key": file.key, "x-amz-acl": ACL})),
+        parameters: Some(parameters(file, bucket)),
         elements: None,
         additional: Some(json!({"bytesTransferredIn": file.body.len(), "bytesTransferredOut": 0})),
         resources: vec![
@@ -112,6 +140,15 @@ fn put_object<'a>(
         ],
         fault,
     }
+}
+
+fn parameters(file: &PutFile<'_>, bucket: &Bucket) -> Value {
+    let mut parameters = json!({"bucketName": bucket.name, "key": file.key, "x-amz-acl": ACL});
+    if let Some(key) = file.kms_key {
+        parameters["x-amz-server-side-encryption"] = json!("aws:kms");
+        parameters["x-amz-server-side-encryption-aws-kms-key-id"] = json!(key);
+    }
+    parameters
 }
 
 fn arn(bucket: &str, key: Option<&str>) -> String {
@@ -127,6 +164,9 @@ fn of_vault(error: VaultError) -> StoreError {
         VaultError::NoSuchKey { .. } | VaultError::NoSuchVersion { .. } => StoreError::NoSuchKey,
         VaultError::KeyTooLong { .. } | VaultError::EmptyKey => StoreError::InvalidKey,
         VaultError::DiskFull => StoreError::Full,
+        VaultError::Key(failure) if failure.code().starts_with("KMS.") => {
+            StoreError::Key { code: failure.code().to_owned() }
+        }
         other => StoreError::Unavailable { reason: other.to_string() },
     }
 }
@@ -159,7 +199,8 @@ impl LogStore for Embedded {
     async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
         let bucket = self.bucket(file.bucket)?;
         let arrival = Arrival::of_service(CLOUDTRAIL);
-        let errand = Errand { bucket: &bucket, trail_arn: file.trail_arn, account: file.account };
+        let (trail_arn, account, kms_key) = (file.trail_arn, file.account, file.kms_key);
+        let errand = Errand { bucket: &bucket, trail_arn, account, kms_key };
         if self.may(&errand, "s3:PutObject", &arn(file.bucket, Some(file.key)))? {
             return self.store(&file, &bucket, &arrival).await;
         }
@@ -179,7 +220,7 @@ impl LogStore for Embedded {
         account: AccountId,
     ) -> Result<(), StoreError> {
         let bucket = self.bucket(bucket)?;
-        let errand = Errand { bucket: &bucket, trail_arn, account };
+        let errand = Errand { bucket: &bucket, trail_arn, account, kms_key: None };
         let folder =
             prefix.filter(|prefix| !prefix.is_empty()).map_or(String::new(), |prefix| format!("{prefix}/"));
         let probe = format!("{folder}AWSLogs/{account}/{}", Utc::now().format("CloudTrail/%Y/%m/%d/check"));

@@ -114,7 +114,9 @@ mod tests {
         for good in [LockPeriod::Days(1), LockPeriod::Days(36_500), LockPeriod::Years(100)] {
             assert!(good.check().is_ok(), "{good:?}");
         }
-        for bad in [LockPeriod::Days(0), LockPeriod::Days(36_501), LockPeriod::Years(0), LockPeriod::Years(101)] {
+        for bad in
+            [LockPeriod::Days(0), LockPeriod::Days(36_501), LockPeriod::Years(0), LockPeriod::Years(101)]
+        {
             assert!(bad.check().is_err(), "{bad:?}");
         }
     }

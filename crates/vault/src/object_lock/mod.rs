@@ -14,11 +14,11 @@ mod door;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{change::may_be_locked, clock::LockClock, door::Powers};
 pub use self::{
     change::RetentionChange,
     configuration::{DefaultRetention, LockConfiguration, LockPeriod},
 };
+pub(crate) use self::{change::may_be_locked, clock::LockClock, door::Powers};
 use crate::VaultError;
 
 /// How firmly a version is kept.

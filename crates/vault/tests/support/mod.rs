@@ -39,12 +39,18 @@ pub struct TestKeys;
 
 impl ObjectKeys for TestKeys {
     fn make(&self, how: &Encryption, place: &ObjectPlace<'_>) -> Result<(ObjectKey, SealedKey), KeyFailure> {
-        let bytes: [u8; 32] = std::array::from_fn(|at| place.arn().len() as u8 ^ NEXT_KEY.fetch_add(7, Relaxed) ^ at as u8);
+        let bytes: [u8; 32] =
+            std::array::from_fn(|at| place.arn().len() as u8 ^ NEXT_KEY.fetch_add(7, Relaxed) ^ at as u8);
         let sealed = SealedKey([&bytes[..], place.arn().as_bytes()].concat());
         Ok((self.open(how, &sealed, place)?, sealed))
     }
 
-    fn open(&self, how: &Encryption, sealed: &SealedKey, place: &ObjectPlace<'_>) -> Result<ObjectKey, KeyFailure> {
+    fn open(
+        &self,
+        how: &Encryption,
+        sealed: &SealedKey,
+        place: &ObjectPlace<'_>,
+    ) -> Result<ObjectKey, KeyFailure> {
         if let Some(key) = how.kms_key().filter(|_| KEYS_ARE_DISABLED.with(std::cell::Cell::get)) {
             return Err(KeyFailure::Disabled { key: key.to_owned() });
         }
@@ -109,7 +115,8 @@ impl House {
             State::open(journal.clone(), &root.join("state"), Arc::clone(&disk), StateOptions::default())
                 .await?;
         let vault =
-            Vault::open_with_keys(&root.join("vault"), state.clone(), disk, options, Arc::new(TestKeys)).await?;
+            Vault::open_with_keys(&root.join("vault"), state.clone(), disk, options, Arc::new(TestKeys))
+                .await?;
         Ok(Self { vault, state, journal, root, _dir: None })
     }
 
