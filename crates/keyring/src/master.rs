@@ -16,8 +16,8 @@ pub const MASTER_KEY_BYTES: usize = 32;
 
 /// Where the master key comes from.
 pub enum MasterKeySource {
-    /// A file of exactly [`MASTER_KEY_BYTES`] bytes. If it is absent and nothing was sealed yet, it is created,
-    /// readable by its owner only.
+    /// A file of exactly [`MASTER_KEY_BYTES`] bytes, or as many in hexadecimal digits and perhaps a line's end. If it
+    /// is absent and nothing was sealed yet, it is created, readable by its owner only.
     File(PathBuf),
     /// The key itself, from wherever the operator keeps it. It must have exactly [`MASTER_KEY_BYTES`] bytes.
     Bytes(Zeroizing<Vec<u8>>),
@@ -38,7 +38,7 @@ pub fn load(source: MasterKeySource, disk: &dyn Disk, in_use: bool) -> Result<Ma
             let failed = |cause| KeyringError::Disk { path: path.clone(), cause };
             if disk.exists(&path).map_err(failed)? {
                 warn_if_others_can_read(&path);
-                return of_length(&Zeroizing::new(disk.read(&path).map_err(failed)?));
+                return of_file(&Zeroizing::new(disk.read(&path).map_err(failed)?));
             }
             if in_use {
                 return Err(KeyringError::MasterKeyMissing { path });
@@ -62,6 +62,14 @@ pub fn generate() -> Result<MasterKey, KeyringError> {
     let mut key = MasterKey::default();
     rand::fill(&mut *key).map_err(|_| KeyringError::Generation)?;
     Ok(key)
+}
+
+fn of_file(contents: &[u8]) -> Result<MasterKey, KeyringError> {
+    let mut key = MasterKey::default();
+    match hex::decode_to_slice(contents.trim_ascii_end(), &mut *key) {
+        Ok(()) => Ok(key),
+        Err(_) => of_length(contents),
+    }
 }
 
 fn of_length(bytes: &[u8]) -> Result<MasterKey, KeyringError> {
