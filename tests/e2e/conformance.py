@@ -42,7 +42,7 @@ COMMON_ERRORS = {
         "NoSuchKey", "NoSuchLifecycleConfiguration", "NoSuchTagSet", "NoSuchUpload", "NoSuchVersion",
         "NoSuchPublicAccessBlockConfiguration", "NoSuchWebsiteConfiguration", "NoSuchObjectLockConfiguration",
         "NotImplemented", "ObjectLockConfigurationNotFoundError", "OwnershipControlsNotFoundError",
-        "PreconditionFailed", "ReplicationConfigurationNotFoundError", "RequestTimeTooSkewed",
+        "PermanentRedirect", "PreconditionFailed", "ReplicationConfigurationNotFoundError", "RequestTimeTooSkewed",
         "RequestTimeout", "ServerSideEncryptionConfigurationNotFoundError", "ServiceUnavailable",
         "SignatureDoesNotMatch", "SlowDown", "TooManyBuckets", "UnexpectedContent", "XAmzContentSHA256Mismatch",
     },

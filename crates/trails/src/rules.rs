@@ -1,30 +1,31 @@
 //! Creating, changing and finding trails, with AWS's rules.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+mod checks;
+mod find;
+mod tags;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use opentrail_event::{AccountId, Category, Event, Region};
+use opentrail_event::{AccountId, Region};
 use opentrail_state::{State, Transaction};
 use parking_lot::RwLock;
 
+pub use self::{
+    checks::MAX_TRAILS_PER_REGION,
+    tags::{MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS},
+};
+use self::{
+    checks::{check_combination, check_room, checked_prefix},
+    find::{DataTrails, at_home, trails_of},
+    tags::with_tags,
+};
 use crate::{
     error::TrailError,
-    name::{TrailArn, TrailName, TrailRef, check_bucket_name, check_key_prefix},
+    name::{TrailName, check_bucket_name},
     selector::Selectors,
     trail::Trail,
 };
-
-/// Most trails that a region may have; a multi-region trail counts in every region (AWS: CloudTrail quotas).
-pub const MAX_TRAILS_PER_REGION: usize = 5;
-/// Most tags of a trail (AWS: AddTags).
-pub const MAX_TAGS: usize = 50;
-/// Longest key of a tag in characters (AWS: Tag).
-pub const MAX_TAG_KEY: usize = 128;
-/// Longest value of a tag in characters (AWS: Tag).
-pub const MAX_TAG_VALUE: usize = 256;
 
 /// What CreateTrail says. Absent members take AWS's defaults.
 #[derive(Debug, Clone, Default)]
@@ -84,12 +85,6 @@ pub struct Trails {
     state: State,
     /// The logging trails that can take data events, as of a generation of the state.
     data: Arc<RwLock<DataTrails>>,
-}
-
-#[derive(Default)]
-struct DataTrails {
-    generation: Option<u64>,
-    by_account: HashMap<AccountId, Vec<Arc<Trail>>>,
 }
 
 impl Trails {
@@ -263,273 +258,4 @@ impl Trails {
         tx.put(&trail.id(), &trail);
         Ok(trail)
     }
-
-    /// AddTags: new keys are added, known keys get the new value.
-    ///
-    /// # Errors
-    /// The codes that AWS declares for AddTags.
-    pub fn add_tags(
-        &self,
-        tx: &mut Transaction,
-        account: AccountId,
-        region: &Region,
-        arn: &str,
-        tags: &[(String, String)],
-    ) -> Result<Trail, TrailError> {
-        let mut trail = tagged(tx, account, region, arn)?;
-        trail.tags = with_tags(std::mem::take(&mut trail.tags), tags)?;
-        tx.put(&trail.id(), &trail);
-        Ok(trail)
-    }
-
-    /// RemoveTags: a key that the trail does not have is no error.
-    ///
-    /// # Errors
-    /// The codes that AWS declares for RemoveTags.
-    pub fn remove_tags(
-        &self,
-        tx: &mut Transaction,
-        account: AccountId,
-        region: &Region,
-        arn: &str,
-        keys: &[String],
-    ) -> Result<Trail, TrailError> {
-        let mut trail = tagged(tx, account, region, arn)?;
-        for key in keys {
-            trail.tags.remove(key);
-        }
-        tx.put(&trail.id(), &trail);
-        Ok(trail)
-    }
-
-    /// The tags of one trail, by ARN, from any region in which it is visible.
-    ///
-    /// # Errors
-    /// The codes that AWS declares for ListTags.
-    pub fn tags(
-        &self,
-        account: AccountId,
-        region: &Region,
-        arn: &str,
-    ) -> Result<BTreeMap<String, String>, TrailError> {
-        let wanted = tag_target(arn)?;
-        self.find(account, region, &TrailRef::Arn(wanted))
-            .map(|trail| trail.tags.clone())
-            .ok_or_else(|| TrailError::ResourceNotFound { arn: arn.to_owned() })
-    }
-
-    /// One trail, by name in its home region or by ARN from any region in which it is visible.
-    ///
-    /// # Errors
-    /// `TrailNotFoundException`, `CloudTrailARNInvalidException`, `InvalidTrailNameException`.
-    pub fn get(
-        &self,
-        account: AccountId,
-        region: &Region,
-        name_or_arn: &str,
-    ) -> Result<Arc<Trail>, TrailError> {
-        let wanted: TrailRef = name_or_arn.parse()?;
-        self.find(account, region, &wanted).ok_or_else(|| not_found(account, name_or_arn))
-    }
-
-    /// DescribeTrails: the trails named, or all that are visible in `region`. A name that is unknown is left
-    /// out, as AWS does. Without `include_shadow_trails` only trails whose home is `region` are given, except
-    /// those that were named by their ARN.
-    ///
-    /// # Errors
-    /// `CloudTrailARNInvalidException`, `InvalidTrailNameException`.
-    pub fn describe(
-        &self,
-        account: AccountId,
-        region: &Region,
-        names: &[String],
-        include_shadow_trails: bool,
-    ) -> Result<Vec<Arc<Trail>>, TrailError> {
-        if names.is_empty() {
-            let shown = |trail: &Trail| {
-                trail.home_region == *region || (include_shadow_trails && trail.is_multi_region)
-            };
-            return Ok(self.list(account).into_iter().filter(|trail| shown(trail)).collect());
-        }
-        let mut found = Vec::new();
-        let mut seen = BTreeSet::new();
-        for name in names {
-            let wanted: TrailRef = name.parse()?;
-            found.extend(self.find(account, region, &wanted).filter(|trail| seen.insert(trail.id())));
-        }
-        Ok(found)
-    }
-
-    /// All trails of an account, in the order of home region and name (ListTrails).
-    pub fn list(&self, account: AccountId) -> Vec<Arc<Trail>> {
-        self.state.list::<Trail>(&format!("{account}/")).into_iter().map(|(_, trail)| trail).collect()
-    }
-
-    /// All trails of all accounts.
-    pub fn all(&self) -> Vec<Arc<Trail>> {
-        self.state.list::<Trail>("").into_iter().map(|(_, trail)| trail).collect()
-    }
-
-    /// Whether a data event or network activity event of the account `owner` is worth recording: some logging
-    /// trail takes it. Management events are always recorded; for them the answer is true.
-    pub fn selects_data_event(&self, event: &Event, owner: AccountId) -> bool {
-        if event.category() == Category::Management {
-            return true;
-        }
-        let takes = |known: &DataTrails| {
-            known.by_account.get(&owner).is_some_and(|trails| trails.iter().any(|trail| trail.takes(event)))
-        };
-        let generation = self.state.generation_of::<Trail>();
-        {
-            let known = self.data.read();
-            if known.generation == Some(generation) {
-                return takes(&known);
-            }
-        }
-        let mut fresh = DataTrails { generation: Some(generation), ..DataTrails::default() };
-        for trail in self.all() {
-            if trail.logging && trail.selection().has_data_events() {
-                fresh.by_account.entry(trail.account).or_default().push(trail);
-            }
-        }
-        let answer = takes(&fresh);
-        *self.data.write() = fresh;
-        answer
-    }
-
-    fn find(&self, account: AccountId, region: &Region, wanted: &TrailRef) -> Option<Arc<Trail>> {
-        let id = document_id(account, region, wanted)?;
-        self.state.get::<Trail>(&id).filter(|trail| trail.visible_in(region))
-    }
-}
-
-/// The id of the document that `wanted` names, or none where the ARN is of another account.
-fn document_id(account: AccountId, region: &Region, wanted: &TrailRef) -> Option<String> {
-    match wanted {
-        TrailRef::Name(name) => Some(format!("{account}/{region}/{name}")),
-        TrailRef::Arn(arn) if arn.account == account => {
-            Some(format!("{account}/{}/{}", arn.region, arn.name))
-        }
-        TrailRef::Arn(_) => None,
-    }
-}
-
-fn not_found(account: AccountId, trail: &str) -> TrailError {
-    TrailError::TrailNotFound { trail: trail.chars().take(256).collect(), account }
-}
-
-fn trails_of(tx: &Transaction, account: AccountId) -> Vec<Arc<Trail>> {
-    tx.list::<Trail>(&format!("{account}/")).into_iter().map(|(_, trail)| trail).collect()
-}
-
-/// The trail for a change: it must be visible in `region`, and `region` must be its home.
-fn at_home(
-    tx: &Transaction,
-    account: AccountId,
-    region: &Region,
-    name_or_arn: &str,
-) -> Result<Trail, TrailError> {
-    let wanted: TrailRef = name_or_arn.parse()?;
-    let trail = document_id(account, region, &wanted)
-        .and_then(|id| tx.get::<Trail>(&id))
-        .filter(|trail| trail.visible_in(region))
-        .ok_or_else(|| not_found(account, name_or_arn))?;
-    if trail.home_region == *region {
-        Ok(Trail::clone(&trail))
-    } else {
-        Err(TrailError::InvalidHomeRegion {
-            arn: trail.arn().to_string(),
-            home: trail.home_region.clone(),
-            region: region.clone(),
-        })
-    }
-}
-
-/// Tag operations take ARNs only; other kinds of CloudTrail resources have no tags here.
-fn tag_target(arn: &str) -> Result<TrailArn, TrailError> {
-    let mut parts = arn.splitn(6, ':');
-    let service = parts.nth(2);
-    let resource = parts.nth(2).unwrap_or_default();
-    if service == Some("cloudtrail") && !resource.is_empty() && !resource.starts_with("trail/") {
-        return Err(TrailError::ResourceTypeNotSupported { arn: arn.chars().take(256).collect() });
-    }
-    TrailArn::parse(arn)
-}
-
-fn tagged(tx: &Transaction, account: AccountId, region: &Region, arn: &str) -> Result<Trail, TrailError> {
-    let wanted = TrailRef::Arn(tag_target(arn)?);
-    document_id(account, region, &wanted)
-        .and_then(|id| tx.get::<Trail>(&id))
-        .filter(|trail| trail.visible_in(region))
-        .map(|trail| Trail::clone(&trail))
-        .ok_or_else(|| TrailError::ResourceNotFound { arn: arn.to_owned() })
-}
-
-fn checked_prefix(prefix: Option<&str>) -> Result<Option<String>, TrailError> {
-    let prefix = prefix.filter(|text| !text.is_empty());
-    if let Some(text) = prefix {
-        check_key_prefix(text)?;
-    }
-    Ok(prefix.map(str::to_owned))
-}
-
-fn check_combination(trail: &Trail) -> Result<(), TrailError> {
-    if trail.is_organization {
-        return Err(TrailError::UnsupportedOperation("An organization trail"));
-    }
-    if trail.is_multi_region && !trail.include_global_service_events {
-        return Err(TrailError::InvalidParameterCombination(
-            "Multi-Region trail must include global service events.",
-        ));
-    }
-    Ok(())
-}
-
-/// Whether `new` has room in each region in which it would count.
-fn check_room(others: &[Arc<Trail>], new: &Trail) -> Result<(), TrailError> {
-    let multi_region = others.iter().filter(|trail| trail.is_multi_region).count();
-    let mut regions = BTreeSet::from([&new.home_region]);
-    if new.is_multi_region {
-        regions.extend(others.iter().map(|trail| &trail.home_region));
-    }
-    for region in regions {
-        let local =
-            others.iter().filter(|trail| !trail.is_multi_region && trail.home_region == *region).count();
-        if local + multi_region >= MAX_TRAILS_PER_REGION {
-            return Err(TrailError::MaximumNumberOfTrailsExceeded {
-                account: new.account,
-                region: region.clone(),
-                limit: MAX_TRAILS_PER_REGION,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn with_tags(
-    mut tags: BTreeMap<String, String>,
-    more: &[(String, String)],
-) -> Result<BTreeMap<String, String>, TrailError> {
-    let mut seen = BTreeSet::new();
-    for (key, value) in more {
-        if !(1..=MAX_TAG_KEY).contains(&key.chars().count()) {
-            return Err(TrailError::InvalidTagParameter("A tag key must have 1 to 128 characters."));
-        }
-        if value.chars().count() > MAX_TAG_VALUE {
-            return Err(TrailError::InvalidTagParameter("A tag value must have at most 256 characters."));
-        }
-        if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(TrailError::InvalidTagParameter(
-                "Tag keys that start with aws: are reserved for system use.",
-            ));
-        }
-        if !seen.insert(key) {
-            return Err(TrailError::InvalidTagParameter("Duplicate tag keys are not allowed."));
-        }
-        tags.insert(key.clone(), value.clone());
-    }
-    if tags.len() > MAX_TAGS {
-        return Err(TrailError::TagsLimitExceeded { limit: MAX_TAGS });
-    }
-    Ok(tags)
 }

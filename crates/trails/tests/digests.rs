@@ -109,6 +109,38 @@ async fn log_files_that_were_changed_deleted_moved_or_added_are_named() {
 }
 
 #[tokio::test]
+async fn a_log_file_added_after_the_trail_was_stopped_is_named() {
+    let world = five_hours().await;
+    world.stop("main", vec![]).await;
+    world.hour().await;
+    world.hour().await;
+    let forge = |key: &str, minutes: i64| {
+        let some = world.store.log_keys("audit").remove(0);
+        let mut file = world.store.files.lock()[&("audit".to_owned(), some)].clone();
+        file.modified = world.clock.now() - chrono::TimeDelta::minutes(minutes);
+        let key = format!("AWSLogs/123456789012/CloudTrail/us-east-1/2026/03/01/{key}.json.gz");
+        world.store.place("audit", &key, file);
+        key
+    };
+    let report = world.validate(world.ask()).await;
+    assert_eq!((report.verdict, report.uncovered_log_files), (Verdict::Valid, 0), "{:?}", report.findings);
+    let (late, early) = (forge("late", 10), forge("early", 50));
+    let report = world.validate(world.ask()).await;
+    let found: Vec<(FindingKind, &str)> =
+        report.findings.iter().map(|finding| (finding.kind, finding.key.as_str())).collect();
+    assert_eq!(
+        found,
+        [(FindingKind::LogUnlisted, early.as_str()), (FindingKind::LogUnlisted, late.as_str())]
+    );
+    // Once it writes again, what lies in the pause can't be told from files of a time without digests.
+    world.start("main", vec![]).await;
+    world.hour().await;
+    world.hour().await;
+    let report = world.validate(world.ask()).await;
+    assert_eq!(report.uncovered_log_files, 2);
+}
+
+#[tokio::test]
 async fn a_log_file_with_other_records_is_modified() {
     let world = five_hours().await;
     let chain = digests(&world, "audit", "us-east-1");

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use opentrail_event::AccountId;
 use opentrail_identity::Caller;
-use opentrail_wire::sigv4::{SignedRequest, Verified};
+use opentrail_wire::sigv4::{SignatureError, SignedRequest, Verified};
 
 use crate::{
     call::Arrival,
@@ -18,12 +18,15 @@ pub(crate) struct Stranger {
     /// The account of the credentials that were named and exist, although the signature does not hold.
     claimed: Option<AccountId>,
     access_key_id: Option<String>,
+    /// What S3's answer says beside code and message: how the server read the request that the signature is not of.
+    /// Nothing in it is a secret: all of it was sent by the stranger.
+    pub(crate) details: Vec<(&'static str, String)>,
 }
 
 impl Stranger {
     /// A request that is nobody's.
     pub(crate) fn nobody(fault: Fault) -> Self {
-        Self { fault, claimed: None, access_key_id: None }
+        Self { fault, claimed: None, access_key_id: None, details: Vec::new() }
     }
 
     /// The account that hears of the attempt: the owner of the key that was named, else the first one.
@@ -65,6 +68,7 @@ pub(crate) fn authenticate(
             fault: Fault::of_identity(error, dialect),
             claimed: None,
             access_key_id: access_key_id.clone(),
+            details: Vec::new(),
         })?;
     match signed.verify(parts, &credential.secret, arrival.at, body_sha256) {
         Ok(verified) => {
@@ -76,8 +80,31 @@ pub(crate) fn authenticate(
             fault: Fault::of_signature(&error, dialect),
             claimed: credential.caller.principal.account(),
             access_key_id,
+            details: explained(&error, signed),
         }),
     }
+}
+
+/// How the server read a request whose signature is not that of what it read: with it, whoever wrote a client finds
+/// what differs. It is built of what was sent; the signature that would have been right is not in it.
+fn explained(error: &SignatureError, signed: &SignedRequest) -> Vec<(&'static str, String)> {
+    let SignatureError::SignatureMismatch { canonical_request, string_to_sign } = error else {
+        return Vec::new();
+    };
+    vec![
+        ("AWSAccessKeyId", signed.access_key_id().to_owned()),
+        ("StringToSign", string_to_sign.clone()),
+        ("SignatureProvided", signed.signature().to_owned()),
+        ("StringToSignBytes", spelled(string_to_sign)),
+        ("CanonicalRequest", canonical_request.clone()),
+        ("CanonicalRequestBytes", spelled(canonical_request)),
+    ]
+}
+
+/// Bytes as S3 spells them: two hexadecimal digits each, with spaces between.
+fn spelled(text: &str) -> String {
+    let bytes: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
 }
 
 /// The digest of a whole body, as signatures take it.

@@ -190,7 +190,7 @@ fn deed<'a>(
         parameters: None,
         elements: outcome.ok().map(elements),
         additional: outcome.ok().and_then(|part| part.number).map(|number| json!({"part": number})),
-        resources: vec![RecordResource::new("OpenTrail::Events", resource, Some(account))],
+        resources: vec![RecordResource::new("OpenTrail::History::Events", resource, Some(account))],
         fault: outcome.err(),
     }
 }

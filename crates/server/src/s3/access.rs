@@ -14,6 +14,7 @@ use super::{
     context, headers, object_lock,
     record::{bucket_arn, object_arn},
     refusal::Refusal,
+    region,
     scene::Scene,
     unbuilt,
 };
@@ -47,7 +48,7 @@ impl S3Access for Gate {
 
 pub(super) fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
     if let Err(stranger) = &scene.sender {
-        return Err(stranger.fault.clone().into());
+        return Err(stranger.into());
     }
     if let Some(objection) = &scene.objection {
         return Err(objection.clone());
@@ -60,6 +61,7 @@ pub(super) fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal>
             if expected.is_some_and(|expected| expected != owner.as_str()) {
                 return Err(Refusal::access_denied());
             }
+            region::check(scene, operation)?;
         }
     }
     permit(scene, operation)?;

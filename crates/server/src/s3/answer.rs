@@ -35,7 +35,7 @@ pub(super) fn of_refusal(scene: &Scene, refusal: &Refusal) -> Response<Body> {
     let mut response = if bare {
         Response::new(Body::empty())
     } else {
-        let mut response = Response::new(Body::from(document(scene, fault)));
+        let mut response = Response::new(Body::from(document(scene, refusal)));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         response
     };
@@ -67,7 +67,9 @@ fn identify(scene: &Scene, response: &mut Response<Body>) {
     }
 }
 
-fn document(scene: &Scene, fault: &Fault) -> String {
+fn document(scene: &Scene, refusal: &Refusal) -> String {
+    let fault = &refusal.fault;
+    let details: String = refusal.details.iter().map(|(name, text)| element(name, text)).collect();
     let subject = scene.subject();
     let about = match (fault.code(), &subject.bucket, &subject.key) {
         (
@@ -84,6 +86,7 @@ fn document(scene: &Scene, fault: &Fault) -> String {
         &element("Code", fault.code()),
         &element("Message", fault.message()),
         &about,
+        &details,
         &element("Resource", &scene.path),
         &element("RequestId", &scene.arrival.request_id),
         &element("HostId", &scene.host_id),

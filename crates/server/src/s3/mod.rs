@@ -37,6 +37,7 @@ mod public_access;
 mod put;
 mod record;
 mod refusal;
+mod region;
 mod restore;
 mod scene;
 mod shape;
@@ -223,9 +224,7 @@ async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<
         response
     });
     if outcome.is_err() && !scene.is_routed() {
-        outcome = outcome.map_err(|refusal| {
-            scene.sender.as_ref().err().map_or(refusal, |stranger| stranger.fault.clone().into())
-        });
+        outcome = outcome.map_err(|refusal| scene.sender.as_ref().err().map_or(refusal, Refusal::from));
     }
     let sent = outcome.as_ref().map_or(0, answer::length);
     let (is_recorded, fault) = match &outcome {
@@ -279,7 +278,7 @@ fn form_upload(scene: &Scene) -> Refusal {
         scene.is_about(operation, bucket, None);
     }
     match &scene.sender {
-        Err(stranger) => stranger.fault.clone().into(),
+        Err(stranger) => stranger.into(),
         Ok(_) => Refusal::not_built("uploads through HTML forms"),
     }
 }

@@ -3,7 +3,7 @@
 use opentrail_vault::VaultError;
 
 use super::shape;
-use crate::fault::Fault;
+use crate::{door::Stranger, fault::Fault};
 
 /// A refused call: the fault, and what else its answer's headers say.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub(super) struct Refusal {
     pub(super) fault: Fault,
     /// Names and values.
     pub(super) headers: Vec<(&'static str, String)>,
+    /// What else its document says: names and texts.
+    pub(super) details: Vec<(&'static str, String)>,
     /// The change is durable all the same, and its record with it.
     pub(super) is_recorded: bool,
 }
@@ -31,15 +33,28 @@ impl Refusal {
         Self::of("NotImplemented", format!("opentrail does not implement {what}."))
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    /// With another header.
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// With another element in its document.
+    pub(super) fn telling(mut self, name: &'static str, text: &str) -> Self {
+        self.details.push((name, text.to_owned()));
         self
     }
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { fault, headers: Vec::new(), is_recorded: false }
+        Self { fault, headers: Vec::new(), details: Vec::new(), is_recorded: false }
+    }
+}
+
+impl From<&Stranger> for Refusal {
+    fn from(stranger: &Stranger) -> Self {
+        Self { details: stranger.details.clone(), ..stranger.fault.clone().into() }
     }
 }
 

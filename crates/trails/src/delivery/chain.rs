@@ -94,6 +94,10 @@ pub struct ChainHead {
     pub complete: bool,
     /// Whether the chain goes on.
     pub running: bool,
+    /// Since when the trail, which keeps digests, has been stopped; none where it logs, or is gone. What it wrote
+    /// before is in a digest or pending, and since then it writes nothing.
+    #[serde(default)]
+    pub silent_since: Option<DateTime<Utc>>,
     /// The keys of log files of the account and region, of all trails, that are delivered or on their way and
     /// are in no digest that was delivered yet.
     pub pending: Vec<String>,
@@ -171,7 +175,12 @@ impl Chain {
     }
 
     /// What a validator is told.
-    pub(crate) fn head(&self, pending: Vec<String>, as_of: DateTime<Utc>) -> ChainHead {
+    pub(crate) fn head(
+        &self,
+        silent_since: Option<DateTime<Utc>>,
+        pending: Vec<String>,
+        as_of: DateTime<Utc>,
+    ) -> ChainHead {
         ChainHead {
             region: self.region.clone(),
             newest: self.delivered.clone(),
@@ -180,6 +189,7 @@ impl Chain {
             ends: self.ends.clone(),
             complete: !self.forgot,
             running: self.running,
+            silent_since,
             pending,
             as_of,
         }
@@ -225,7 +235,13 @@ pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: D
 /// What a validator is told about the chains of a trail.
 pub(crate) fn heads(ledger: &Ledger, trail_arn: &str, now: DateTime<Utc>) -> Vec<ChainHead> {
     let of_trail = ledger.chains.values().filter(|chain| chain.trail_arn().to_string() == trail_arn);
-    of_trail.map(|chain| chain.head(pending(ledger, chain), now)).collect()
+    of_trail.map(|chain| chain.head(silent_since(ledger, chain), pending(ledger, chain), now)).collect()
+}
+
+fn silent_since(ledger: &Ledger, chain: &Chain) -> Option<DateTime<Utc>> {
+    let id = format!("{}/{}/{}", chain.account, chain.home_region, chain.trail);
+    let trail = ledger.trails.get(&id)?;
+    trail.stop_logging_time.filter(|_| !trail.logging && trail.log_file_validation)
 }
 
 fn pending(ledger: &Ledger, beside: &Chain) -> Vec<String> {

@@ -84,7 +84,7 @@ async fn listed_by(
 }
 
 /// The times that digests cover without a break, by whichever of the two clocks. The server's knowledge of what
-/// is in no digest yet covers the time since the newest one.
+/// is in no digest yet, or that the trail is stopped, covers the time since the newest one.
 fn spans<'a>(
     chains: impl Iterator<Item = &'a CheckedChain>,
     head: Option<&ChainHead>,
@@ -92,6 +92,14 @@ fn spans<'a>(
 ) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let mut periods: Vec<_> =
         chains.flat_map(|chain| chain.valid.iter().map(|digest| (digest.start, digest.end))).collect();
+    // A stopped trail writes nothing, so that time needs no digest to be covered.
+    let last = periods.iter().map(|(_, end)| *end).max();
+    if let (Some(last), Some(head)) = (last, head)
+        && let Some(since) = head.silent_since
+    {
+        let since = since.max(last);
+        periods.push((since, head.as_of.max(since)));
+    }
     periods.sort_unstable();
     let mut spans: Vec<(DateTime<Utc>, DateTime<Utc>)> = Vec::new();
     for (start, end) in periods {
