@@ -38,7 +38,7 @@ impl fmt::Debug for EncryptedDisk {
 /// A file below, looked at.
 enum Opened {
     Appended(Box<dyn DiskFile>, Arc<Known>),
-    Rewritten(Rewritten),
+    Rewritten(Box<Rewritten>),
     /// Without bytes of its own, and perhaps without a whole header: a crash came before its first sync.
     Unborn(Box<dyn DiskFile>),
     /// Its header is not one of this disk's.
@@ -63,7 +63,7 @@ impl EncryptedDisk {
                 }
             }
             Found::File(Kind::Rewritten, id) => match Rewritten::open(&self.root, (&page, id), file)? {
-                Ok(rewritten) => return Ok(Opened::Rewritten(rewritten)),
+                Ok(rewritten) => return Ok(Opened::Rewritten(Box::new(rewritten))),
                 Err(file) => return Ok(self.without_header(path, file, len)),
             },
             Found::Newer(version) => {
@@ -143,7 +143,7 @@ impl Disk for EncryptedDisk {
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(match self.open(path, self.below.open_read(path)?, false)? {
             Opened::Appended(file, known) => Box::new(Appended { file, known, unsure: false.into() }),
-            Opened::Rewritten(file) => Box::new(file),
+            Opened::Rewritten(file) => file,
             Opened::Unborn(file) | Opened::Strange(file) => Box::new(Zeros(file)),
         })
     }
@@ -161,7 +161,7 @@ impl Disk for EncryptedDisk {
         };
         match opened {
             Opened::Appended(file, known) => Ok(Box::new(Appended { file, known, unsure: true.into() })),
-            Opened::Rewritten(file) => Ok(Box::new(file)),
+            Opened::Rewritten(file) => Ok(file),
             Opened::Unborn(file) => self.begin(file),
             Opened::Strange(_) => Err(self.damaged()),
         }
@@ -176,7 +176,7 @@ impl Disk for EncryptedDisk {
             Err(error) => return Err(error),
         };
         match opened {
-            Opened::Rewritten(file) => Ok(Box::new(file)),
+            Opened::Rewritten(file) => Ok(file),
             Opened::Unborn(file) => Ok(Box::new(Rewritten::create(&self.root, file)?)),
             Opened::Appended(file, _) if file.len()? <= HEADER_BYTES => {
                 Ok(Box::new(Rewritten::create(&self.root, file)?))
