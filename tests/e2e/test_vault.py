@@ -151,8 +151,6 @@ def test_settings_of_a_bucket(s3, bucket):
     assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-    mfa = {"Status": "Enabled", "MFADelete": "Enabled"}
-    assert code_of(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=mfa) == "NotImplemented"
 
     assert code_of(s3.get_bucket_tagging, Bucket=bucket) == "NoSuchTagSet"
     tags = [{"Key": "cost center", "Value": "ü/1"}, {"Key": "team", "Value": "blue"}]
@@ -197,7 +195,6 @@ def test_what_is_not_built_is_refused_and_never_passed_over(s3, bucket):
     put = {"Bucket": bucket, "Key": "k", "Body": b"x"}
     for asked in [
         {"ServerSideEncryption": "aws:kms"}, {"ServerSideEncryption": "AES256"},
-        {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": "2030-01-01T00:00:00Z"},
         {"StorageClass": "GLACIER"},
     ]:
         assert code_of(s3.put_object, **put, **asked) == "NotImplemented", asked
@@ -205,7 +202,6 @@ def test_what_is_not_built_is_refused_and_never_passed_over(s3, bucket):
     assert code_of(s3.put_object, **put, GrantRead='uri="http://acs.amazonaws.com/groups/global/AllUsers"') == \
         "AccessControlListNotSupported"
     assert status_of(s3.head_object, Bucket=bucket, Key="k") == 404
-    assert code_of(s3.create_bucket, Bucket="locked-bucket", ObjectLockEnabledForBucket=True) == "NotImplemented"
     lifecycle = {"Rules": [{"Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}]}
     assert code_of(
         s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration=lifecycle
