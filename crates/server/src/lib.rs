@@ -4,6 +4,7 @@
 //! awsQuery call goes to `dispatch`, which runs the operation from its service's table; S3 goes to
 //! `s3`, events sent from elsewhere to `events`. All of them leave their record through `recording`.
 
+mod access_log;
 mod at_rest;
 mod call;
 mod cloudtrail;

@@ -11,7 +11,14 @@ use opentrail_state::State;
 use opentrail_trails::{Delivery, Trails};
 use opentrail_vault::{Vault, lifecycle::Calendar};
 
-use crate::{door::body::Budget, events::Regions, kms::KeyGuard, recording::Recorder, store::{Requesters, Stores}};
+use crate::{
+    access_log::AccessLog,
+    door::body::Budget,
+    events::Regions,
+    kms::KeyGuard,
+    recording::Recorder,
+    store::{Requesters, Stores},
+};
 
 /// Every room, opened once at the start and shared by all calls.
 pub(crate) struct Rooms {
@@ -47,6 +54,10 @@ pub(crate) struct Rooms {
     pub(crate) home: AccountId,
     /// The operator's region.
     pub(crate) region: Region,
+    /// Lines of access logs on their way.
+    pub(crate) access_log: AccessLog,
+    /// How often they are delivered.
+    pub(crate) access_log_interval: Duration,
     /// The days that lifecycle rules count.
     pub(crate) calendar: Calendar,
     /// How long one of them is.

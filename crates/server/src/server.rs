@@ -64,6 +64,8 @@ impl Server {
         tasks.spawn(keep_metrics_small(self.rooms.metrics.clone(), readers.clone()));
         let day = self.rooms.lifecycle_day;
         tasks.spawn(worker::lifecycle::run(self.rooms.clone(), day, readers.clone()));
+        let often = self.rooms.access_log_interval;
+        tasks.spawn(worker::access_logs::run(self.rooms.clone(), often, readers.clone()));
         tasks.spawn(worker::keys::run(self.rooms.clone(), readers.clone()));
         tasks.spawn(tell_left_out(self.rooms.clone(), readers.clone()));
         self.entrance.open(router(self.rooms.clone()));

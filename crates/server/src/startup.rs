@@ -13,7 +13,7 @@ use opentrail_journal::{
 use opentrail_keyring::{Keyring, MasterKeySource};
 use opentrail_state::{State, StateOptions};
 use opentrail_trails::{Delivery, DeliveryOptions, SystemClock, Trails};
-use opentrail_vault::{Vault, VaultOptions, lifecycle::Calendar};
+use opentrail_vault::{Vault, VaultOptions, lifecycle::Calendar, limits};
 use rand::Rng;
 use tokio::net::TcpListener;
 use tokio_rustls::{
@@ -22,6 +22,7 @@ use tokio_rustls::{
 };
 
 use crate::{
+    access_log::AccessLog,
     at_rest::{self, AtRest},
     door::body::Budget,
     error::ServerError,
@@ -59,8 +60,7 @@ pub(crate) async fn open(options: Options, address: SocketAddr) -> Result<Opened
     let below: Arc<dyn Disk> = Arc::new(RealDisk);
     let in_folder = |source| ServerError::DataFolder { folder: options.data.clone(), source };
     below.create_dir_all(&options.data).map_err(in_folder)?;
-    let at_rest =
-        AtRest { below: &below, data: &options.data, master_key: options.master_key.as_ref() };
+    let at_rest = AtRest { below: &below, data: &options.data, master_key: options.master_key.as_ref() };
     let at_rest::Opened { disk, master } = at_rest.open(options.encrypt_data).await?;
     let client_env = client_env(&options)?;
     let home = home_account(&*disk, &options)?;
@@ -144,8 +144,9 @@ async fn open_rooms(
     let keyring = Keyring::open(state.clone(), master, home).await?;
     let identity = Identity::open(state.clone(), keyring.clone())?;
     let keys = Arc::new(Keys::open(&state, keyring.clone(), home).await?);
+    let vault_options = VaultOptions { clock_leap: Some(limits::CLOCK_LEAP), ..VaultOptions::default() };
     let vault =
-        Vault::open_with_keys(&folder("vault"), state.clone(), disk.clone(), VaultOptions::default(), keys).await?;
+        Vault::open_with_keys(&folder("vault"), state.clone(), disk.clone(), vault_options, keys).await?;
     let trails = Trails::new(state.clone());
     let strangers = Arc::new(Strangers::new(options.unauthenticated_records, Instant::now()));
     let recorder = Recorder { state: state.clone(), trails: trails.clone(), strangers };
@@ -197,6 +198,8 @@ async fn open_rooms(
         region: options.region.clone(),
         calendar: Calendar::with_day(options.lifecycle_day),
         lifecycle_day: options.lifecycle_day,
+        access_log: AccessLog::default(),
+        access_log_interval: options.delivery_interval,
         metrics: handle,
     })
 }

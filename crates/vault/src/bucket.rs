@@ -303,7 +303,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::VersioningCannotBeRemoved`],
-    /// [`VaultError::VersioningIsLocked`], [`VaultError::MfaRequired`].
+    /// [`VaultError::VersioningIsLocked`], [`VaultError::MfaRequired`], [`VaultError::LifecycleWithMfaDelete`].
     pub fn put_versioning(
         &self,
         tx: &mut Transaction,
@@ -317,6 +317,9 @@ impl Vault {
         let bucket = tx.try_get::<Bucket>(name)?.ok_or_else(|| no_such_bucket(name))?;
         if !with_mfa && (mfa_delete == Some(true) || bucket.mfa_delete == Some(true)) {
             return Err(VaultError::MfaRequired);
+        }
+        if mfa_delete == Some(true) && bucket.lifecycle.is_some() {
+            return Err(VaultError::LifecycleWithMfaDelete);
         }
         if bucket.object_lock.is_some() && versioning != Versioning::Enabled {
             return Err(VaultError::VersioningIsLocked { bucket: name.to_owned() });

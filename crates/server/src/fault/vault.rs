@@ -37,7 +37,13 @@ impl Fault {
 
     /// A failure that S3's protocol layer found; code and status are its own.
     pub(crate) fn of_protocol(code: String, status: StatusCode, message: impl Into<String>) -> Self {
-        Self { recorded: code.clone().into(), code: code.into(), status, message: message.into(), wrong_code: None }
+        Self {
+            recorded: code.clone().into(),
+            code: code.into(),
+            status,
+            message: message.into(),
+            wrong_code: None,
+        }
     }
 }
 
@@ -47,8 +53,10 @@ fn status(code: &str) -> StatusCode {
         "NotModified" => StatusCode::NOT_MODIFIED,
         "AccessDenied"
         | "InvalidObjectState"
+        | "CrossLocationLoggingProhibited"
         | "ObjectNotInActiveTierError"
-        | "InvalidAccessKeyId" | "SignatureDoesNotMatch" => StatusCode::FORBIDDEN,
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch" => StatusCode::FORBIDDEN,
         "NoSuchBucket"
         | "NoSuchBucketPolicy"
         | "NoSuchConfiguration"
@@ -66,7 +74,9 @@ fn status(code: &str) -> StatusCode {
         | "ReplicationConfigurationNotFoundError"
         | "ServerSideEncryptionConfigurationNotFoundError" => StatusCode::NOT_FOUND,
         "MethodNotAllowed" => StatusCode::METHOD_NOT_ALLOWED,
-        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty" | "InvalidBucketState" => StatusCode::CONFLICT,
+        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty" | "InvalidBucketState" => {
+            StatusCode::CONFLICT
+        }
         "MissingContentLength" => StatusCode::LENGTH_REQUIRED,
         "PreconditionFailed" => StatusCode::PRECONDITION_FAILED,
         "InvalidRange" | "InvalidPartNumber" => StatusCode::RANGE_NOT_SATISFIABLE,

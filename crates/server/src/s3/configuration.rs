@@ -34,20 +34,6 @@ pub(super) async fn accelerate(
     plain(dto::GetBucketAccelerateConfigurationOutput::default())
 }
 
-pub(super) async fn logging(
-    _: Arc<Scene>,
-    _: dto::GetBucketLoggingInput,
-) -> Answered<dto::GetBucketLoggingOutput> {
-    plain(dto::GetBucketLoggingOutput::default())
-}
-
-pub(super) async fn notification(
-    _: Arc<Scene>,
-    _: dto::GetBucketNotificationConfigurationInput,
-) -> Answered<dto::GetBucketNotificationConfigurationOutput> {
-    plain(dto::GetBucketNotificationConfigurationOutput::default())
-}
-
 pub(super) async fn request_payment(
     _: Arc<Scene>,
     _: dto::GetBucketRequestPaymentInput,

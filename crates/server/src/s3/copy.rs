@@ -7,8 +7,7 @@ use s3s::dto;
 
 use super::{
     encryption::{self, Chosen, tell_encryption},
-    lifecycle,
-    headers, object_lock, put,
+    headers, lifecycle, object_lock, put,
     refusal::Refusal,
     scene::Scene,
     shape::{self, set_checksums},

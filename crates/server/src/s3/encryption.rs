@@ -74,9 +74,9 @@ fn asked(scene: &Scene) -> Result<Asked, Refusal> {
         Some("AES256") | None if key.is_some() => Err(invalid(
             "Server Side Encryption with KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
         )),
-        Some("AES256") | None if context.is_some() => Err(invalid(
-            "An encryption context requires HTTP header x-amz-server-side-encryption : aws:kms",
-        )),
+        Some("AES256") | None if context.is_some() => {
+            Err(invalid("An encryption context requires HTTP header x-amz-server-side-encryption : aws:kms"))
+        }
         Some("AES256") => Ok(Asked::S3),
         None => Ok(Asked::Nothing),
         Some(_) => Err(Refusal::of(
@@ -88,7 +88,11 @@ fn asked(scene: &Scene) -> Result<Asked, Refusal> {
 
 /// Base64 of a JSON object of texts.
 fn read_context(text: &str) -> Result<BTreeMap<String, String>, Refusal> {
-    let refused = || invalid("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map");
+    let refused = || {
+        invalid(
+            "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map",
+        )
+    };
     let json = BASE64_STANDARD.decode(text).map_err(|_| refused())?;
     if json.len() > MAX_CONTEXT_BYTES {
         return Err(refused());
@@ -105,7 +109,9 @@ fn wants_bucket_key(scene: &Scene, bucket: &BucketEncryption) -> Result<bool, Re
         None => Ok(bucket.bucket_key),
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
         Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-        Some(_) => Err(invalid("The value of x-amz-server-side-encryption-bucket-key-enabled is true or false.")),
+        Some(_) => {
+            Err(invalid("The value of x-amz-server-side-encryption-bucket-key-enabled is true or false."))
+        }
     }
 }
 
@@ -165,8 +171,10 @@ impl Scene {
 /// that asks for encryption asks for it once.
 pub(super) fn set_keys_of_upload(context: &mut Context, scene: &Scene) {
     let subject = scene.subject();
-    let is_part = matches!(subject.operation.name, "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload");
-    let (Some(bucket), Some(key), Some(id)) = (&subject.bucket, &subject.key, scene.parameter("uploadId")) else {
+    let is_part =
+        matches!(subject.operation.name, "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload");
+    let (Some(bucket), Some(key), Some(id)) = (&subject.bucket, &subject.key, scene.parameter("uploadId"))
+    else {
         return;
     };
     if !is_part {

@@ -9,9 +9,9 @@ use s3s::{S3Response, dto};
 
 use super::{
     encryption::tell_encryption,
-    lifecycle, restore,
-    headers, object_lock,
+    headers, lifecycle, object_lock,
     refusal::Refusal,
+    restore,
     scene::Scene,
     shape::{self, set_checksums},
     table::Answered,

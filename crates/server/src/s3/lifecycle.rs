@@ -5,12 +5,12 @@ use std::sync::Arc;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use opentrail_vault::{
-    Bucket, ObjectMeta, StorageClass, Tags, limits,
+    Bucket, ObjectMeta, StorageClass, Tags,
     lifecycle::{
         Expiration, Expiry, FilterForm, InvalidLifecycle, Lifecycle, LifecycleRule, NoncurrentExpiration,
         NoncurrentTransition, RuleFilter, Transition, TransitionMinimum, When,
     },
-    tags_of,
+    limits, tags_of,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto;
@@ -122,7 +122,10 @@ fn rule_in(rule: dto::LifecycleRule) -> Result<LifecycleRule, Refusal> {
     })
 }
 
-fn filter_in(prefix: Option<String>, filter: Option<dto::LifecycleRuleFilter>) -> Result<RuleFilter, Refusal> {
+fn filter_in(
+    prefix: Option<String>,
+    filter: Option<dto::LifecycleRuleFilter>,
+) -> Result<RuleFilter, Refusal> {
     let mut read = RuleFilter {
         form: FilterForm::One,
         prefix: None,
@@ -137,7 +140,8 @@ fn filter_in(prefix: Option<String>, filter: Option<dto::LifecycleRuleFilter>) -
     if prefix.is_some() {
         return Err(malformed());
     }
-    let dto::LifecycleRuleFilter { and, object_size_greater_than, object_size_less_than, prefix, tag } = filter;
+    let dto::LifecycleRuleFilter { and, object_size_greater_than, object_size_less_than, prefix, tag } =
+        filter;
     let conditions = [
         and.is_some(),
         object_size_greater_than.is_some(),
@@ -275,11 +279,9 @@ fn expiration_out(expiration: Expiration) -> dto::LifecycleExpiration {
             let (days, date) = when_out(when);
             dto::LifecycleExpiration { date, days, expired_object_delete_marker: None }
         }
-        Expiration::LoneMarkers(markers) => dto::LifecycleExpiration {
-            date: None,
-            days: None,
-            expired_object_delete_marker: Some(markers),
-        },
+        Expiration::LoneMarkers(markers) => {
+            dto::LifecycleExpiration { date: None, days: None, expired_object_delete_marker: Some(markers) }
+        }
     }
 }
 

@@ -27,8 +27,10 @@ mod incoming;
 mod lifecycle;
 mod list;
 mod list_versions;
+mod logging;
 mod mfa;
 mod multipart;
+mod notification;
 mod object_lock;
 mod object_tagging;
 mod parts;
@@ -52,6 +54,7 @@ use http::{HeaderMap, Method, Response, header::CONTENT_TYPE};
 use http_body::Body as _;
 use opentrail_event::Region;
 use opentrail_identity::Caller;
+use opentrail_state::OwnedEvent;
 use opentrail_wire::{
     body::{PayloadBody, Trailers},
     request_id,
@@ -213,6 +216,7 @@ async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<
         Some(request) => perform(scene, request).await,
         None => Err(Refusal::of("InvalidURI", "Couldn't parse the specified URI.")),
     };
+    let of_keys = scene.events_of_keys();
     let Progress { is_staged, status, content, .. } = scene.ended();
     let mut outcome = outcome.map(|mut response| {
         if let Some(content) = content {
@@ -231,16 +235,22 @@ async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<
         Ok(_) => (is_staged, None),
         Err(refusal) => (is_staged && refusal.is_recorded, Some(refusal.fault.clone())),
     };
-    let recorded = if is_recorded { Ok(()) } else { keep(scene, fault.as_ref(), sent).await };
-    match (recorded, outcome) {
+    let recorded = if is_recorded { Ok(()) } else { keep(scene, fault.as_ref(), sent, of_keys).await };
+    let response = match (recorded, outcome) {
         (Err(unrecorded), _) => answer::of_refusal(scene, &unrecorded.into()),
         (Ok(()), Ok(response)) => answer::of_success(scene, response),
         (Ok(()), Err(refusal)) => answer::of_refusal(scene, &refusal),
-    }
+    };
+    logging::note(scene, response.status(), fault.as_ref(), answer::length(&response));
+    response
 }
 
-async fn keep(scene: &Scene, fault: Option<&Fault>, sent: u64) -> Result<(), Fault> {
-    let of_keys = scene.events_of_keys();
+async fn keep(
+    scene: &Scene,
+    fault: Option<&Fault>,
+    sent: u64,
+    of_keys: Vec<OwnedEvent>,
+) -> Result<(), Fault> {
     record::of(scene, None, fault, sent).keep_with(of_keys, &scene.rooms.recorder, Dialect::S3).await
 }
 

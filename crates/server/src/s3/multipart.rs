@@ -10,8 +10,7 @@ use s3s::dto;
 
 use super::{
     encryption::{self, tell_encryption},
-    lifecycle,
-    headers,
+    headers, lifecycle,
     list::{delimiter_of, page_size, prefixes},
     put,
     refusal::Refusal,
@@ -47,7 +46,7 @@ pub(super) async fn create(
         .await?;
     let (abort_date, abort_rule_id) =
         lifecycle::abort(&scene.rooms, scene.bucket()?, &input.key, upload.initiated);
-    plain(dto::CreateMultipartUploadOutput {
+    let mut output = dto::CreateMultipartUploadOutput {
         abort_date,
         abort_rule_id,
         bucket: Some(input.bucket),
@@ -56,7 +55,11 @@ pub(super) async fn create(
         key: Some(input.key),
         upload_id: Some(upload.upload_id.to_string()),
         ..dto::CreateMultipartUploadOutput::default()
-    })
+    };
+    let encryption = upload.object.encryption.as_ref();
+    tell_encryption!(output, encryption);
+    output.ssekms_encryption_context = encryption::told(encryption).context;
+    plain(output)
 }
 
 pub(super) async fn complete(

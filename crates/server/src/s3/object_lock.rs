@@ -40,11 +40,9 @@ pub(super) fn in_headers(scene: &Scene) -> Result<ObjectLock, Refusal> {
     let retention = match (scene.header(MODE), scene.header(UNTIL)) {
         (None, None) => None,
         (Some(mode), Some(until)) => {
-            let mode =
-                LockMode::from_name(mode).ok_or_else(|| invalid("Unknown wormMode directive."))?;
-            let until = DateTime::parse_from_rfc3339(until).map_err(|_| {
-                invalid("The retain until date must be provided in ISO 8601 format")
-            })?;
+            let mode = LockMode::from_name(mode).ok_or_else(|| invalid("Unknown wormMode directive."))?;
+            let until = DateTime::parse_from_rfc3339(until)
+                .map_err(|_| invalid("The retain until date must be provided in ISO 8601 format"))?;
             let until = until.to_utc();
             if until <= scene.arrival.at {
                 return Err(VaultError::RetentionNotInFuture.into());

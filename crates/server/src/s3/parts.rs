@@ -6,7 +6,8 @@ use opentrail_vault::limits;
 use s3s::dto;
 
 use super::{
-    encryption::tell_encryption, headers, multipart,
+    encryption::tell_encryption,
+    headers, multipart,
     put::{Content, content_length},
     refusal::Refusal,
     scene::Scene,

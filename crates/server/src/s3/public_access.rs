@@ -112,8 +112,7 @@ pub(super) async fn perform(
 /// An account's settings are its own business.
 fn own_account(scene: &Scene) -> Result<AccountId, Refusal> {
     let named = scene.header(ACCOUNT).unwrap_or_default();
-    let named: AccountId =
-        named.parse().map_err(|_| Refusal::of("InvalidRequest", "Invalid account id."))?;
+    let named: AccountId = named.parse().map_err(|_| Refusal::of("InvalidRequest", "Invalid account id."))?;
     if scene.account() == Some(named) { Ok(named) } else { Err(Refusal::access_denied()) }
 }
 
@@ -220,10 +219,14 @@ mod tests {
     fn four_switches_and_nothing_else() {
         let read = |inner: &str| {
             let root = "PublicAccessBlockConfiguration";
-            read_block(format!("<?xml version=\"1.0\"?><{root} xmlns=\"http://x/\">{inner}</{root}>").as_bytes())
+            read_block(
+                format!("<?xml version=\"1.0\"?><{root} xmlns=\"http://x/\">{inner}</{root}>").as_bytes(),
+            )
         };
         assert_eq!(read(""), Some(PublicAccessBlock::NONE));
-        let two = read("<BlockPublicAcls>true</BlockPublicAcls>\n<RestrictPublicBuckets>true</RestrictPublicBuckets>");
+        let two = read(
+            "<BlockPublicAcls>true</BlockPublicAcls>\n<RestrictPublicBuckets>true</RestrictPublicBuckets>",
+        );
         let expected = PublicAccessBlock {
             block_public_acls: true,
             restrict_public_buckets: true,

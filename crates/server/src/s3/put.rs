@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     encryption::{self, tell_encryption},
-    lifecycle,
-    headers,
+    headers, lifecycle,
     refusal::Refusal,
     scene::Scene,
     shape::{self, set_checksums},

@@ -157,10 +157,11 @@ impl Scene {
     /// The events of the call as it succeeds, for the journal entry of its change.
     pub(super) fn events(&self, elements: Option<Value>) -> Vec<OwnedEvent> {
         self.progress.lock().is_staged = true;
-        let mut events = record::of(self, elements, None, 0).events(&self.rooms.recorder).unwrap_or_else(|error| {
-            tracing::error!(%error, "a record can't be written");
-            Vec::new()
-        });
+        let mut events =
+            record::of(self, elements, None, 0).events(&self.rooms.recorder).unwrap_or_else(|error| {
+                tracing::error!(%error, "a record can't be written");
+                Vec::new()
+            });
         events.extend(self.events_of_keys());
         events
     }

@@ -15,7 +15,9 @@ use s3s::{
 };
 
 use super::{
-    access::Gate, acl, attributes, bucket, configuration, copy, delete, encryption_bucket, get, lifecycle, list, list_versions, multipart, object_lock, object_tagging, parts, policy, public_access, put, refusal::Refusal, restore, scene::Scene,
+    access::Gate, acl, attributes, bucket, configuration, copy, delete, encryption_bucket, get, lifecycle,
+    list, list_versions, logging, multipart, notification, object_lock, object_tagging, parts, policy,
+    public_access, put, refusal::Refusal, restore, scene::Scene,
 };
 
 /// The largest XML document: a CompleteMultipartUpload of 10,000 parts with every checksum, and a
@@ -116,8 +118,8 @@ operations! {
     get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput: encryption_bucket::get;
     get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput: lifecycle::get;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput: bucket::location;
-    get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput: configuration::logging;
-    get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput: configuration::notification;
+    get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput: logging::get;
+    get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput: notification::get;
     get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput: acl::get_ownership;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput: policy::get;
     get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput: policy::status;
@@ -145,6 +147,8 @@ operations! {
     put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput: acl::put_bucket_acl;
     put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput: encryption_bucket::put;
     put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput: lifecycle::put;
+    put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput: logging::put;
+    put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput: notification::put;
     put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput: acl::put_ownership;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput: policy::put;
     put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput: bucket::put_tags;

@@ -114,7 +114,8 @@ fn access_control_lists(scene: &Scene) -> Result<(), Refusal> {
                 && PUBLIC_GROUPS.iter().any(|group| value.to_str().is_ok_and(|value| value.contains(group)))
         });
     let operation = scene.subject().operation.name;
-    if operation == "CreateBucket" && scene.header("x-amz-object-ownership").is_none_or(|asked| asked == ENFORCED)
+    if operation == "CreateBucket"
+        && scene.header("x-amz-object-ownership").is_none_or(|asked| asked == ENFORCED)
     {
         let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(Refusal::of("InvalidBucketAclWithObjectOwnership", message));

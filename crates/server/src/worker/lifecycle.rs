@@ -77,7 +77,9 @@ async fn act(rooms: &Rooms, due: &Due) -> Result<(), VaultError> {
             Ok(())
         }
         // Nothing else can be done then either.
-        Err(error @ (VaultError::DiskFull | VaultError::IndexUnavailable | VaultError::Closing)) => Err(error),
+        Err(error @ (VaultError::DiskFull | VaultError::IndexUnavailable | VaultError::Closing)) => {
+            Err(error)
+        }
         Err(error) => {
             metrics::counter!("opentrail_lifecycle_failures_total").increment(1);
             tracing::error!(bucket = due.bucket.name, key = due.key, %error, "a lifecycle rule failed");
@@ -126,8 +128,8 @@ fn events(recorder: &Recorder, due: &Due, performed: &Performed, now: DateTime<U
         (action, _) => name(action),
     };
     let identity = UserIdentity::AwsService { invoked_by: S3.to_owned() };
-    let mut record =
-        Record::new(Uuid::new_v4(), now, identity, S3, event_name, bucket.region.clone(), owner).into_data_event();
+    let mut record = Record::new(Uuid::new_v4(), now, identity, S3, event_name, bucket.region.clone(), owner)
+        .into_data_event();
     record.event_type = "AwsServiceEvent";
     record.source_ip_address = S3.to_owned();
     record.user_agent = Some(S3.to_owned());

@@ -1,4 +1,5 @@
 //! What the server does by itself from time to time.
 
+pub(crate) mod access_logs;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;

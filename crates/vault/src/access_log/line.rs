@@ -57,6 +57,35 @@ pub struct AccessLogLine {
 }
 
 impl AccessLogLine {
+    /// A line that knows only what every line has.
+    pub fn of(owner: &str, bucket: &str, time: DateTime<Utc>, request_id: &str, operation: &str) -> Self {
+        Self {
+            bucket_owner: owner.to_owned(),
+            bucket: bucket.to_owned(),
+            time,
+            remote_ip: None,
+            requester: None,
+            request_id: request_id.to_owned(),
+            operation: operation.to_owned(),
+            key: None,
+            request_uri: None,
+            status: None,
+            error_code: None,
+            bytes_sent: 0,
+            object_size: None,
+            total_time: None,
+            referrer: None,
+            user_agent: None,
+            version_id: None,
+            host_id: None,
+            signature_version: None,
+            cipher_suite: None,
+            authentication: None,
+            host: None,
+            tls_version: None,
+        }
+    }
+
     /// The line, with its end.
     pub fn render(&self) -> String {
         let mut line = String::with_capacity(512);
