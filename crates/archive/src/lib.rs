@@ -10,8 +10,7 @@
 //! # How it is built
 //! The archive is a reader of the journal. The newest events are in the tail, in memory. Now and then the
 //! tail becomes a table: a Parquet file with its rows newest first, and beside it an index from each value
-//! of the eight lookup attributes to the rows that have it. Tables of like size are merged, so that there are
-//! few. A manifest says which tables count and up to which entry of the journal they reach; it is replaced
+//! of the eight lookup attributes to the rows that have it. Small tables are merged, so that there are few. A manifest says which tables count and up to which entry of the journal they reach; it is replaced
 //! atomically, and everything that it does not name is nobody's.
 //!
 //! A lookup follows, in every table, the lists of rows for the wanted values, merges them by time, and reads

@@ -23,9 +23,9 @@ use crate::{
     token::PageToken,
 };
 
-/// Records that one call reads to find those that match: some hundred milliseconds. Lists lead straight to
 /// A page ends early when its records reach this many bytes; one record has up to 1 MiB.
 const PAGE_BYTES: usize = 8 << 20;
+/// Records that one call reads to find those that match: some hundred milliseconds. Lists lead straight to
 /// the records of exact values, so only a search for parts of values gets there.
 const WORK: usize = 20_000;
 /// A search in all regions follows so many regions' lists in a table; where there are more (no real account has

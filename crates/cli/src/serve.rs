@@ -20,6 +20,10 @@ use crate::{
     master_key::MasterKeyArguments,
 };
 
+/// How long a thread for blocking work is kept when it has nothing to do. One that ends leaves memory behind that the
+/// allocator can't give back while anything in it is in use.
+const KEEP_THREADS: Duration = Duration::from_secs(3600);
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
@@ -154,7 +158,11 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(KEEP_THREADS)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "can't start the runtime");

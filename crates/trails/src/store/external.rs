@@ -39,11 +39,13 @@ pub struct ExternalOptions {
     pub anonymous: bool,
 }
 
+/// A bucket, and the KMS key that is written with.
+type StoreKey = (String, Option<String>);
+
 /// The S3-compatible endpoint. Requests are not repeated here: the delivery has its own rule for that.
 pub struct External {
     options: ExternalOptions,
-    /// By bucket, and by the KMS key that it writes with.
-    stores: Mutex<HashMap<(String, Option<String>), Arc<dyn ObjectStore>>>,
+    stores: Mutex<HashMap<StoreKey, Arc<dyn ObjectStore>>>,
 }
 
 impl External {
