@@ -66,6 +66,19 @@ def test_the_seeds_command_and_what_it_protects(server, s3, bucket, phone):
     assert code(s3.get_object, Bucket=bucket, Key="k", VersionId=version) == "NoSuchVersion"
 
 
+def test_lifecycle_rules_and_mfa_delete_exclude_each_other(s3, bucket, phone):
+    rules = {"Rules": [{"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
+    once = mfa(phone)
+    assert code(
+        s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=ENABLED, MFA=once) == "InvalidBucketState"
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    # What was refused spent nothing.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=ENABLED, MFA=once)
+    assert code(
+        s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration=rules) == "InvalidBucketState"
+
+
 def test_a_bucket_says_nothing_of_mfa_delete_before_anyone_set_it(s3, bucket):
     assert "MFADelete" not in s3.get_bucket_versioning(Bucket=bucket)
     # Off is what it is: saying so needs no code (Terraform says it always).
