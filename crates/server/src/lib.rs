@@ -27,6 +27,7 @@ mod rooms;
 mod s3;
 mod server;
 mod service;
+mod source;
 mod startup;
 mod store;
 mod sts;

@@ -1,8 +1,9 @@
 //! The listener: accepts connections, speaks TLS where asked, and lets go of them gracefully.
 
 use std::{
+    collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -21,6 +22,7 @@ use hyper_util::{
     },
     service::TowerToHyperService,
 };
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -31,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
 
-use crate::call::Tls;
+use crate::{call::Tls, source};
 
 /// How long a client may take to send its headers, and TLS to shake hands.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,6 +43,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(20);
 /// Connections served at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 4096;
+/// Connections of one source, so that it can't take every seat. Not fewer: behind a proxy all are of one.
+const MAX_OF_A_SOURCE: usize = MAX_CONNECTIONS / 2;
 /// Bytes of a connection that are read ahead, and of answers that wait to be sent. Headers must fit: AWS takes at most
 /// 16 KB of them. hyper's own limit of 400 KB would let silent connections take 1.7 GB.
 const CONNECTION_BYTES: usize = 64 << 10;
@@ -68,16 +72,17 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Seats::new(MAX_CONNECTIONS, MAX_OF_A_SOURCE);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &seats) => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, address, seat)) => {
+            Ok((stream, address, Some(seat))) => {
                 tokio::spawn(welcome(stream, address, tls.clone(), router.clone(), graceful.watcher(), seat));
             }
+            Ok((_, address, None)) => tracing::debug!(%address, "a source has too many connections"),
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -91,14 +96,54 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// The next connection, once there is a seat for it.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let seat = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+/// The next connection, once there is room; without a seat where its source has too many.
+async fn accept(listener: &TcpListener, seats: &Seats) -> io::Result<(TcpStream, SocketAddr, Option<Seat>)> {
+    let room = seats.room.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
-    Ok((stream, address, seat))
+    Ok((stream, address, seats.take(room, address.ip())))
+}
+
+/// The connections that are served.
+struct Seats {
+    room: Arc<Semaphore>,
+    of_a_source: usize,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One of them, until it is dropped.
+struct Seat {
+    source: IpAddr,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Seats {
+    fn new(all: usize, of_a_source: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(all)), of_a_source, taken: Arc::default() }
+    }
+
+    fn take(&self, room: OwnedSemaphorePermit, address: IpAddr) -> Option<Seat> {
+        let source = source::of(address);
+        let mut taken = self.taken.lock();
+        let count = taken.entry(source).or_default();
+        if *count >= self.of_a_source {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { source, taken: self.taken.clone(), _room: room })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock();
+        if let Some(count) = taken.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.source);
+            }
+        }
+    }
 }
 
 async fn welcome(
@@ -107,7 +152,7 @@ async fn welcome(
     tls: Option<TlsAcceptor>,
     router: Router,
     watcher: Watcher,
-    seat: OwnedSemaphorePermit,
+    seat: Seat,
 ) {
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = tls else {
@@ -123,7 +168,7 @@ async fn welcome(
     }
 }
 
-async fn converse<S>(stream: S, peer: Peer, router: Router, watcher: Watcher, seat: OwnedSemaphorePermit)
+async fn converse<S>(stream: S, peer: Peer, router: Router, watcher: Watcher, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -201,4 +246,31 @@ fn agreed(connection: &tokio_rustls::rustls::ServerConnection) -> Option<Tls> {
     let suite = connection.negotiated_cipher_suite()?.suite();
     let cipher_suite = suite.as_str()?.replace("TLS13_", "TLS_");
     Some(Tls { version: version.to_owned(), cipher_suite })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::Seats;
+
+    #[tokio::test]
+    async fn one_source_never_has_every_seat() {
+        let seats = Seats::new(4, 2);
+        let take = async |address: &str| {
+            let room = seats.room.clone().acquire_owned().await.expect("never closed");
+            seats.take(room, address.parse::<IpAddr>().expect("an address"))
+        };
+        let first = take("2001:db8::1").await;
+        let second = take("2001:db8::2").await;
+        assert!(first.is_some() && second.is_some());
+        assert!(take("2001:db8::3").await.is_none(), "a third of the same network");
+        let other = take("192.0.2.1").await;
+        assert!(other.is_some());
+        drop(first);
+        assert!(take("2001:db8::3").await.is_some());
+        drop((second, other));
+        assert!(seats.taken.lock().is_empty(), "nobody is remembered who left");
+        assert_eq!(seats.room.available_permits(), 4);
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,8 @@ use opentrail_state::OwnedEvent;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::source;
 
 /// How often the number of calls that were not recorded one by one is written, if there were any.
 pub(crate) const TELL_INTERVAL: Duration = Duration::from_secs(60);
@@ -30,8 +32,6 @@ const MAX_SOURCES: usize = 16_384;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Sources that a summary names; the calls of further ones are summed up.
 const MAX_NAMED: usize = 20;
-/// The leading bits of an IPv6 address that one network has.
-const IPV6_NETWORK: Ipv6Addr = Ipv6Addr::new(0xffff, 0xffff, 0xffff, 0xffff, 0, 0, 0, 0);
 /// Who writes the summary, and its `eventSource`.
 const OPENTRAIL: &str = "opentrail.amazonaws.com";
 /// The summary's `eventName`.
@@ -108,7 +108,7 @@ impl Strangers {
 
     /// Whether a call from this address is recorded by itself; if not, it is counted for the account.
     pub(crate) fn admit(&self, address: IpAddr, account: AccountId, at: DateTime<Utc>, now: Instant) -> bool {
-        let network = network(address);
+        let network = source::of(address);
         let mut book = self.book.lock();
         if self.spend(&mut book, network, now) {
             return true;
@@ -196,7 +196,7 @@ impl LeftOut {
         let sources: Vec<Value> = self
             .named
             .iter()
-            .map(|(network, calls)| json!({"sourceIPAddress": shown(*network), "calls": calls}))
+            .map(|(network, calls)| json!({"sourceIPAddress": source::shown(*network), "calls": calls}))
             .collect();
         json!({
             "calls": self.calls,
@@ -226,21 +226,6 @@ pub(crate) fn summary(
     record.read_only = Some(true);
     record.service_event_details = Some(left_out.details());
     Ok(OwnedEvent { owner: account, event: record.into_event()? })
-}
-
-/// What counts as one source: an IPv4 address, or the /64 that one IPv6 network has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(address & IPV6_NETWORK),
-        v4 => v4,
-    }
-}
-
-fn shown(network: IpAddr) -> String {
-    match network {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{address}/64"),
-    }
 }
 
 #[cfg(test)]
