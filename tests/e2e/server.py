@@ -78,7 +78,9 @@ class Server:
                 if requests.get(f"{self.endpoint}/readyz", timeout=1).status_code == 200:
                     return self
             except (requests.ConnectionError, requests.Timeout):
-                time.sleep(0.02)
+                pass
+            # Nobody listens yet, or the journal is still being read.
+            time.sleep(0.02)
         raise AssertionError(f"the server is not ready after {timeout} s:\n{self.log()}")
 
     def log(self):
