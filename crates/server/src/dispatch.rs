@@ -74,7 +74,11 @@ pub(crate) async fn spend<O: Spend>(call: &Call, params: Value) -> Outcome {
 }
 
 /// The answer, and whether its record is durable already, in one entry with the code that was spent.
-async fn answer<O: Spend>(call: &Call, input: O::Input, trace: &Trace) -> Result<(value::Value, bool), Fault> {
+async fn answer<O: Spend>(
+    call: &Call,
+    input: O::Input,
+    trace: &Trace,
+) -> Result<(value::Value, bool), Fault> {
     let mut tx = if O::spends(&input) { Some(call.rooms.state.begin().await) } else { None };
     let answer = written(call, &O::act(input, call, tx.as_mut())?)?;
     let Some(tx) = tx else { return Ok((answer, false)) };

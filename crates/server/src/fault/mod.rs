@@ -54,7 +54,13 @@ impl Fault {
     /// the table in `codes`; a code that is not listed there is a 400.
     pub(crate) fn declared(code: &'static str, message: impl Into<String>) -> Self {
         let (status, recorded) = codes::declared(code);
-        Self { code: code.into(), recorded: recorded.into(), status, message: message.into(), wrong_code: None }
+        Self {
+            code: code.into(),
+            recorded: recorded.into(),
+            status,
+            message: message.into(),
+            wrong_code: None,
+        }
     }
 
     /// A failure any operation of any service may have, in the dialect's own words.
@@ -62,7 +68,13 @@ impl Fault {
         let (code, status) = kind.spelled(dialect);
         // Records of every service say AccessDenied, whatever its protocol says.
         let recorded = if kind == Common::AccessDenied { "AccessDenied" } else { code };
-        Self { code: code.into(), recorded: recorded.into(), status, message: message.into(), wrong_code: None }
+        Self {
+            code: code.into(),
+            recorded: recorded.into(),
+            status,
+            message: message.into(),
+            wrong_code: None,
+        }
     }
 
     /// A failure whose code and status were decided elsewhere (the protocol layer).
