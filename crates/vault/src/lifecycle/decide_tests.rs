@@ -82,10 +82,10 @@ fn removal_comes_before_moving() {
 fn a_marker_goes_only_when_it_hides_nothing() {
     let marker = |standing| Candidate { key: "logs/a", standing, what: What::Marker, modified: day(0) };
     let lone = rule(|rule| rule.expiration = Some(Expiration::LoneMarkers(true)));
-    assert_eq!(due(&[lone.clone()], &marker(Standing::Current), 100), None);
+    assert_eq!(due(std::slice::from_ref(&lone), &marker(Standing::Current), 100), None);
     assert_eq!(due(&[lone], &marker(Standing::Alone), 0), Some(LifecycleAction::RemoveMarker));
     let days = rule(|rule| rule.expiration = Some(Expiration::At(When::Days(5))));
-    assert_eq!(due(&[days.clone()], &marker(Standing::Alone), 4), None);
+    assert_eq!(due(std::slice::from_ref(&days), &marker(Standing::Alone), 4), None);
     assert_eq!(due(&[days], &marker(Standing::Alone), 5), Some(LifecycleAction::RemoveMarker));
 }
 

@@ -129,8 +129,7 @@ impl Look<'_> {
     ) -> Result<Place, VaultError> {
         let id = self.bucket.id;
         let table = read.open_table(VERSIONS)?;
-        let mut rows = 0;
-        for row in table.range((id, from.0.as_slice(), from.1)..)? {
+        for (rows, row) in table.range((id, from.0.as_slice(), from.1)..)?.enumerate() {
             let (place, value) = row?;
             let (bucket, key, age) = place.value();
             if bucket != id {
@@ -139,7 +138,6 @@ impl Look<'_> {
             if rows == LIFECYCLE_ROWS {
                 return Ok(Place::Versions { from: (key.to_vec(), age), key: so_far });
             }
-            rows += 1;
             let version: Version = decode_row(value.value())?;
             let text = std::str::from_utf8(key).map_err(|_| IndexEntryError::NotText)?;
             match so_far.as_mut().filter(|so_far| so_far.key == key) {
@@ -199,8 +197,7 @@ impl Look<'_> {
     fn uploads(&mut self, read: &ReadTransaction, from: (Vec<u8>, u128)) -> Result<Place, VaultError> {
         let id = self.bucket.id;
         let table = read.open_table(UPLOADS)?;
-        let mut rows = 0;
-        for row in table.range((id, from.0.as_slice(), from.1)..)? {
+        for (rows, row) in table.range((id, from.0.as_slice(), from.1)..)?.enumerate() {
             let (place, value) = row?;
             let (bucket, key, upload) = place.value();
             if bucket != id {
@@ -209,7 +206,6 @@ impl Look<'_> {
             if rows == LIFECYCLE_ROWS {
                 return Ok(Place::Uploads { from: (key.to_vec(), upload) });
             }
-            rows += 1;
             let record: UploadRecord = decode_row(value.value())?;
             let key = std::str::from_utf8(key).map_err(|_| IndexEntryError::NotText)?;
             let Some(rule) = self.rules.aborts(self.calendar, key, record.initiated, self.now) else {
