@@ -59,7 +59,9 @@ impl Embedded {
         let (reference, context) = match (file.kms_key, &settings.default) {
             (Some(key), _) => (key, context_of_trail(file.trail_arn)),
             (None, DefaultEncryption::S3) => return Ok((Encryption::S3, Vec::new())),
-            (None, DefaultEncryption::Kms { key }) => (key.as_deref().unwrap_or(MANAGED_KEY), BTreeMap::new()),
+            (None, DefaultEncryption::Kms { key }) => {
+                (key.as_deref().unwrap_or(MANAGED_KEY), BTreeMap::new())
+            }
         };
         let key = self.kms_key(reference, bucket).await.map_err(|cause| of_key(&cause))?;
         let kms = KmsEncryption { key_arn: key.arn.clone(), context, bucket_key: settings.bucket_key };
@@ -99,10 +101,12 @@ impl Embedded {
                 let fault = Fault::common(Common::AccessDenied, Dialect::S3, denied.to_string());
                 Some((fault, StoreError::AccessDenied))
             }
-            Ok(()) => key.check_symmetric("GenerateDataKey").and_then(|()| key.check_usable()).err().map(|refusal| {
-                let cause = failure(&refusal.into());
-                (Fault::of_s3(cause.code(), cause.to_string()), of_key(&cause))
-            }),
+            Ok(()) => key.check_symmetric("GenerateDataKey").and_then(|()| key.check_usable()).err().map(
+                |refusal| {
+                    let cause = failure(&refusal.into());
+                    (Fault::of_s3(cause.code(), cause.to_string()), of_key(&cause))
+                },
+            ),
         };
         let arrival = Arrival::of_service(CLOUDTRAIL);
         let unrecorded = |reason: String| StoreError::Unavailable { reason };
@@ -111,7 +115,8 @@ impl Embedded {
             kept.map_err(|fault| unrecorded(fault.message().to_owned()))?;
             return Err(error);
         }
-        let requester = [CLOUDTRAIL, "GenerateDataKey", key.arn.as_str(), bucket.name.as_str()].map(str::to_owned);
+        let requester =
+            [CLOUDTRAIL, "GenerateDataKey", key.arn.as_str(), bucket.name.as_str()].map(str::to_owned);
         if kms.bucket_key && !self.requesters.calls(requester) {
             return Ok(Vec::new());
         }
@@ -128,7 +133,12 @@ fn of_key(cause: &KeyFailure) -> StoreError {
 }
 
 /// The record of CloudTrail using a key.
-fn deed<'a>(key: &Key, context: &EncryptionContext, arrival: &'a Arrival, fault: Option<&'a Fault>) -> Deed<'a> {
+fn deed<'a>(
+    key: &Key,
+    context: &EncryptionContext,
+    arrival: &'a Arrival,
+    fault: Option<&'a Fault>,
+) -> Deed<'a> {
     Deed {
         event_source: KMS,
         event_name: "GenerateDataKey",

@@ -20,7 +20,8 @@ use opentrail_event::{AccountId, Record, Region, UserIdentity};
 use opentrail_keyring::{DataKey, EncryptionContext, Key, KeyRefusal, Keyring, KeyringError, Sealed};
 use opentrail_state::{OwnedEvent, Resource, State};
 use opentrail_vault::{
-    Encryption, KeyFailure, KmsEncryption, ObjectKey, ObjectKeys, ObjectPlace, SealedKey, limits::OBJECT_KEY_BYTES,
+    Encryption, KeyFailure, KmsEncryption, ObjectKey, ObjectKeys, ObjectPlace, SealedKey,
+    limits::OBJECT_KEY_BYTES,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -93,7 +94,11 @@ impl Keys {
         Ok(Self { keyring, store, current: Window::default(), opened: Window::default() })
     }
 
-    fn key_of(&self, kms: &KmsEncryption, place: &ObjectPlace<'_>) -> Result<std::sync::Arc<Key>, KeyFailure> {
+    fn key_of(
+        &self,
+        kms: &KmsEncryption,
+        place: &ObjectPlace<'_>,
+    ) -> Result<std::sync::Arc<Key>, KeyFailure> {
         let bucket = place.bucket;
         self.keyring.key(&bucket.owner, &bucket.region, &kms.key_arn).map_err(|error| failure(&error))
     }
@@ -107,7 +112,8 @@ impl Keys {
     }
 
     fn data_key(&self, key: &Key, context: &EncryptionContext) -> Result<BucketKey, KeyFailure> {
-        let made = self.keyring.generate_data_key(key, context, Utc::now()).map_err(|error| failure(&error))?;
+        let made =
+            self.keyring.generate_data_key(key, context, Utc::now()).map_err(|error| failure(&error))?;
         let DataKey { plaintext, ciphertext, .. } = made;
         Ok(BucketKey { plain: plaintext, ciphertext })
     }
@@ -118,7 +124,8 @@ impl Keys {
         ciphertext: &[u8],
         place: &ObjectPlace<'_>,
     ) -> Result<Zeroizing<[u8; OBJECT_KEY_BYTES]>, KeyFailure> {
-        let opened = self.keyring.decrypt(ciphertext, &context_of(kms, place)).map_err(|error| failure(&error))?;
+        let opened =
+            self.keyring.decrypt(ciphertext, &context_of(kms, place)).map_err(|error| failure(&error))?;
         if opened.key_arn != kms.key_arn {
             return Err(KeyFailure::Unopenable);
         }
@@ -234,9 +241,9 @@ pub(crate) fn failure(error: &KeyringError) -> KeyFailure {
     };
     let text = refusal.to_string();
     match refusal {
-        KeyRefusal::NoSuchKey { .. } | KeyRefusal::NoSuchAlias { .. } | KeyRefusal::InvalidReference { .. } => {
-            KeyFailure::NotFound { message: text }
-        }
+        KeyRefusal::NoSuchKey { .. }
+        | KeyRefusal::NoSuchAlias { .. }
+        | KeyRefusal::InvalidReference { .. } => KeyFailure::NotFound { message: text },
         KeyRefusal::Disabled { key } => KeyFailure::Disabled { key: key.clone() },
         KeyRefusal::InvalidState { key, state } => {
             KeyFailure::InvalidState { key: key.clone(), state: (*state).to_owned() }
