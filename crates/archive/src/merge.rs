@@ -36,10 +36,11 @@ const WRITE_ROWS: usize = 2048;
 /// Tables below this size are small: they come from little traffic.
 const SMALL_ROWS: u32 = 4096;
 /// So many small tables are merged.
-const SMALL_FAN_IN: usize = 32;
+const SMALL_FAN_IN: usize = 24;
 /// So many others, if they do not have the rows for a whole table before. Each merge packs its events anew, which
-/// costs far more than a lookup in some more tables: under load an event is merged once.
-const FAN_IN: usize = 48;
+/// costs far more than a lookup in some more tables: under load an event is merged once. Each table that is read
+/// takes some 2 MB of memory, most of it Zstandard's, for each of its columns.
+const FAN_IN: usize = 24;
 /// Fewer than this do not pay.
 const LEAST_FAN_IN: usize = 4;
 /// Bytes of records that a row of a merged table has on average, at most: larger records make for fewer rows.

@@ -17,7 +17,7 @@ pub struct ArchiveOptions {
     pub tail_bytes: usize,
     /// The tail also becomes a table when its oldest event has been in it for so long.
     pub flush_after: Duration,
-    /// Tables are merged until they have about so many rows.
+    /// Tables are merged until they have half as many rows or more; what has that is left as it is.
     pub file_rows: usize,
     /// Ids that are kept in memory before they become a file. Four times as many can be there while that is
     /// written; then reading of the journal waits.
@@ -34,7 +34,7 @@ impl Default for ArchiveOptions {
             retention: Some(Duration::from_secs(90 * 24 * 3600)),
             tail_bytes: 24 << 20,
             flush_after: Duration::from_secs(300),
-            file_rows: 1_500_000,
+            file_rows: 800_000,
             seen_memory_ids: 128 << 10,
             seen_run_ids: 2 << 20,
             clock: Arc::new(Utc::now),
