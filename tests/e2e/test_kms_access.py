@@ -183,7 +183,7 @@ def test_a_role_uses_a_key_that_names_it(shared_server, iam, kms):
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(ROOT))["Role"]["Arn"]
     _, own = person(iam, allow("sts:AssumeRole"))
     sts = shared_server.client("sts", **own)
-    credentials = sts.assume_role(RoleArn=role, RoleSessionName="s")["Credentials"]
+    credentials = sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     client = shared_server.client("kms", **session(credentials))
     key = made(kms, statement({"AWS": role}, "kms:GenerateDataKey"))
     assert client.generate_data_key(KeyId=key, KeySpec="AES_256")["KeyId"] == key
