@@ -53,7 +53,8 @@ const TARGETS: &[(&str, &str)] = &[("TrentService", "kms")];
 fn targeted(name: &str) -> Option<&'static Service> {
     let last = name.rsplit('.').next().unwrap_or(name);
     let prefix = last.split('_').next().unwrap_or(last);
-    let named = TARGETS.iter().find(|(target, _)| *target == prefix).map(|(_, service)| service::named(service));
+    let named =
+        TARGETS.iter().find(|(target, _)| *target == prefix).map(|(_, service)| service::named(service));
     named
         .unwrap_or_else(|| service::named(&prefix.to_ascii_lowercase()))
         .filter(|service| service.dialect == Dialect::Json)
