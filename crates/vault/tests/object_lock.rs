@@ -323,3 +323,22 @@ async fn a_lock_that_was_acknowledged_survives_every_crash_and_one_that_was_refu
         house.is_well().await;
     }
 }
+
+#[test]
+fn the_fact_that_removes_a_version_is_made_in_one_place() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut makers = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read_to_string(&path).unwrap().contains("RemoveVersion {") {
+                makers.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    makers.sort();
+    // Where it is declared, where it is applied, and the door.
+    assert_eq!(makers, ["apply.rs", "door.rs", "fact.rs"]);
+}

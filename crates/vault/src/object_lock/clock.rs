@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(started_late.begins(year_ago), now);
         assert_eq!(started_late.ends(year_ago), year_ago);
         let running = clock(Some(Duration::from_secs(300)), None);
-        assert_eq!(running.begins(now), now.max(running.begins(now)));
+        assert!(running.begins(now) >= now);
         assert!(running.begins(year_ago) >= now);
     }
 }
