@@ -42,7 +42,10 @@ def search(server, plain):
     """Which of the texts are in which files or names, as they are or in anything that is gzip."""
     found = []
     for path in files(server):
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            continue  # A server that runs removes what it is done with.
         texts = [raw, *inflated(raw)]
         for word in plain:
             word = word if isinstance(word, bytes) else word.encode()

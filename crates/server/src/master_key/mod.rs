@@ -16,8 +16,8 @@ use opentrail_journal::disk::{Access, Disk};
 use opentrail_keyring::{MasterKey, MasterKeySource, load_master_key};
 use serde::{Deserialize, Serialize};
 
-pub use self::{error::MasterKeyError, transit::TransitOptions};
 use self::transit::Transit;
+pub use self::{error::MasterKeyError, transit::TransitOptions};
 
 /// The master key's file, where the operator says nothing else.
 const OWN_NAME: &str = "master.key";
@@ -66,7 +66,10 @@ pub(crate) struct Folder<'a> {
 impl Folder<'_> {
     /// The source for a folder that is not encrypted: a file is read, and made, when it is known whether anything is
     /// sealed already.
-    pub(crate) async fn source(&self, from: Option<&MasterKeyFrom>) -> Result<MasterKeySource, MasterKeyError> {
+    pub(crate) async fn source(
+        &self,
+        from: Option<&MasterKeyFrom>,
+    ) -> Result<MasterKeySource, MasterKeyError> {
         Ok(match from {
             None => MasterKeySource::File(self.data.join(OWN_NAME)),
             Some(MasterKeyFrom::File(path)) => MasterKeySource::File(path.clone()),
@@ -117,7 +120,9 @@ impl Folder<'_> {
         match transit.rewrap(&wrapped.ciphertext).await {
             Ok(ciphertext) if transit::version(&ciphertext) != transit::version(&wrapped.ciphertext) => {
                 match self.keep(&Wrapped::new(transit, ciphertext)) {
-                    Ok(()) => tracing::info!("the master key is wrapped under the newest version of the service's key"),
+                    Ok(()) => tracing::info!(
+                        "the master key is wrapped under the newest version of the service's key"
+                    ),
                     Err(error) => tracing::warn!(%error, "the newly wrapped master key could not be kept"),
                 }
             }

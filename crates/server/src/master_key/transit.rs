@@ -135,7 +135,8 @@ impl Transit {
     /// A new key, and its wrapped form. The engine draws it, which fails where its key does not exist; `encrypt` would
     /// make one of that name.
     pub(super) async fn draw(&self) -> Result<(MasterKey, String), MasterKeyError> {
-        let data = self.call("draw a key", "datakey/plaintext", json!({ "bits": 8 * MASTER_KEY_BYTES })).await?;
+        let data =
+            self.call("draw a key", "datakey/plaintext", json!({ "bits": 8 * MASTER_KEY_BYTES })).await?;
         let ciphertext = data.ciphertext.ok_or(MasterKeyError::Answer { what: "ciphertext" })?;
         Ok((plaintext(data.plaintext)?, ciphertext))
     }
@@ -299,10 +300,18 @@ mod tests {
 
     #[test]
     fn keys_travel_under_tls_or_not_at_all() {
-        for good in ["https://vault.example:8200", "http://127.0.0.1:8200", "http://localhost", "http://[::1]:1"] {
+        for good in
+            ["https://vault.example:8200", "http://127.0.0.1:8200", "http://localhost", "http://[::1]:1"]
+        {
             assert!(address(good).is_ok(), "{good}");
         }
-        for bad in ["http://vault.example:8200", "http://127.0.0.1.example", "ftp://localhost", "vault", "unix:/run/v"] {
+        for bad in [
+            "http://vault.example:8200",
+            "http://127.0.0.1.example",
+            "ftp://localhost",
+            "vault",
+            "unix:/run/v",
+        ] {
             assert!(address(bad).is_err(), "{bad}");
         }
     }
