@@ -82,7 +82,9 @@ impl Opened {
         let items = self.journal.reader(Seq(0)).try_next_batch(1000, 1 << 20).unwrap();
         let entries = items.iter().map(|item| Entry::of(item).unwrap());
         entries
-            .flat_map(|entry| entry.events.iter().map(|owned| owned.event.name().to_owned()).collect::<Vec<_>>())
+            .flat_map(|entry| {
+                entry.events.iter().map(|owned| owned.event.name().to_owned()).collect::<Vec<_>>()
+            })
             .collect()
     }
 }
@@ -132,7 +134,10 @@ async fn a_data_key_is_what_its_ciphertext_holds() {
     let opened = world.open().await;
     let key = opened.symmetric().await;
     let made = opened.keyring.generate_data_key(&key, &context(&[]), Utc::now()).unwrap();
-    assert_eq!(&**opened.keyring.decrypt(&made.ciphertext, &context(&[])).unwrap().plaintext, &*made.plaintext);
+    assert_eq!(
+        &**opened.keyring.decrypt(&made.ciphertext, &context(&[])).unwrap().plaintext,
+        &*made.plaintext
+    );
     opened.close().await;
 }
 
@@ -235,7 +240,8 @@ async fn every_curve_and_rsa_key_signs_and_verifies() {
             verify(b"m").unwrap();
             assert_eq!(refusal(verify(b"n")), KeyRefusal::InvalidSignature);
         }
-        let foreign = if spec == KeySpec::P384 { SigningAlgorithm::EcdsaSha256 } else { SigningAlgorithm::EcdsaSha384 };
+        let foreign =
+            if spec == KeySpec::P384 { SigningAlgorithm::EcdsaSha256 } else { SigningAlgorithm::EcdsaSha384 };
         assert!(matches!(
             refusal(opened.keyring.sign(&key, b"m", MessageType::Raw, foreign)),
             KeyRefusal::InvalidAlgorithm { .. }

@@ -264,7 +264,7 @@ impl Read for ListRetirableGrants {
             return Err(call.fault(Common::Invalid, "RetiringPrincipal is required."));
         };
         // A principal of another account is theirs to ask for.
-        let of_account = retiring.splitn(6, ':').nth(4);
+        let of_account = retiring.split(':').nth(4);
         if of_account.is_some_and(|account| account != call.account.as_str()) {
             let message = "RetiringPrincipal must be a principal of your account.";
             return Err(Fault::declared("InvalidArnException", message));
