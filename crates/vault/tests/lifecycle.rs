@@ -357,16 +357,20 @@ async fn what_a_lock_holds_is_never_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bucket_with_mfa_delete_has_no_rules() {
+async fn rules_and_mfa_delete_exclude_each_other() {
     let house = ruled(vec![expires(1)]).await;
-    house.put("logs-bucket", "logs/a", "1").await.unwrap();
-    let mut tx = house.state.begin().await;
     let change = VersioningChange { versioning: Versioning::Enabled, mfa_delete: Some(true), with_mfa: true };
+    let mut tx = house.state.begin().await;
+    let refused = house.vault.put_versioning(&mut tx, "logs-bucket", change);
+    assert!(matches!(refused, Err(VaultError::LifecycleWithMfaDelete)));
+    house.vault.put_lifecycle(&mut tx, "logs-bucket", None).unwrap();
+    tx.commit(Vec::new()).await.unwrap();
+    let mut tx = house.state.begin().await;
     house.vault.put_versioning(&mut tx, "logs-bucket", change).unwrap();
     tx.commit(Vec::new()).await.unwrap();
-    assert!(house.vault.lifecycle_walk("logs-bucket").unwrap().is_none());
     let mut tx = house.state.begin().await;
     let rules = Lifecycle { rules: vec![expires(1)], ..Lifecycle::default() };
     let refused = house.vault.put_lifecycle(&mut tx, "logs-bucket", Some(rules));
     assert!(matches!(refused, Err(VaultError::LifecycleWithMfaDelete)));
+    assert!(house.vault.lifecycle_walk("logs-bucket").unwrap().is_none());
 }
