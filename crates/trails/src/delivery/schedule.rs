@@ -22,7 +22,7 @@ use crate::layout::{UNIQUE_LEN, log_file_key};
 /// Entries that are read at once.
 const BATCH_ITEMS: usize = 2_000;
 /// Bytes of entries that are read at once.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 /// How long a failed disk is left alone.
 const DISK_RETRY: Duration = Duration::from_secs(1);
 
