@@ -17,7 +17,7 @@ pub(crate) struct Stranger {
     pub(crate) fault: Fault,
     /// The account of the credentials that were named and exist, although the signature does not hold.
     claimed: Option<AccountId>,
-    access_key_id: Option<String>,
+    access_key_id: Option<Box<str>>,
     /// What S3's answer says beside code and message: how the server read the request that the signature is not of.
     /// Nothing in it is a secret: all of it was sent by the stranger.
     pub(crate) details: Vec<(&'static str, String)>,
@@ -60,7 +60,7 @@ pub(crate) fn authenticate(
     body_sha256: Option<[u8; 32]>,
     dialect: Dialect,
 ) -> Result<(Caller, Verified), Stranger> {
-    let access_key_id = Some(signed.access_key_id().to_owned());
+    let access_key_id = Some(Box::<str>::from(signed.access_key_id()));
     let credential = rooms
         .identity
         .credential(signed.access_key_id(), signed.session_token(), arrival.at)

@@ -7,8 +7,6 @@ mod kms;
 mod trails;
 mod vault;
 
-use std::borrow::Cow;
-
 use http::StatusCode;
 use opentrail_identity::mfa::WrongCode;
 use opentrail_wire::sigv4::Family;
@@ -42,10 +40,10 @@ impl Dialect {
 /// A failed call as its caller sees it: code, status and message; and the code its record carries.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    code: Cow<'static, str>,
-    recorded: Cow<'static, str>,
+    code: Box<str>,
+    recorded: Box<str>,
     status: StatusCode,
-    message: String,
+    message: Box<str>,
     wrong_code: Option<Box<WrongCode>>,
 }
 
@@ -58,7 +56,7 @@ impl Fault {
             code: code.into(),
             recorded: recorded.into(),
             status,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             wrong_code: None,
         }
     }
@@ -72,14 +70,20 @@ impl Fault {
             code: code.into(),
             recorded: recorded.into(),
             status,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             wrong_code: None,
         }
     }
 
     /// A failure whose code and status were decided elsewhere (the protocol layer).
     pub(crate) fn exact(code: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
-        Self { code: code.into(), recorded: code.into(), status, message: message.into(), wrong_code: None }
+        Self {
+            code: code.into(),
+            recorded: code.into(),
+            status,
+            message: message.into().into_boxed_str(),
+            wrong_code: None,
+        }
     }
 
     /// The same failure, with the count of wrong MFA codes that is to be kept with its record.

@@ -41,7 +41,7 @@ impl Fault {
             recorded: code.clone().into(),
             code: code.into(),
             status,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             wrong_code: None,
         }
     }
