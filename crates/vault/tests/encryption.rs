@@ -28,9 +28,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn holds(folder: &Path, needle: &[u8]) -> bool {
-    files(folder)
-        .iter()
-        .any(|path| std::fs::read(path).unwrap().windows(needle.len()).any(|part| part == needle))
+    files(folder).iter().any(|path| match std::fs::read(path) {
+        Ok(bytes) => bytes.windows(needle.len()).any(|part| part == needle),
+        // A blob that was replaced goes in the background.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => panic!("{}: {error}", path.display()),
+    })
 }
 
 fn blobs(house: &House) -> Vec<PathBuf> {
