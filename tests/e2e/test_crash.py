@@ -224,7 +224,10 @@ def check_bucket(server, bucket, acknowledged):
 
     eventually(delivered, timeout=60, every=0.5)
     # What happened before the trail logged is in history only.
-    before = {"AdoptMasterKey", "SetRootAccessKey", "CreateBucket", "PutBucketPolicy", "CreateTrail", "PutEventSelectors"}
+    before = {
+        "AdoptMasterKey", "CreateStoreKey", "SetRootAccessKey", "CreateBucket", "PutBucketPolicy", "CreateTrail",
+        "PutEventSelectors",
+    }
     eventually(lambda: recorded - set(bucket.read()) <= ids_of(everything, before), timeout=30, every=0.5)
 
 
