@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::SteadyClock;
 use crate::rooms::Rooms;
 
 /// How often keys are looked through. A key whose deletion is due can't be used from that moment on; its material is
@@ -13,8 +13,9 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// Works until `stop`, first at the start: what became due while nothing ran is late already.
 pub(crate) async fn run(rooms: Arc<Rooms>, stop: CancellationToken) {
+    let clock = SteadyClock::new();
     loop {
-        match rooms.keyring.do_what_is_due(Utc::now()).await {
+        match rooms.keyring.do_what_is_due(clock.now()).await {
             Ok(due) if due != Default::default() => {
                 tracing::info!(deleted = due.deleted, rotated = due.rotated, "keys whose time had come");
             }

@@ -1,5 +1,6 @@
 //! What the server does by itself from time to time.
 
 pub(crate) mod access_logs;
+pub(crate) mod clock;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
