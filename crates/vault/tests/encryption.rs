@@ -17,11 +17,19 @@ use tempfile::TempDir;
 
 const CHUNK: usize = limits::CHUNK_BYTES;
 
-/// Every file under a folder.
+/// Every file under a folder. What goes meanwhile, in the background, is not among them.
 fn files(folder: &Path) -> Vec<PathBuf> {
+    let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if is_gone(&error) => return Vec::new(),
+        entries => entries.unwrap(),
+    };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in entries {
+        let path = match entry {
+            Err(error) if is_gone(&error) => continue,
+            entry => entry.unwrap().path(),
+        };
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
     found

@@ -11,6 +11,9 @@ use opentrail_vault::*;
 use support::{House, account, noise, now};
 use tempfile::TempDir;
 
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 struct Failing {
     house: House,
     disk: FaultyDisk,
@@ -185,10 +188,16 @@ async fn a_caller_that_leaves_in_the_middle_of_a_commit_changes_nothing_for_the_
     let upload = vault.begin_put("logs", "a", PutOptions::new(NewObject::of(account()))).unwrap();
     let staged = upload.finish(&Expected::default()).await.unwrap();
     failing.disk.hold_syncs();
+    let (begins, begun) = tokio::sync::oneshot::channel();
     let caller = tokio::spawn(async move {
-        vault.commit_put(staged, &WriteConditions::default(), now(), |_| Vec::new()).await
+        // The records are asked for last: between that and the journal the caller waits for nothing.
+        let events = |_: &PutOutcome| {
+            begins.send(()).unwrap();
+            Vec::new()
+        };
+        vault.commit_put(staged, &WriteConditions::default(), now(), events).await
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::timeout(PATIENCE, begun).await.unwrap().unwrap();
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     assert!(failing.house.keys("logs").is_empty());
@@ -233,11 +242,13 @@ async fn nobody_waits_for_ever_behind_a_change_that_the_index_cannot_take() {
         failing.disk.inject(Fault::error(operation, std::io::ErrorKind::Other).on("index.redb").always());
     }
     // The index is closed once a checkpoint has failed.
-    while house.put("logs", "a", "1").await.is_ok() {}
+    let closed = async { while house.put("logs", "a", "1").await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, closed).await.unwrap();
     let second = tokio::time::timeout(Duration::from_secs(20), house.put("logs", "a", "2")).await;
     assert!(matches!(second, Ok(Err(VaultError::IndexUnavailable))), "{second:?}");
     failing.disk.heal();
-    while house.put("logs", "a", "3").await.is_err() {}
+    let healed = async { while house.put("logs", "a", "3").await.is_err() {} };
+    tokio::time::timeout(PATIENCE, healed).await.unwrap();
     assert_eq!(house.read("logs", "a", None).await.unwrap(), "3");
     house.is_well().await;
 }

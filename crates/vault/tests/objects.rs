@@ -21,7 +21,7 @@ fn blobs(house: &House) -> usize {
 
 /// Waits until removals that were given to the background are done.
 async fn settled(house: &House, expected: usize) {
-    for _ in 0..200 {
+    for _ in 0..2000 {
         if blobs(house) == expected {
             return;
         }

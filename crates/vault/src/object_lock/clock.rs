@@ -3,8 +3,9 @@
 //! A lock ends by the machine's clock, which whoever owns the machine can set. Two times keep that from being
 //! the easy way around a lock. *Beginnings* (the default retention of a new version, whether a date lies in the
 //! future) are never earlier than the newest entry of the journal: with the clock set back, locks do not end
-//! sooner. *Ends* are never later than the time at which the vault was opened plus what the monotonic clock has
-//! counted since: a clock set forward under a running server opens nothing. What is left is starting the server
+//! sooner. *Ends* are never later than the first time that was asked about plus what the monotonic clock has
+//! counted since and the leap that is allowed ([`crate::limits::CLOCK_LEAP`], 15 minutes, in the server): a clock
+//! set forward under a running server opens nothing that had more than that to go. What is left is starting the server
 //! with a wrong clock, which only another machine's clock could tell.
 
 use std::time::{Duration, Instant};
@@ -94,7 +95,7 @@ mod tests {
         let (clock, now) = (clock(Some(Duration::from_secs(300)), None), Utc::now());
         assert_eq!(clock.ends(now), now);
         let year = now + TimeDelta::days(365);
-        assert!(clock.ends(year) < now + TimeDelta::seconds(310));
+        assert!(clock.ends(year) < now + TimeDelta::seconds(400));
         assert_eq!(clock.ends(now + TimeDelta::seconds(30)), now + TimeDelta::seconds(30));
     }
 

@@ -3,8 +3,8 @@
 //!
 //! What a version is held by is part of what is known about it ([`ObjectLock`]); whether it may be removed,
 //! replaced or held for less is decided here and asked under the key's lock by everything that would: deletes,
-//! puts that take the place of the `null` version, changes of the lock itself. Expiration and replication go
-//! through the same functions, without [`crate::DeleteRequest::bypass_governance`].
+//! puts that take the place of the `null` version, changes of the lock itself. Expiration goes through the same
+//! functions, without [`crate::DeleteRequest::bypass_governance`].
 
 mod change;
 mod clock;
