@@ -1,6 +1,6 @@
 //! Buckets: documents of the control state, so a change of one and its record are one journal entry.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
@@ -129,9 +129,6 @@ pub struct Bucket {
     /// What becomes of its objects with time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
-    /// Other settings by name, as text that the caller wrote and reads (encryption, lifecycle, …).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub settings: BTreeMap<String, String>,
 }
 
 impl Resource for Bucket {
@@ -248,7 +245,6 @@ impl Vault {
             encryption: None,
             lifecycle: None,
             logging: None,
-            settings: BTreeMap::new(),
         };
         tx.put(&bucket.name, &bucket);
         Ok(bucket)
@@ -394,35 +390,6 @@ impl Vault {
     pub fn public_access_block(&self, name: &str) -> Result<PublicAccessBlock, VaultError> {
         let block = self.bucket(name)?.public_access_block;
         block.ok_or_else(|| VaultError::NoPublicAccessBlock { bucket: name.to_owned() })
-    }
-
-    /// Stages a setting that the vault only keeps; `None` to delete it.
-    ///
-    /// # Errors
-    /// [`VaultError::NoSuchBucket`].
-    pub fn put_bucket_setting(
-        &self,
-        tx: &mut Transaction,
-        name: &str,
-        setting: &str,
-        text: Option<String>,
-    ) -> Result<(), VaultError> {
-        self.change(tx, name, |bucket| match text {
-            Some(text) => drop(bucket.settings.insert(setting.to_owned(), text)),
-            None => drop(bucket.settings.remove(setting)),
-        })
-    }
-
-    /// A setting that the vault only keeps.
-    ///
-    /// # Errors
-    /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchSetting`].
-    pub fn bucket_setting(&self, name: &str, setting: &str) -> Result<String, VaultError> {
-        self.bucket(name)?
-            .settings
-            .get(setting)
-            .cloned()
-            .ok_or_else(|| VaultError::NoSuchSetting { bucket: name.to_owned(), setting: setting.to_owned() })
     }
 
     pub(crate) fn change(

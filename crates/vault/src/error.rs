@@ -75,14 +75,6 @@ pub enum VaultError {
         /// The bucket's name.
         bucket: String,
     },
-    /// The bucket has no setting of this name.
-    #[error("The bucket has no {setting} configuration")]
-    NoSuchSetting {
-        /// The bucket's name.
-        bucket: String,
-        /// The setting's name, as the caller stored it.
-        setting: String,
-    },
     /// The policy document is not one a bucket can have.
     #[error("{0}")]
     MalformedPolicy(#[from] MalformedPolicy),
@@ -527,7 +519,6 @@ impl VaultError {
             Self::NoSuchTagSet { .. } => "NoSuchTagSet",
             Self::NoOwnershipControls { .. } => "OwnershipControlsNotFoundError",
             Self::NoPublicAccessBlock { .. } => "NoSuchPublicAccessBlockConfiguration",
-            Self::NoSuchSetting { .. } => "NoSuchConfiguration",
             Self::MalformedPolicy(_) => "MalformedPolicy",
             Self::InvalidTag { reason: InvalidTagReason::TooMany { .. } } => "BadRequest",
             Self::InvalidTag { .. } => "InvalidTag",

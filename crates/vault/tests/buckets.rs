@@ -191,16 +191,10 @@ async fn settings_are_kept_until_they_are_deleted() {
     vault.put_bucket_tags(&mut tx, "logs", Tags::from([("team".to_owned(), "blue".to_owned())])).unwrap();
     vault.put_public_access_block(&mut tx, "logs", None).unwrap();
     vault.put_ownership(&mut tx, "logs", None).unwrap();
-    vault.put_bucket_setting(&mut tx, "logs", "lifecycle", Some("rules".to_owned())).unwrap();
     tx.commit(Vec::new()).await.unwrap();
     let house = house.reopen().await;
     let vault = &house.vault;
     assert_eq!(vault.bucket_tags("logs").unwrap()["team"], "blue");
     assert_eq!(vault.public_access_block("logs").unwrap_err().code(), "NoSuchPublicAccessBlockConfiguration");
     assert_eq!(vault.ownership("logs").unwrap_err().code(), "OwnershipControlsNotFoundError");
-    assert_eq!(vault.bucket_setting("logs", "lifecycle").unwrap(), "rules");
-    let mut tx = house.state.begin().await;
-    vault.put_bucket_setting(&mut tx, "logs", "lifecycle", None).unwrap();
-    tx.commit(Vec::new()).await.unwrap();
-    assert!(matches!(vault.bucket_setting("logs", "lifecycle"), Err(VaultError::NoSuchSetting { .. })));
 }
