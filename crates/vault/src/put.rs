@@ -130,7 +130,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`] if the bucket went meanwhile, [`VaultError::PreconditionFailed`],
-    /// [`VaultError::NoSuchKey`] (`If-Match` where there is no object), [`VaultError::DiskFull`],
+    /// [`VaultError::NoSuchKey`] (`If-Match` where there is no object), [`VaultError::Locked`] and
+    /// [`VaultError::MfaRequired`] (it would take the place of a `null` version), [`VaultError::DiskFull`],
     /// [`VaultError::State`], [`VaultError::IndexUnavailable`], [`VaultError::NotAppliedYet`].
     pub async fn commit_put(
         &self,

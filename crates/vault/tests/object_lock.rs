@@ -245,6 +245,40 @@ async fn with_mfa_delete_versions_and_versioning_change_only_with_a_code() {
 }
 
 #[tokio::test]
+async fn with_mfa_delete_nothing_takes_the_place_of_an_object_without_a_code() {
+    let house = House::with_bucket("logs").await;
+    house.put("logs", "a", "the log").await.unwrap();
+    let on = VersioningChange { versioning: Versioning::Suspended, mfa_delete: Some(true), with_mfa: true };
+    let mut tx = house.state.begin().await;
+    house.vault.put_versioning(&mut tx, "logs", on).unwrap();
+    tx.commit(Vec::new()).await.unwrap();
+    let needs_code = |refused: Option<VaultError>| {
+        assert!(matches!(refused, Some(VaultError::MfaRequired)), "{refused:?}");
+    };
+    needs_code(house.put("logs", "a", "another").await.err());
+    needs_code(house.delete("logs", "a", None).await.err());
+    let upload = house.begin_upload("logs", "a").await;
+    let part = house.part("logs", "a", &upload, 1, "another").await.unwrap();
+    let parts = vec![CompletedPart { part_number: 1, etag: part.etag, checksums: Checksums::new() }];
+    let completion = Completion { parts, ..Completion::default() };
+    let complete = || house.vault.complete_upload("logs", "a", &upload, &completion, now(), |_| Vec::new());
+    needs_code(complete().await.err());
+    assert_eq!(house.read("logs", "a", None).await.unwrap(), "the log");
+    // With a code it goes, and then its place is free; a marker in it is nothing to protect.
+    let request = DeleteRequest {
+        version_id: Some(NULL_VERSION),
+        with_mfa: true,
+        ..DeleteRequest::of("logs", "a", account())
+    };
+    house.vault.delete(&request, now(), |_| Vec::new()).await.unwrap();
+    house.delete("logs", "a", None).await.unwrap();
+    complete().await.unwrap();
+    assert_eq!(house.read("logs", "a", None).await.unwrap(), "another");
+    house.put("logs", "b", "new").await.unwrap();
+    house.is_well().await;
+}
+
+#[tokio::test]
 async fn a_clock_that_leaps_ahead_opens_no_lock() {
     let dir = TempDir::new().unwrap();
     let options = VaultOptions { clock_leap: Some(limits::CLOCK_LEAP), ..VaultOptions::default() };

@@ -1,7 +1,7 @@
 //! The one door through which versions leave.
 //!
 //! [`VaultFact::RemoveVersion`] is made here and nowhere else, and so is the permission to take the place of a
-//! `null` version: whoever removes for whatever reason passes the locks.
+//! `null` version: whoever removes for whatever reason passes the locks, and MFA delete.
 
 use chrono::{DateTime, Utc};
 
@@ -47,7 +47,8 @@ impl Vault {
     }
 
     /// Whether a version with this id may be made, though it takes the place of one that is there. The caller
-    /// holds the key's lock.
+    /// holds the key's lock. With MFA delete no object is replaced: what writes brings no code, so that the
+    /// `null` version has to be removed with one first.
     pub(crate) fn may_take_place(
         &self,
         bucket: &Bucket,
@@ -55,12 +56,21 @@ impl Vault {
         id: &str,
         now: DateTime<Utc>,
     ) -> Result<(), VaultError> {
-        // Other ids are new; and only a bucket with Object Lock has anything locked.
-        if id != NULL_VERSION || self.bucket(&bucket.name)?.object_lock.is_none() {
+        // Other ids are new.
+        if id != NULL_VERSION {
             return Ok(());
         }
-        let there = self.inner.index.read(|read| lookup::by_id(read, bucket.id, key, id))?;
-        there.map_or(Ok(()), |version| self.lets_go(key, &version, false, now))
+        let current = self.bucket(&bucket.name)?;
+        let asks_mfa = current.mfa_delete == Some(true);
+        // Only a bucket with Object Lock has anything locked.
+        if !asks_mfa && current.object_lock.is_none() {
+            return Ok(());
+        }
+        match self.inner.index.read(|read| lookup::by_id(read, bucket.id, key, id))? {
+            None => Ok(()),
+            Some(Version::Object(_)) if asks_mfa => Err(VaultError::MfaRequired),
+            Some(version) => self.lets_go(key, &version, false, now),
+        }
     }
 
     fn lets_go(
