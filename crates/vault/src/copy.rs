@@ -79,20 +79,37 @@ impl Vault {
     ///
     /// # Errors
     /// Those of [`Vault::get`] for the source, [`VaultError::PreconditionFailed`], [`VaultError::CopyToItself`],
-    /// [`VaultError::CopySourceTooLarge`], [`VaultError::Corrupt`], and those of [`Vault::begin_put`] and
-    /// [`Vault::commit_put`].
+    /// [`VaultError::CopySourceTooLarge`], [`VaultError::SourceArchived`], [`VaultError::Corrupt`], and those of
+    /// [`Vault::begin_put`] and [`Vault::commit_put`].
     pub async fn copy(
         &self,
         request: CopyRequest<'_>,
         now: DateTime<Utc>,
         events: impl FnOnce(&CopyOutcome) -> Vec<OwnedEvent>,
     ) -> Result<CopyOutcome, VaultError> {
-        let reader = self.copy_source(&request.source, now)?;
+        let source = &request.source;
+        let reader = self.get(source.bucket, source.key, source.version_id)?;
+        self.copy_from(&reader, request, now, events).await
+    }
+
+    /// As [`Vault::copy`], from a reader that was opened for the request's source. Who has decided on what the
+    /// reader found whether the caller may have it copies that and nothing else, whatever the key has by now.
+    ///
+    /// # Errors
+    /// As [`Vault::copy`].
+    pub async fn copy_from(
+        &self,
+        reader: &ObjectReader,
+        request: CopyRequest<'_>,
+        now: DateTime<Utc>,
+        events: impl FnOnce(&CopyOutcome) -> Vec<OwnedEvent>,
+    ) -> Result<CopyOutcome, VaultError> {
+        may_be_copied(reader, &request.source.conditions, now)?;
         let meta = reader.meta();
         if meta.size > MAX_SINGLE_PUT_BYTES {
             return Err(VaultError::CopySourceTooLarge { bytes: meta.size });
         }
-        let source_version_id = self.shown_version(request.source.bucket, meta)?;
+        let source_version_id = self.shown_version(&reader.bucket().name, meta)?;
         if changes_nothing(&request, meta) {
             return Err(VaultError::CopyToItself);
         }
@@ -157,8 +174,34 @@ impl Vault {
         now: DateTime<Utc>,
         events: impl FnOnce(&PartSummary) -> Vec<OwnedEvent>,
     ) -> Result<(PartSummary, Option<String>), VaultError> {
-        let reader = self.copy_source(source, now)?;
-        let source_version_id = self.shown_version(source.bucket, reader.meta())?;
+        let reader = self.get(source.bucket, source.key, source.version_id)?;
+        let conditions = &source.conditions;
+        self.copy_part_from(&reader, conditions, range, bucket, key, upload_id, part_number, now, events)
+            .await
+    }
+
+    /// As [`Vault::copy_part`], from a reader that was opened before: see [`Vault::copy_from`].
+    ///
+    /// # Errors
+    /// As [`Vault::copy_part`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the members of UploadPartCopy, each of its own type"
+    )]
+    pub async fn copy_part_from(
+        &self,
+        reader: &ObjectReader,
+        conditions: &ReadConditions,
+        range: Option<ByteRange>,
+        bucket: &str,
+        key: &str,
+        upload_id: &str,
+        part_number: i64,
+        now: DateTime<Utc>,
+        events: impl FnOnce(&PartSummary) -> Vec<OwnedEvent>,
+    ) -> Result<(PartSummary, Option<String>), VaultError> {
+        may_be_copied(reader, conditions, now)?;
+        let source_version_id = self.shown_version(&reader.bucket().name, reader.meta())?;
         let range: Range<u64> = match range {
             Some(range) => reader.resolve(range)?,
             None => 0..reader.meta().size,
@@ -174,20 +217,20 @@ impl Vault {
         Ok((self.commit_part(staged, now, events).await?, source_version_id))
     }
 
-    fn copy_source(&self, source: &CopySource<'_>, now: DateTime<Utc>) -> Result<ObjectReader, VaultError> {
-        let reader = self.get(source.bucket, source.key, source.version_id)?;
-        source.conditions.check_copy_source(reader.meta())?;
-        if reader.meta().archived(now).is_some() {
-            return Err(VaultError::SourceArchived);
-        }
-        Ok(reader)
-    }
-
     /// The version id as callers see it: none in a bucket that never had versioning.
     pub fn shown_version(&self, bucket: &str, meta: &ObjectMeta) -> Result<Option<String>, VaultError> {
         let versioned = self.bucket(bucket)?.versioning != crate::Versioning::Off;
         Ok(if versioned { Some(meta.version_id.clone()) } else { None })
     }
+}
+
+fn may_be_copied(
+    reader: &ObjectReader,
+    conditions: &ReadConditions,
+    now: DateTime<Utc>,
+) -> Result<(), VaultError> {
+    conditions.check_copy_source(reader.meta())?;
+    if reader.meta().archived(now).is_some() { Err(VaultError::SourceArchived) } else { Ok(()) }
 }
 
 fn changes_nothing(request: &CopyRequest<'_>, meta: &ObjectMeta) -> bool {

@@ -25,6 +25,7 @@ use crate::{
     object::{Body, ObjectMeta, check_key},
     packed::Frames,
     tables::{INLINE, PARTS, decode_row},
+    upload::Staged,
 };
 
 /// How often an object that is replaced at the very moment of reading is looked up again.
@@ -160,7 +161,7 @@ fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>
         Body::Parts { upload, .. } => {
             let mut start = 0;
             for (number, part) in parts_of(read, *upload)? {
-                let (source, frames) = source_of(read, &part.body)?;
+                let (source, frames) = indexed(read, &part.body)?;
                 segments.push(Segment { start, len: part.size, part_number: number, source, frames });
                 start += part.size;
             }
@@ -169,7 +170,7 @@ fn segments_of(read: &ReadTransaction, meta: &ObjectMeta) -> Result<Vec<Segment>
             }
         }
         body => {
-            let (source, frames) = source_of(read, body)?;
+            let (source, frames) = indexed(read, body)?;
             segments.push(Segment { start: 0, len: meta.size, part_number: 1, source, frames });
         }
     }
@@ -188,15 +189,24 @@ pub(crate) fn parts_of(
     Ok(parts)
 }
 
-fn source_of(read: &ReadTransaction, body: &Body) -> Result<(Source, Option<Frames>), VaultError> {
+/// Where a body's bytes are that the index refers to.
+fn indexed(read: &ReadTransaction, body: &Body) -> Result<(Source, Option<Frames>), VaultError> {
+    source_of(body, &|blob, expected| inline_bytes(read, blob, expected))
+}
+
+/// Where a body's bytes are; those of a small one are told by `inline`.
+fn source_of(
+    body: &Body,
+    inline: &dyn Fn(BlobId, u32) -> Result<Bytes, VaultError>,
+) -> Result<(Source, Option<Frames>), VaultError> {
     match body {
         Body::Empty => Ok((Source::Memory(Bytes::new()), None)),
         Body::File(blob) => Ok((Source::File(blob.clone()), None)),
         Body::Inline { blob, crc32c: expected, sealed } => {
-            let bytes = inline_bytes(read, *blob, *expected)?;
+            let bytes = inline(*blob, *expected)?;
             Ok((if *sealed { Source::Sealed(*blob, bytes) } else { Source::Memory(bytes) }, None))
         }
-        Body::Packed { stored, frames } => Ok((source_of(read, stored)?.0, Some(frames.clone()))),
+        Body::Packed { stored, frames } => Ok((source_of(stored, inline)?.0, Some(frames.clone()))),
         Body::Parts { .. } => Err(IndexEntryError::Dangling("body").into()),
     }
 }
@@ -219,8 +229,8 @@ impl ObjectReader {
         &self.meta
     }
 
-    /// The bucket that the object is in.
-    pub(crate) fn bucket(&self) -> &Bucket {
+    /// The bucket that the object was found in.
+    pub fn bucket(&self) -> &Bucket {
         &self.keeper.bucket
     }
 
@@ -231,6 +241,22 @@ impl ObjectReader {
     /// [`VaultError::Key`].
     pub fn open_key(&self) -> Result<(), VaultError> {
         self.keeper.key().map(drop)
+    }
+
+    /// Reads bytes that were staged with this object's key and that nothing refers to yet, as they would be read
+    /// once something does. They are there as long as `staged` is.
+    pub(crate) fn of_staged(&self, staged: &Staged) -> Result<Self, VaultError> {
+        let (source, frames) = source_of(&staged.body, &|blob, expected| {
+            if crc32c(&staged.inline) == expected { Ok(staged.inline.clone()) } else { Err(altered(blob)) }
+        })?;
+        let segment = Segment { start: 0, len: staged.size, part_number: 1, source, frames };
+        Ok(Self {
+            meta: ObjectMeta { size: staged.size, ..self.meta.clone() },
+            segments: Arc::new(vec![segment]),
+            blobs: Arc::clone(&self.blobs),
+            pins: Arc::default(),
+            keeper: Arc::clone(&self.keeper),
+        })
     }
 
     /// The bytes that a range names.
@@ -408,6 +434,14 @@ fn forged(blob: String) -> VaultError {
     metrics::counter!("opentrail_vault_corrupt_reads_total").increment(1);
     let damage = Damage::Forged;
     tracing::error!(blob, %damage, "stored bytes are damaged");
+    VaultError::Corrupt { blob, offset: 0, damage }
+}
+
+/// The damage of bytes that were written and read back as others.
+pub(crate) fn altered(blob: BlobId) -> VaultError {
+    let (blob, damage) = (blob.to_string(), Damage::Checksum);
+    metrics::counter!("opentrail_vault_corrupt_reads_total").increment(1);
+    tracing::error!(blob, %damage, "bytes do not read as they were written: the old ones stay");
     VaultError::Corrupt { blob, offset: 0, damage }
 }
 

@@ -91,8 +91,8 @@ pub struct NewObject {
     /// Tags.
     #[serde(default)]
     pub tags: Tags,
-    /// Storage class as S3 names it; `STANDARD` where none is given. The vault keeps it and does nothing else
-    /// with it.
+    /// Storage class as S3 names it; `STANDARD` where none is given. It decides whether the bytes are kept
+    /// compressed and whether the object can be read before it is restored.
     #[serde(default = "standard")]
     pub storage_class: String,
     /// The canned ACL named on upload, as text.
@@ -158,6 +158,18 @@ pub(crate) enum Body {
     Parts { upload: UploadId, count: u16 },
     /// Compressed: `stored` (never parts, never packed itself) holds the frames one after the other.
     Packed { stored: Box<Body>, frames: Frames },
+}
+
+impl Body {
+    /// Where the bytes are, if they are in one place.
+    pub(crate) fn blob(&self) -> Option<BlobId> {
+        match self {
+            Self::Empty | Self::Parts { .. } => None,
+            Self::Inline { blob, .. } => Some(*blob),
+            Self::File(blob) => Some(blob.id),
+            Self::Packed { stored, .. } => stored.blob(),
+        }
+    }
 }
 
 /// An object: one version of a key.

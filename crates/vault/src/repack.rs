@@ -1,10 +1,10 @@
 //! Moving a version to another storage class. The content stays, byte for byte; what it is stored as may change,
 //! since classes below the standard one are kept compressed.
 //!
-//! The new bytes are written, read back against the object's checksums and synced first; then one journal entry
-//! has the version with its new class and body. Until the index has that, readers see the old bytes; a crash in
-//! between leaves a file that nobody refers to, which is swept. The parts of a multipart upload are stored anew
-//! one by one, each step leaving the object whole.
+//! The new bytes are written, held against the object's checksums, synced, and read back the way they will be read
+//! from then on; then one journal entry has the version with its new class and body. Until the index has that,
+//! readers see the old bytes; a crash in between leaves a file that nobody refers to, which is swept. The parts of
+//! a multipart upload are stored anew one by one, each step leaving the object whole.
 
 use std::{ops::Range, sync::Arc};
 
@@ -14,11 +14,14 @@ use redb::ReadTransaction;
 
 use crate::{
     Bucket, ChecksumType, Checksums, Expected, StorageClass, Vault, VaultError,
+    checksum::Hasher,
     fact::{Carried, VaultFact},
-    get::{ObjectReader, parts_of},
+    follow::blocking,
+    get::{ObjectReader, altered, parts_of},
     lookup,
     multipart::PartRecord,
     object::{Body, ObjectMeta, Version},
+    put::or_default,
     upload::{Sink, Staged},
 };
 
@@ -98,7 +101,8 @@ impl Vault {
         }
     }
 
-    /// Stores a range of an object again as the class keeps it.
+    /// Stores a range of an object again as the class keeps it, and reads it back: the old bytes go once these are
+    /// committed, and may be all there is of a version that nobody could remove.
     async fn stored_anew(
         &self,
         reader: &ObjectReader,
@@ -108,7 +112,7 @@ impl Vault {
         checksums: Checksums,
     ) -> Result<Staged, VaultError> {
         let meta = reader.meta();
-        let algorithms: Vec<_> = checksums.keys().copied().collect();
+        let algorithms = or_default(&checksums.keys().copied().collect::<Vec<_>>());
         let content_key =
             self.open_content_key(&meta.object, meta.sealed_key.as_ref(), reader.bucket(), key)?;
         let mut sink = Sink::new(self, &algorithms, Some(range.end - range.start))?
@@ -119,7 +123,12 @@ impl Vault {
         while let Some(piece) = pieces.next().await {
             sink.write(&piece?).await?;
         }
-        sink.finish(&Expected { checksums, md5: None }).await
+        let staged = sink.finish(&Expected { checksums, md5: None }).await?;
+        // What did not get smaller is not taken.
+        if staged.body.is_packed() {
+            read_back(reader, &staged).await?;
+        }
+        Ok(staged)
     }
 
     /// Stores the parts of an object as the class keeps them, those that are not yet. Whether they all are.
@@ -154,6 +163,30 @@ impl Vault {
             self.commit(vec![Carried { fact, inline }], Vec::new(), pending, (open, locked)).await?;
         }
         Ok(true)
+    }
+}
+
+/// Whether staged bytes read as what they were made of, decrypted and unpacked.
+async fn read_back(reader: &ObjectReader, staged: &Staged) -> Result<(), VaultError> {
+    let Some(blob) = staged.body.blob() else { return Ok(()) };
+    let algorithms: Vec<_> = staged.checksums.keys().copied().collect();
+    let (mut hasher, mut size) = (Hasher::new(&algorithms), 0);
+    let written = reader.of_staged(staged)?;
+    let pieces = written.stream(0..staged.size);
+    pin_mut!(pieces);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        size += piece.len() as u64;
+        hasher = blocking(move || {
+            hasher.update(&piece);
+            Ok(hasher)
+        })
+        .await?;
+    }
+    if size == staged.size && hasher.finish().checksums == staged.checksums {
+        Ok(())
+    } else {
+        Err(altered(blob))
     }
 }
 

@@ -147,3 +147,33 @@ async fn damaged_bytes_are_not_moved() {
     disk.heal();
     everything_reads(&house).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_old_bytes_stay_where_the_new_ones_do_not_read_as_they_were_written() {
+    let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
+    let house = open(dir.path(), &disk).await;
+    furnish(&house).await;
+    let blobs = || {
+        let shards = std::fs::read_dir(dir.path().join("vault/blobs")).unwrap();
+        let files = shards.flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let before = blobs();
+    // The first object has three chunks; the read after those is of what was made of them.
+    disk.inject(Fault::flipped_bit(10, 3).on("blobs").after(3));
+    match pass(&house).await {
+        Err(VaultError::Corrupt { blob, .. }) => {
+            assert!(!before.contains(&blob), "the bytes that were there")
+        }
+        other => panic!("{other:?}"),
+    }
+    let class = house.vault.head(BUCKET, "a", None).unwrap().object.storage_class;
+    assert_eq!(class, "STANDARD");
+    assert!(blobs().iter().all(|blob| before.contains(blob)), "what does not read is not kept");
+    disk.heal();
+    everything_reads(&house).await;
+    pass(&house).await.unwrap();
+    everything_reads(&house).await;
+    all_is_done(&house).await;
+    house.is_well().await;
+}

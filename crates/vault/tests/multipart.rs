@@ -235,6 +235,28 @@ async fn a_copy_takes_or_replaces_what_is_known_about_its_source() {
 }
 
 #[tokio::test]
+async fn what_is_copied_is_what_the_reader_found_even_if_the_key_has_something_else_by_now() {
+    let house = House::with_bucket("logs").await;
+    house.put("logs", "a", noise(1_200_000, 1)).await.unwrap();
+    let reader = house.vault.get("logs", "a", None).unwrap();
+    house.put("logs", "a", "what the caller may not have").await.unwrap();
+    let copied = house.vault.copy_from(&reader, copy_of("a", "b"), now(), |_| Vec::new()).await.unwrap();
+    assert_eq!(copied.put.meta.etag, reader.meta().etag);
+    assert_eq!(house.read("logs", "b", None).await.unwrap(), noise(1_200_000, 1));
+
+    let upload = house.begin_upload("logs", "k").await;
+    house.delete("logs", "a", None).await.unwrap();
+    let conditions = ReadConditions::default();
+    let (part, _) = house
+        .vault
+        .copy_part_from(&reader, &conditions, None, "logs", "k", &upload, 1, now(), |_| Vec::new())
+        .await
+        .unwrap();
+    complete(&house, "k", &upload, vec![done(&part)]).await.unwrap();
+    assert_eq!(house.read("logs", "k", None).await.unwrap(), noise(1_200_000, 1));
+}
+
+#[tokio::test]
 async fn a_part_is_copied_from_a_range_of_an_object() {
     let house = House::with_bucket("logs").await;
     house.put("logs", "source", noise(3_000_000, 5)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use opentrail_identity::{Ask, Principal, Verdict};
 use opentrail_policy::Context;
-use opentrail_vault::{Bucket, Tags, VaultError, check_bucket_name};
+use opentrail_vault::{Bucket, ObjectMeta, Tags, VaultError, check_bucket_name};
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     access::{S3Access, S3AccessContext},
@@ -168,21 +168,21 @@ impl Scene {
         self.ask(action, &object_arn(&bucket.name, key), Some(bucket), context)
     }
 
-    /// Whether the caller may read this, the source of a copy.
+    /// Whether the caller may read this, the source of a copy, if it was found.
     pub(super) fn may_read(
         &self,
         bucket: &Bucket,
         key: &str,
         version_id: Option<&str>,
+        found: Option<&ObjectMeta>,
     ) -> Result<(), Refusal> {
         let mut context = context::of(self);
-        let meta = self.vault().head(&bucket.name, key, version_id).ok();
         let mut action = "s3:GetObject";
         if let Some(version_id) = version_id {
             context.set("s3:VersionId", version_id);
             action = "s3:GetObjectVersion";
         }
-        if let Some(meta) = &meta {
+        if let Some(meta) = found {
             context::set_existing_tags(&mut context, &meta.object.tags);
         }
         self.ask(action, &object_arn(&bucket.name, key), Some(bucket), context)

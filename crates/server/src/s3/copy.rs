@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentrail_vault::{ByteRange, CopyRequest, CopySource, VaultError};
+use opentrail_vault::{Bucket, ByteRange, CopyRequest, CopySource, ObjectReader, VaultError};
 use s3s::dto;
 
 use super::{
@@ -14,30 +14,42 @@ use super::{
     table::{Answered, plain},
 };
 
-/// The source of a copy.
+/// The source of a copy, as it was when the caller was found to be allowed to read it: whatever its key has
+/// later, this is what is copied.
 struct Source {
     bucket: String,
     key: String,
     version_id: Option<String>,
+    reader: ObjectReader,
 }
 
-/// Reads the source and asks whether the caller may read it.
+/// Opens the source and asks whether the caller may read it.
 fn source_of(scene: &Scene, named: dto::CopySource) -> Result<Source, Refusal> {
     let dto::CopySource::Bucket { bucket, key, version_id } = named else {
         return Err(Refusal::not_built("access points"));
     };
-    let source = Source { bucket: bucket.into(), key: key.into(), version_id: version_id.map(Into::into) };
-    let bucket = scene.vault().bucket(&source.bucket)?;
+    let (name, key) = (String::from(bucket), String::from(key));
+    let version_id: Option<String> = version_id.map(Into::into);
+    let found = scene.vault().get(&name, &key, version_id.as_deref());
+    let alone;
+    let bucket: &Bucket = match &found {
+        Ok(reader) => reader.bucket(),
+        Err(_) => {
+            alone = scene.vault().bucket(&name)?;
+            &alone
+        }
+    };
     let expected = scene.header("x-amz-source-expected-bucket-owner");
     if expected.is_some_and(|expected| expected != bucket.owner.as_str()) {
         return Err(Refusal::access_denied());
     }
-    scene.may_read(&bucket, &source.key, source.version_id.as_deref())?;
-    // A source that is not there is told by the operation.
-    if let Ok(meta) = scene.vault().head(&source.bucket, &source.key, source.version_id.as_deref()) {
-        scene.may_decrypt(&bucket, &source.key, &meta)?;
+    let meta = found.as_ref().ok().map(ObjectReader::meta);
+    scene.may_read(bucket, &key, version_id.as_deref(), meta)?;
+    if let Some(meta) = meta {
+        scene.may_decrypt(bucket, &key, meta)?;
     }
-    Ok(source)
+    let reader = found.map_err(|error| of_source(scene, &key, error))?;
+    Ok(Source { bucket: name, key, version_id, reader })
 }
 
 impl Source {
@@ -71,11 +83,9 @@ pub(super) async fn copy_object(
     if new_tags && !tags.is_empty() {
         scene.may_tag("s3:PutObjectTagging", &tags)?;
     } else if !new_tags {
-        let found = scene.vault().head(&source.bucket, &source.key, source.version_id.as_deref());
-        if let Ok(meta) = found
-            && !meta.object.tags.is_empty()
-        {
-            scene.may_tag("s3:PutObjectTagging", &meta.object.tags)?;
+        let tags = &source.reader.meta().object.tags;
+        if !tags.is_empty() {
+            scene.may_tag("s3:PutObjectTagging", tags)?;
         }
     }
     let Chosen { encryption, is_named } = encryption::choose(&scene).await?;
@@ -96,9 +106,11 @@ pub(super) async fn copy_object(
     };
     let copied = scene
         .vault()
-        .copy(request, scene.arrival.at, |copied| scene.events(put::elements(&copied.put)))
+        .copy_from(&source.reader, request, scene.arrival.at, |copied| {
+            scene.events(put::elements(&copied.put))
+        })
         .await
-        .map_err(|error| of_source(&scene, &source, error))?;
+        .map_err(|error| of_source(&scene, &source.key, error))?;
     let meta = &copied.put.meta;
     let mut result = dto::CopyObjectResult {
         e_tag: Some(shape::etag(&meta.etag)),
@@ -120,13 +132,13 @@ pub(super) async fn copy_object(
 }
 
 /// A delete marker named as a source is a bad request, not a wrong method (S3 API reference, CopyObject).
-fn of_source(scene: &Scene, source: &Source, error: VaultError) -> Refusal {
+fn of_source(scene: &Scene, key: &str, error: VaultError) -> Refusal {
     match error {
         VaultError::VersionIsDeleteMarker { .. } => Refusal::of(
             "InvalidRequest",
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ),
-        VaultError::NoSuchKey { ref key, .. } if *key == source.key => scene.not_there(error),
+        VaultError::NoSuchKey { key: ref missing, .. } if missing == key => scene.not_there(error),
         other => other.into(),
     }
 }
@@ -140,8 +152,9 @@ pub(super) async fn upload_part_copy(
     let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
     let (part, source_version_id) = scene
         .vault()
-        .copy_part(
-            &source.with_conditions(&scene),
+        .copy_part_from(
+            &source.reader,
+            &headers::source_conditions(&scene),
             range,
             &input.bucket,
             &input.key,
@@ -151,7 +164,7 @@ pub(super) async fn upload_part_copy(
             |_| scene.events(None),
         )
         .await
-        .map_err(|error| of_source(&scene, &source, error))?;
+        .map_err(|error| of_source(&scene, &source.key, error))?;
     let mut result = dto::CopyPartResult {
         e_tag: Some(shape::etag(&part.etag)),
         last_modified: Some(shape::time(part.last_modified)),
