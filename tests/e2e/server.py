@@ -47,10 +47,8 @@ class Server:
     def __init__(self, folder, *flags, delivery="1s", digest="2s", retention="unlimited", env=None):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
-        self.port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
         self.flags = [
-            "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
+            "--data", str(self.data), "--listen", "",
             "--account-id", ACCOUNT, "--region", REGION,
             "--delivery-interval", delivery, "--digest-interval", digest,
             "--history-retention", retention, *flags,
@@ -61,18 +59,30 @@ class Server:
             "OPENTRAIL_ROOT_SECRET_ACCESS_KEY": ROOT_SECRET,
             **(env or {}),
         }
+        self.take_port()
         self.process = None
         self.cli_config = self.folder / "aws-config"
 
-    def start(self, timeout=60):
+    def take_port(self):
+        self.port = free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.flags[self.flags.index("--listen") + 1] = f"127.0.0.1:{self.port}"
+
+    def start(self, timeout=60, ports=5):
+        """Starts it; where somebody else took its port meanwhile, at another."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = open(self.folder / "server.log", "ab")
+        written = log.seek(0, os.SEEK_END)
         self.process = subprocess.Popen(
             [binary(), "serve", *self.flags], env=self.env, stdout=log, stderr=log
         )
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
+                said = (self.folder / "server.log").read_bytes()[written:]
+                if ports > 1 and b"Address already in use" in said:
+                    self.take_port()
+                    return self.start(timeout, ports - 1)
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
             try:
                 if requests.get(f"{self.endpoint}/readyz", timeout=1).status_code == 200:

@@ -64,7 +64,7 @@ def recorded(server, answer, name, code, identity="Root"):
         found = [json.loads(text) for _, text in signed.lookup(server, {"EventName": name})]
         return [one for one in found if one["requestID"] == request_id]
 
-    one, = eventually(record, timeout=3)
+    one, = eventually(record)
     assert one["errorCode"] == code, one
     assert one["errorMessage"]
     assert one["userIdentity"]["type"] == identity, one["userIdentity"]

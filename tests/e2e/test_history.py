@@ -155,7 +155,7 @@ def test_what_was_just_done_is_there_at_once(shared_server):
     shared_server.client("iam").create_user(UserName="just-now")
     here = shared_server.client("cloudtrail", region=REGION)
     query = [{"AttributeKey": "ResourceName", "AttributeValue": "just-now"}]
-    event, = eventually(lambda: here.lookup_events(LookupAttributes=query)["Events"], timeout=5, every=0.02)
+    event, = eventually(lambda: here.lookup_events(LookupAttributes=query)["Events"], every=0.02)
     assert event["EventName"] == "CreateUser" and event["Username"] == "root"
 
 

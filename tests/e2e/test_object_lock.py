@@ -199,7 +199,7 @@ def test_each_version_has_its_own_retention(s3, bucket):
 
 
 def test_a_retention_ends(s3, bucket):
-    soon = in_days(0) + datetime.timedelta(seconds=4)
+    soon = in_days(0) + datetime.timedelta(seconds=10)
     version = s3.put_object(
         Bucket=bucket, Key="k", Body=b"", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=soon)["VersionId"]
     assert refused(s3.delete_object, Bucket=bucket, Key="k", VersionId=version) == LOCKED
@@ -209,7 +209,7 @@ def test_a_retention_ends(s3, bucket):
             return s3.delete_object(Bucket=bucket, Key="k", VersionId=version)
         except s3.exceptions.ClientError:
             return None
-    eventually(gone)
+    eventually(gone, timeout=60)
     assert datetime.datetime.now(datetime.timezone.utc) >= soon
 
 

@@ -221,8 +221,8 @@ def test_what_was_acknowledged_before_a_stop_is_there_after_it(server):
         thread.start()
     time.sleep(1)
     began = time.monotonic()
-    server.stop(timeout=15)
-    assert time.monotonic() - began < 10, "an idle connection holds up the stop"
+    server.stop(timeout=30)
+    assert time.monotonic() - began < 18, "an idle connection holds up the stop"
     over.set()
     for thread in threads:
         thread.join(10)

@@ -132,9 +132,12 @@ async fn a_journal_that_nobody_uses_notices_that_space_is_back() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(matches!(journal.status().health, Health::Full), "a little space is not enough");
     disk.limit_space(None);
-    while !journal.status().health.is_healthy() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let healthy = async {
+        while !journal.status().health.is_healthy() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), healthy).await.expect("space is noticed");
     drop(journal);
     assert!(fs::read_dir(dir.path()).unwrap().all(|entry| entry.unwrap().file_name() != "probe"));
 }

@@ -358,12 +358,10 @@ async fn the_background_delivery_works_and_stops() {
     let delivery = world.delivery.clone();
     let running = tokio::spawn(async move { delivery.run(async { stopped.await.unwrap_or(()) }).await });
     world.record("us-east-1", ids(0, 10)).await;
-    for _ in 0..200 {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while exactly_once(&world.store, "audit").len() < 10 && std::time::Instant::now() < deadline {
         world.clock.go(1);
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        if exactly_once(&world.store, "audit").len() == 10 {
-            break;
-        }
     }
     assert_eq!(exactly_once(&world.store, "audit").len(), 10);
     stop.send(()).unwrap();
