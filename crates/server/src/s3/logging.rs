@@ -117,7 +117,7 @@ pub(super) fn note(scene: &Scene, status: StatusCode, fault: Option<&Fault>, sen
         line.cipher_suite = Some(tls.cipher_suite.clone());
         line.tls_version = Some(tls.version.clone());
     }
-    scene.rooms.access_log.add(&bucket.name, vec![line]);
+    scene.rooms.access_log.add(&(bucket.name.clone(), bucket.owner), [line]);
 }
 
 /// Who calls: root by its canonical id, others by their ARN, nobody by nothing.

@@ -4,6 +4,12 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
+/// The longest a field may be, in bytes: an object's key fits, and so does what an honest client says of itself. S3 has
+/// no such bound in writing; without one a stranger's headers would fill a disk.
+const MAX_FIELD_BYTES: usize = 2048;
+/// What a field that was longer ends with.
+const CUT: &str = "...[cut]";
+
 /// A call, as access logs show one (S3 user guide, "Amazon S3 server access log format"). What is not known or does not
 /// apply is `None` and shown as `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +90,40 @@ impl AccessLogLine {
             host: None,
             tls_version: None,
         }
+    }
+
+    /// Cuts what is longer than a field may be, and says how many bytes the line takes in memory, about.
+    pub fn fit(&mut self) -> usize {
+        let always = [&mut self.bucket_owner, &mut self.bucket, &mut self.request_id, &mut self.operation];
+        let sometimes = [
+            &mut self.remote_ip,
+            &mut self.requester,
+            &mut self.key,
+            &mut self.request_uri,
+            &mut self.error_code,
+            &mut self.referrer,
+            &mut self.user_agent,
+            &mut self.version_id,
+            &mut self.host_id,
+            &mut self.cipher_suite,
+            &mut self.host,
+            &mut self.tls_version,
+        ];
+        // Twice: a list of lines that grows holds as much again.
+        let mut bytes = 2 * size_of::<Self>();
+        for text in always.into_iter().chain(sometimes.into_iter().flatten()) {
+            if text.len() > MAX_FIELD_BYTES {
+                let mut end = MAX_FIELD_BYTES - CUT.len();
+                while !text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                text.truncate(end);
+                text.push_str(CUT);
+            }
+            text.shrink_to_fit();
+            bytes += text.len();
+        }
+        bytes
     }
 
     /// The line, with its end.
@@ -175,7 +215,7 @@ fn encoded(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::AccessLogLine;
+    use super::{AccessLogLine, MAX_FIELD_BYTES};
 
     fn line() -> AccessLogLine {
         AccessLogLine {
@@ -203,6 +243,23 @@ mod tests {
             host: Some("localhost".to_owned()),
             tls_version: None,
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so() {
+        let mut cut = line();
+        let short = cut.fit();
+        assert_eq!(cut, line());
+        cut.user_agent = Some("ü".repeat(50_000));
+        cut.request_uri = Some("u".repeat(MAX_FIELD_BYTES + 1));
+        cut.operation = "O".repeat(50_000);
+        let long = cut.fit();
+        let agent = cut.user_agent.clone().expect("an agent");
+        assert!(agent.len() <= MAX_FIELD_BYTES && agent.starts_with("üü") && agent.ends_with("ü...[cut]"));
+        assert_eq!(cut.request_uri.as_ref().map(String::len), Some(MAX_FIELD_BYTES));
+        assert!(long < short + 3 * MAX_FIELD_BYTES && long > short + 2 * MAX_FIELD_BYTES);
+        let again = cut.clone();
+        assert_eq!((cut.fit(), cut), (long, again));
     }
 
     #[test]

@@ -57,6 +57,21 @@ pub enum LogTargetProblem {
 }
 
 impl LogTargetProblem {
+    /// What keeps the logs of `source` from going into `target`, whoever asks. It is asked at each delivery too: the
+    /// name may by then be that of another account's bucket.
+    ///
+    /// # Errors
+    /// [`Self::OtherOwner`], [`Self::OtherRegion`].
+    pub fn between(source: &Bucket, target: &Bucket) -> Result<(), Self> {
+        if target.owner != source.owner {
+            return Err(Self::OtherOwner);
+        }
+        if target.region != source.region {
+            return Err(Self::OtherRegion);
+        }
+        Ok(())
+    }
+
     /// S3's error code for it.
     pub fn code(self) -> &'static str {
         match self {
@@ -84,12 +99,7 @@ impl Vault {
         if let Some(AccessLogging { target_bucket, target_prefix, .. }) = &logging {
             let of = self.bucket(bucket)?;
             let target = tx.try_get::<Bucket>(target_bucket)?.ok_or(LogTargetProblem::Missing)?;
-            if target.owner != of.owner {
-                return Err(LogTargetProblem::OtherOwner.into());
-            }
-            if target.region != of.region {
-                return Err(LogTargetProblem::OtherRegion.into());
-            }
+            LogTargetProblem::between(&of, &target)?;
             if target_prefix.len() > MAX_KEY_BYTES - NAME_BYTES {
                 return Err(LogTargetProblem::LongPrefix.into());
             }
