@@ -11,8 +11,17 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    door, entrance::Entrance, error::ServerError, health, listen, options::Options, recording::TELL_INTERVAL,
-    rooms::Rooms, startup, welcome::Welcome, worker,
+    door,
+    entrance::Entrance,
+    error::ServerError,
+    health, listen,
+    options::Options,
+    recording::TELL_INTERVAL,
+    rooms::Rooms,
+    startup,
+    welcome::Welcome,
+    worker,
+    worker::again::{PAUSE, and_again},
 };
 
 /// How long a reader of the journal rests after it stopped by itself.
@@ -60,14 +69,7 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(deliver(self.rooms.delivery.clone(), readers.clone()));
         tasks.spawn(remember(self.rooms.archive.clone(), readers.clone()));
-        tasks.spawn(reclaim(self.rooms.state.journal().clone(), readers.clone()));
-        tasks.spawn(keep_metrics_small(self.rooms.metrics.clone(), readers.clone()));
-        let day = self.rooms.lifecycle_day;
-        tasks.spawn(worker::lifecycle::run(self.rooms.clone(), day, readers.clone()));
-        let often = self.rooms.access_log_interval;
-        tasks.spawn(worker::access_logs::run(self.rooms.clone(), often, readers.clone()));
-        tasks.spawn(worker::keys::run(self.rooms.clone(), readers.clone()));
-        tasks.spawn(tell_left_out(self.rooms.clone(), readers.clone()));
+        start_workers(&mut tasks, &self.rooms, &readers);
         self.entrance.open(router(self.rooms.clone()));
         let mut listening = self.listening;
         let served = tokio::select! {
@@ -81,7 +83,7 @@ impl Server {
         readers.cancel();
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a reader of the journal ended badly");
+                tracing::error!(%error, "a task of the server ended badly");
             }
         }
         // One that can't be closed in good order keeps none of the others from it.
@@ -92,6 +94,28 @@ impl Server {
         vault?;
         Ok(state?)
     }
+}
+
+/// Starts what works by itself from time to time until `stop`; it goes on also after a panic.
+fn start_workers(tasks: &mut JoinSet<()>, rooms: &Arc<Rooms>, stop: &CancellationToken) {
+    let (day, often) = (rooms.lifecycle_day, rooms.access_log_interval);
+    let (journal, metrics) = (rooms.state.journal().clone(), rooms.metrics.clone());
+    let work = move |stop| reclaim(journal.clone(), stop);
+    tasks.spawn(and_again("journal space", PAUSE, stop.clone(), work));
+    let work = move |stop| keep_metrics_small(metrics.clone(), stop);
+    tasks.spawn(and_again("metrics", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
+    let work = move |stop| worker::lifecycle::run(of.clone(), day, stop);
+    tasks.spawn(and_again("lifecycle", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
+    let work = move |stop| worker::access_logs::run(of.clone(), often, stop);
+    tasks.spawn(and_again("access logs", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
+    let work = move |stop| worker::keys::run(of.clone(), stop);
+    tasks.spawn(and_again("keys", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
+    let work = move |stop| tell_left_out(of.clone(), stop);
+    tasks.spawn(and_again("calls of strangers", PAUSE, stop.clone(), work));
 }
 
 /// Delivers until `stop`. What stops the delivery by itself is waited out: events stay in the journal.

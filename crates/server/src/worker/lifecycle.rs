@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::clock::SteadyClock;
 use crate::{recording::Recorder, rooms::Rooms};
 
 /// Who acts.
@@ -27,43 +28,50 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LOOKS_A_DAY: u32 = 24;
 
-/// Works until `stop`.
+/// Works until `stop`, first at the start: what became due while nothing ran is late already, and a server that is
+/// often started again would never come to it.
 pub(crate) async fn run(rooms: Arc<Rooms>, day: Duration, stop: CancellationToken) {
     let pause = (day / LOOKS_A_DAY).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+    // A day of the calendar may be short for tests; the clock is that of the world in any case.
+    let clock = SteadyClock::new();
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return,
-        }
         let buckets = rooms.state.list::<Bucket>("");
         for (name, _) in buckets.iter().filter(|(_, bucket)| bucket.lifecycle.is_some()) {
-            match look_through(&rooms, name, &stop).await {
+            match look_through(&rooms, &clock, name, &stop).await {
                 Ok(()) | Err(VaultError::NoSuchBucket { .. }) => {}
                 Err(VaultError::Closing) => return,
                 Err(error) => tracing::warn!(bucket = name, %error, "lifecycle rules wait"),
             }
         }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
     }
 }
 
 /// Looks through one bucket and does what is due. What one version refuses keeps none of the others.
-async fn look_through(rooms: &Rooms, bucket: &str, stop: &CancellationToken) -> Result<(), VaultError> {
+async fn look_through(
+    rooms: &Rooms,
+    clock: &SteadyClock,
+    bucket: &str,
+    stop: &CancellationToken,
+) -> Result<(), VaultError> {
     let mut walk = rooms.vault.lifecycle_walk(bucket)?;
     while let Some(place) = walk {
-        let (due, next) = rooms.vault.lifecycle_step(place, rooms.calendar, Utc::now()).await?;
+        let (due, next) = rooms.vault.lifecycle_step(place, rooms.calendar, clock.now()).await?;
         for due in due {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            act(rooms, &due).await?;
+            act(rooms, &due, clock.now()).await?;
         }
         walk = next;
     }
     Ok(())
 }
 
-async fn act(rooms: &Rooms, due: &Due) -> Result<(), VaultError> {
-    let now = Utc::now();
+async fn act(rooms: &Rooms, due: &Due, now: DateTime<Utc>) -> Result<(), VaultError> {
     let events = |performed: &Performed| events(&rooms.recorder, due, performed, now);
     match rooms.vault.lifecycle_act(due, now, events).await {
         Ok(Some(_)) => {

@@ -1,6 +1,7 @@
 //! What the server does by itself from time to time.
 
 pub(crate) mod access_logs;
+pub(crate) mod again;
 pub(crate) mod clock;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
