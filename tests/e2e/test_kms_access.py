@@ -129,6 +129,20 @@ def test_a_policy_is_refused_that_locks_its_author_out_or_is_none(kms):
     assert code(kms.get_key_policy, KeyId=key) == "AccessDeniedException"
 
 
+def test_the_key_of_a_service_is_made_for_who_may_see_it_only(shared_server, iam):
+    own = person(iam)[1]
+    looker = person(iam, allow("kms:DescribeKey"))[1]
+    elsewhere = {"region": "xx-somewhere-1"}
+    nobody, looker = (shared_server.client("kms", **who, **elsewhere) for who in (own, looker))
+    root = shared_server.client("kms", **elsewhere)
+    for use in (nobody.describe_key, lambda **of: nobody.encrypt(**of, Plaintext=b"x"),
+                lambda **of: looker.encrypt(**of, Plaintext=b"x")):
+        assert code(use, KeyId="alias/aws/s3") == "AccessDeniedException"
+    assert root.list_keys()["Keys"] == []
+    made = looker.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
+    assert [key["KeyId"] for key in root.list_keys()["Keys"]] == [made["KeyId"]]
+
+
 def test_a_grant_is_a_permission_until_it_ends(shared_server, iam, kms):
     key = made(kms)
     grantee, client = someone(shared_server, iam)

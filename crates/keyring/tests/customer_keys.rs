@@ -12,7 +12,7 @@ use opentrail_journal::{
 };
 use opentrail_keyring::{
     EncryptionContext, Key, KeyRefusal, Keyring, KeyringError, MasterKeySource,
-    customer::{Due, KeySpec, KeyUsage, MessageType, NewKey, NewMaterial, SigningAlgorithm},
+    customer::{Due, KeySpec, KeyUsage, MessageType, NewKey, NewMaterial, SigningAlgorithm, limits},
 };
 use opentrail_state::{Entry, State, StateOptions};
 use tempfile::TempDir;
@@ -152,16 +152,27 @@ async fn a_rotated_key_opens_what_it_encrypted_before() {
     let mut tx = opened.state.begin().await;
     opened.keyring.enable_rotation(&mut tx, &key, Some(90), now).unwrap();
     tx.commit(Vec::new()).await.unwrap();
-    assert_eq!(opened.keyring.do_what_is_due(now).await.unwrap(), Due::default());
+    assert_eq!(opened.keyring.do_what_is_due(now).await, Due::default());
     let later = now + Duration::days(90);
-    assert_eq!(opened.keyring.do_what_is_due(later).await.unwrap(), Due { deleted: 0, rotated: 1 });
-    assert_eq!(opened.keyring.do_what_is_due(later).await.unwrap(), Due::default());
+    assert_eq!(opened.keyring.do_what_is_due(later).await, Due { rotated: 1, ..Due::default() });
+    assert_eq!(opened.keyring.do_what_is_due(later).await, Due::default());
     let rotated = opened.again(&key);
     assert_eq!((rotated.materials.len(), rotated.rotation.unwrap().next), (2, later + Duration::days(90)));
     assert_eq!(&**opened.keyring.decrypt(&old, &none).unwrap().plaintext, b"old");
     let new = opened.keyring.encrypt(&rotated, b"new", &none).unwrap();
     assert_eq!(opened.keyring.decrypt(&new, &none).unwrap().material_id, rotated.material().id);
     assert_eq!(opened.records(), ["AdoptMasterKey", "RotateKey"]);
+    opened.close().await;
+}
+
+#[tokio::test]
+async fn a_key_without_material_is_not_read() {
+    let world = World::new();
+    let opened = world.open().await;
+    let mut kept = serde_json::to_value(&*opened.symmetric().await).unwrap();
+    assert!(serde_json::from_value::<Key>(kept.clone()).is_ok());
+    kept["materials"] = serde_json::json!([]);
+    assert!(serde_json::from_value::<Key>(kept).is_err());
     opened.close().await;
 }
 
@@ -201,7 +212,7 @@ async fn a_deletion_that_is_due_destroys_the_key_its_aliases_and_nothing_else() 
         matches!(refusal(opened.keyring.decrypt(&sealed, &context(&[]))), KeyRefusal::NoSuchKey { .. })
     };
     assert!(gone(&opened));
-    assert_eq!(opened.keyring.do_what_is_due(Utc::now()).await.unwrap(), Due { deleted: 1, rotated: 0 });
+    assert_eq!(opened.keyring.do_what_is_due(Utc::now()).await, Due { deleted: 1, ..Due::default() });
     assert!(gone(&opened));
     assert!(opened.keyring.alias(&account(), &Region::us_east_1(), "alias/one").is_err());
     assert_eq!(opened.keyring.customer_keys(&account(), &Region::us_east_1(), None, 10).len(), 1);
@@ -223,6 +234,28 @@ async fn the_key_of_a_service_is_made_once() {
     );
     assert_eq!(one.unwrap().arn, two.unwrap().arn);
     assert_eq!(opened.records(), ["AdoptMasterKey", "CreateKey"]);
+    opened.close().await;
+}
+
+#[tokio::test]
+async fn the_key_of_a_service_is_made_for_who_may_and_in_so_many_regions() {
+    let world = World::new();
+    let opened = world.open().await;
+    let (account, keyring, now) = (account(), &opened.keyring, Utc::now());
+    let here = Region::us_east_1();
+    let refused = keyring.managed_key_for(&account, &here, "s3", now, |_| false).await.unwrap();
+    assert!(refused.is_none());
+    assert_eq!(opened.records(), ["AdoptMasterKey"]);
+    let key = keyring.managed_key_for(&account, &here, "s3", now, |key| key.aliases.contains("alias/aws/s3"));
+    let key = key.await.unwrap().unwrap();
+    for n in 1..limits::MAX_MANAGED_KEY_REGIONS {
+        let region: Region = format!("xx-north-{n}").parse().unwrap();
+        keyring.managed_key(&account, &region, "s3", now).await.unwrap();
+    }
+    let one_more: Region = "yy-north-1".parse().unwrap();
+    let refused = refusal(keyring.managed_key(&account, &one_more, "s3", now).await);
+    assert!(matches!(refused, KeyRefusal::LimitExceeded(_)));
+    assert_eq!(keyring.managed_key(&account, &here, "s3", now).await.unwrap().arn, key.arn);
     opened.close().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
 use opentrail_state::Resource;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::{
     EncryptionAlgorithm, KeyRefusal, KeySpec, KeyUsage, MaterialVersion, SigningAlgorithm, spec::MacAlgorithm,
@@ -47,7 +47,8 @@ pub struct Key {
     /// How it rotates by itself; absent where it does not.
     #[serde(default)]
     pub rotation: Option<Rotation>,
-    /// Every version of its material, the newest last. Never empty.
+    /// Every version of its material, the newest last. Never empty: a document without any is not read.
+    #[serde(deserialize_with = "at_least_one")]
     pub materials: Vec<MaterialVersion>,
     /// The public half: a DER `SubjectPublicKeyInfo` in base64. Only asymmetric keys have one.
     #[serde(default)]
@@ -104,6 +105,11 @@ pub struct NewKey {
     pub tags: Vec<(String, String)>,
 }
 
+fn at_least_one<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<MaterialVersion>, D::Error> {
+    let materials = Vec::<MaterialVersion>::deserialize(source)?;
+    if materials.is_empty() { Err(D::Error::custom("a key without material")) } else { Ok(materials) }
+}
+
 impl Resource for Key {
     const KIND: &'static str = "kms.key";
 }
@@ -122,7 +128,7 @@ impl Key {
     /// The material that encrypts: the newest.
     ///
     /// # Panics
-    /// Never: a key is made with material, and none is ever taken from it.
+    /// Never: a key is made or read with material, and none is ever taken from it.
     pub fn material(&self) -> &MaterialVersion {
         self.materials.last().expect("a key has material")
     }

@@ -4,6 +4,8 @@
 pub const MAX_KEYS: usize = 100_000;
 /// Aliases of one key.
 pub const MAX_ALIASES_PER_KEY: usize = 50;
+/// Regions in which an account has the key of a service. AWS has about 40; ours are any that have a region's form.
+pub const MAX_MANAGED_KEY_REGIONS: usize = 128;
 /// Grants of one key.
 pub const MAX_GRANTS_PER_KEY: usize = 50_000;
 /// Bytes of a key policy.

@@ -9,8 +9,8 @@ use opentrail_event::{AccountId, Region};
 use serde_json::json;
 
 use super::{
-    Key, KeyManager, KeySpec, KeyUsage, NewKey, NewMaterial, Rotation, alias::AWS_PREFIX, limits,
-    service_record,
+    Alias, Key, KeyManager, KeyRefusal, KeySpec, KeyUsage, NewKey, NewMaterial, Rotation, alias::AWS_PREFIX,
+    limits, service_record,
 };
 use crate::{error::KeyringError, keyring::Keyring};
 
@@ -25,7 +25,8 @@ impl Keyring {
     /// itself for ever.
     ///
     /// # Errors
-    /// [`KeyringError::State`] if it could not be kept.
+    /// [`KeyringError::State`] if it could not be kept; [`KeyRefusal::LimitExceeded`] beyond
+    /// [`limits::MAX_MANAGED_KEY_REGIONS`].
     pub async fn managed_key(
         &self,
         account: &AccountId,
@@ -34,12 +35,34 @@ impl Keyring {
         now: DateTime<Utc>,
     ) -> Result<Arc<Key>, KeyringError> {
         let name = format!("{AWS_PREFIX}{service}");
-        if let Ok(key) = self.key(account, region, &name) {
-            return Ok(key);
+        match self.managed_key_for(account, region, service, now, |_| true).await? {
+            Some(key) => Ok(key),
+            // Only who may not is refused one.
+            None => self.key(account, region, &name),
         }
+    }
+
+    /// As [`managed_key`](Self::managed_key), but where there is none yet it is made only if `may` says so of the key
+    /// that would be made; none if it does not. One that is there already is given without asking.
+    ///
+    /// # Errors
+    /// As `managed_key`.
+    pub async fn managed_key_for(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        service: &str,
+        now: DateTime<Utc>,
+        may: impl FnOnce(&Key) -> bool + Send,
+    ) -> Result<Option<Arc<Key>>, KeyringError> {
+        let name = format!("{AWS_PREFIX}{service}");
+        if let Ok(key) = self.key(account, region, &name) {
+            return Ok(Some(key));
+        }
+        self.check_managed_regions(account, &name)?;
         let mut tx = self.state().begin().await;
         if let Ok(key) = self.key(account, region, &name) {
-            return Ok(key);
+            return Ok(Some(key));
         }
         let material = NewMaterial::generate(KeySpec::SymmetricDefault)?;
         let new = NewKey {
@@ -58,8 +81,23 @@ impl Keyring {
         key.rotation = Some(Rotation::after(limits::DEFAULT_ROTATION_PERIOD_DAYS, now));
         tx.put(&key.document(), &key);
         self.add_alias(&mut tx, &key, &name, now)?;
+        if !tx.get::<Key>(&key.document()).is_some_and(|staged| may(&staged)) {
+            return Ok(None);
+        }
         tx.commit(vec![service_record::managed_key_made(&key, service, now)?]).await?;
-        self.key(account, region, &name)
+        self.key(account, region, &name).map(Some)
+    }
+
+    /// Refuses one region more than an account can have this alias in.
+    fn check_managed_regions(&self, account: &AccountId, name: &str) -> Result<(), KeyRefusal> {
+        let aliases = self.state().list::<Alias>(&format!("{account}/"));
+        let most = limits::MAX_MANAGED_KEY_REGIONS;
+        if aliases.iter().filter(|(_, alias)| alias.name == name).count() < most {
+            return Ok(());
+        }
+        Err(KeyRefusal::LimitExceeded(format!(
+            "The account has {name} in {most} regions, the most it can be in."
+        )))
     }
 
     /// The service whose key this name stands for, if it has one: `s3` of `alias/aws/s3` or its ARN.

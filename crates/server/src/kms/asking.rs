@@ -47,14 +47,19 @@ impl<'a> Asking<'a> {
         Self { permission, reference, aliases: false, strangers: true }
     }
 
-    /// Finds the key. One of AWS's own (`alias/aws/s3`) is made if it is not there yet.
+    /// Finds the key. One of AWS's own (`alias/aws/s3`) is made if it is not there yet, for a caller who may do with it
+    /// what they ask: nobody else leaves anything behind.
     pub(super) async fn find_or_make(&self, call: &Call) -> Result<Arc<Key>, Fault> {
         let owner = call.rooms.keyring.key_owner(&call.account, &call.region, self.reference);
         if let Some(service) = Keyring::managed_service(self.reference)
             && owner == call.account
         {
-            let made = call.rooms.keyring.managed_key(&call.account, &call.region, service, call.arrival.at);
-            made.await.map_err(|error| refused(call, error))?;
+            let may = |key: &Key| self.permit(call, key).is_ok();
+            let keyring = &call.rooms.keyring;
+            let made = keyring.managed_key_for(&call.account, &call.region, service, call.arrival.at, may);
+            if made.await.map_err(|error| refused(call, error))?.is_none() {
+                return Err(self.hidden(call));
+            }
         }
         self.find(call)
     }
@@ -74,9 +79,14 @@ impl<'a> Asking<'a> {
         if owner == call.account || (self.strangers && found.is_ok()) {
             return found.map_err(|error| refused(call, error));
         }
+        Err(self.hidden(call))
+    }
+
+    /// The refusal that does not say whether the key is there.
+    fn hidden(&self, call: &Call) -> Fault {
         let action = format!("kms:{}", self.permission);
         let hidden = Refused::of_stranger(&call.caller, &action, self.reference);
-        Err(call.fault(Common::AccessDenied, hidden.to_string()))
+        call.fault(Common::AccessDenied, hidden.to_string())
     }
 
     /// Whether the caller may, with no more to say of it.

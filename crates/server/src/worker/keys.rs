@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use opentrail_keyring::customer::Due;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SteadyClock;
@@ -15,12 +16,10 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub(crate) async fn run(rooms: Arc<Rooms>, stop: CancellationToken) {
     let clock = SteadyClock::new();
     loop {
-        match rooms.keyring.do_what_is_due(clock.now()).await {
-            Ok(due) if due != Default::default() => {
-                tracing::info!(deleted = due.deleted, rotated = due.rotated, "keys whose time had come");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "keys whose time has come wait"),
+        let due = rooms.keyring.do_what_is_due(clock.now()).await;
+        if due != Due::default() {
+            let Due { deleted, rotated, failed } = due;
+            tracing::info!(deleted, rotated, failed, "keys whose time had come");
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
