@@ -7,12 +7,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use opentrail_identity::{Ask, Caller, Denial, Identity, Verdict};
+use opentrail_identity::{Ask, Caller, Denial, Identity, Principal, Verdict, root_arn};
 use opentrail_keyring::{EncryptionContext, Key, Keyring, customer::GrantConstraints};
 use opentrail_policy::{Context, Policy, PolicyKind};
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::grant_shape::grantable;
 use crate::{
     fault::{Common, Dialect, Fault},
     rooms::Rooms,
@@ -136,9 +137,8 @@ impl KeyGuard {
     /// policies, for what a grant decides.
     pub(crate) fn is(&self, caller: &Caller, principal: &str, key: &Key, wish: &Use<'_>) -> bool {
         let context = full_context(caller, key, wish);
-        let policy = statement_for(principal, wish.action);
-        policy
-            .is_some_and(|policy| self.decide(caller, key, wish.action, &context, Some(&policy)).is_allowed())
+        names_of(&caller.principal).iter().any(|name| name == principal)
+            && self.speaks_as(principal, caller, key, wish.action, &context)
     }
 
     /// The condition keys of a use, with those about the caller.
@@ -174,26 +174,50 @@ impl KeyGuard {
         context: &Context,
     ) -> bool {
         let operation = wish.action.strip_prefix("kms:").unwrap_or(wish.action);
+        let names = names_of(&caller.principal);
+        // A key can have 50,000 grants: they are not looked through for what none of them can give.
+        if names.is_empty() || !grantable(key).contains(&operation) {
+            return false;
+        }
         let source_arn = context.single("aws:SourceArn");
-        self.keyring.grants(key).iter().any(|grant| {
+        let mut grants = self.keyring.grants(key);
+        grants.retain(|grant| {
             let has = |name: &str| grant.operations.iter().any(|has| has == name);
-            let as_narrow = granting.is_none_or(|(operations, constraints)| {
-                operations.iter().all(|name| has(name)) && grant.constraints.contain(constraints)
-            });
-            has(operation)
-                && as_narrow
+            let as_narrow = || {
+                granting.is_none_or(|(operations, constraints)| {
+                    operations.iter().all(|name| has(name)) && grant.constraints.contain(constraints)
+                })
+            };
+            names.contains(&grant.grantee)
+                && has(operation)
                 && grant.constraints.hold(wish.context, source_arn)
-                && self
-                    .decide(
-                        caller,
-                        key,
-                        wish.action,
-                        context,
-                        statement_for(&grant.grantee, wish.action).as_ref(),
-                    )
-                    .is_allowed()
+                && as_narrow()
+        });
+        // What is left differs in the caller's name only, so that each name is decided on once.
+        names.iter().any(|name| {
+            grants.iter().any(|grant| grant.grantee == *name)
+                && self.speaks_as(name, caller, key, wish.action, context)
         })
     }
+
+    /// Whether a key policy that allows this name would let the caller.
+    fn speaks_as(&self, name: &str, caller: &Caller, key: &Key, action: &str, context: &Context) -> bool {
+        statement_for(name, action)
+            .is_some_and(|policy| self.decide(caller, key, action, context, Some(&policy)).is_allowed())
+    }
+}
+
+/// The names by which a grant can mean the caller: the account's root, a user's ARN, a session's and its role's, a
+/// service's name. None of who has no credentials.
+fn names_of(principal: &Principal) -> Vec<String> {
+    let mut names: Vec<String> = principal.account().map(|id| root_arn(id).to_string()).into_iter().collect();
+    match principal {
+        Principal::User { arn, .. } => names.push(arn.to_string()),
+        Principal::AssumedRole { role_arn, arn, .. } => names.extend([role_arn.to_string(), arn.to_string()]),
+        Principal::Service { name } => names.push(name.to_string()),
+        _ => {}
+    }
+    names
 }
 
 /// Every condition key that there is about the use, but for those about the caller's identity.
@@ -268,5 +292,34 @@ fn set_use(context: &mut Context, caller: &Caller, wish: &Use<'_>) {
     context.set_many("kms:EncryptionContextKeys", pairs.keys().cloned());
     for (name, value) in pairs {
         context.set(&format!("kms:EncryptionContext:{name}"), value.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentrail_identity::{Caller, Principal};
+
+    use super::names_of;
+
+    #[test]
+    fn a_grant_means_a_caller_by_name_role_or_account() {
+        let account = "123456789012".parse().expect("an account");
+        let root = "arn:aws:iam::123456789012:root";
+        let (role, session) =
+            ("arn:aws:iam::123456789012:role/r", "arn:aws:sts::123456789012:assumed-role/r/s");
+        let assumed = Principal::AssumedRole {
+            account,
+            role_name: "r".into(),
+            role_path: "/".into(),
+            role_id: "AROA1".into(),
+            session_name: "s".into(),
+            role_arn: role.parse().expect("an ARN"),
+            arn: session.parse().expect("an ARN"),
+        };
+        assert_eq!(names_of(&assumed), [root, role, session]);
+        assert_eq!(names_of(&Caller::root(account).principal), [root]);
+        let service = Caller::service("cloudtrail.amazonaws.com").principal;
+        assert_eq!(names_of(&service), ["cloudtrail.amazonaws.com"]);
+        assert!(names_of(&Caller::anonymous().principal).is_empty());
     }
 }
