@@ -11,6 +11,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -94,11 +95,7 @@ impl Keys {
         Ok(Self { keyring, store, current: Window::default(), opened: Window::default() })
     }
 
-    fn key_of(
-        &self,
-        kms: &KmsEncryption,
-        place: &ObjectPlace<'_>,
-    ) -> Result<std::sync::Arc<Key>, KeyFailure> {
+    fn key_of(&self, kms: &KmsEncryption, place: &ObjectPlace<'_>) -> Result<Arc<Key>, KeyFailure> {
         let bucket = place.bucket;
         self.keyring.key(&bucket.owner, &bucket.region, &kms.key_arn).map_err(|error| failure(&error))
     }
@@ -269,7 +266,8 @@ fn store_key_made(home: AccountId) -> Result<OwnedEvent, ServerError> {
     Ok(OwnedEvent { owner: home, event })
 }
 
-/// Values that are kept for [`BUCKET_KEY_WINDOW`].
+/// Values that are kept for [`BUCKET_KEY_WINDOW`]. They are secrets: what is older leaves memory whenever something
+/// is not found.
 struct Window<K, V>(Mutex<HashMap<K, (V, Instant)>>);
 
 impl<K, V> Default for Window<K, V> {
@@ -280,18 +278,25 @@ impl<K, V> Default for Window<K, V> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Window<K, V> {
     fn get_or_make(&self, key: K, make: impl FnOnce(&K) -> Result<V, KeyFailure>) -> Result<V, KeyFailure> {
-        let now = Instant::now();
+        self.get_or_make_at(key, Instant::now(), make)
+    }
+
+    fn get_or_make_at(
+        &self,
+        key: K,
+        now: Instant,
+        make: impl FnOnce(&K) -> Result<V, KeyFailure>,
+    ) -> Result<V, KeyFailure> {
         let is_fresh = |made: &Instant| now.duration_since(*made) < BUCKET_KEY_WINDOW;
-        if let Some((value, made)) = self.0.lock().get(&key)
-            && is_fresh(made)
         {
-            return Ok(value.clone());
+            let mut kept = self.0.lock();
+            match kept.get(&key) {
+                Some((value, made)) if is_fresh(made) => return Ok(value.clone()),
+                _ => kept.retain(|_, (_, made)| is_fresh(made)),
+            }
         }
         let value = make(&key)?;
         let mut kept = self.0.lock();
-        if kept.len() >= MAX_BUCKET_KEYS {
-            kept.retain(|_, (_, made)| is_fresh(made));
-        }
         if kept.len() < MAX_BUCKET_KEYS {
             kept.insert(key, (value.clone(), now));
         }
@@ -306,18 +311,43 @@ pub(crate) struct Requesters(Mutex<HashMap<[String; 4], Instant>>);
 
 impl Requesters {
     /// Whether this use is a call of KMS: by requester, action, KMS key and bucket.
-    pub(crate) fn calls(&self, use_: [String; 4]) -> bool {
+    pub(crate) fn calls(&self, usage: [String; 4]) -> bool {
         let now = Instant::now();
         let mut known = self.0.lock();
-        if known.get(&use_).is_some_and(|at| now.duration_since(*at) < BUCKET_KEY_WINDOW) {
+        if known.get(&usage).is_some_and(|at| now.duration_since(*at) < BUCKET_KEY_WINDOW) {
             return false;
         }
         if known.len() >= MAX_BUCKET_KEYS {
             known.retain(|_, at| now.duration_since(*at) < BUCKET_KEY_WINDOW);
         }
         if known.len() < MAX_BUCKET_KEYS {
-            known.insert(use_, now);
+            known.insert(usage, now);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use opentrail_vault::KeyFailure;
+
+    use super::{BUCKET_KEY_WINDOW, Window};
+
+    #[test]
+    fn a_bucket_key_leaves_memory_when_its_time_is_over() {
+        let (window, start) = (Window::default(), Instant::now());
+        let get = |name: &'static str, after: Duration| {
+            window.get_or_make_at(name, start + after, |_| Ok(after)).expect("it is made")
+        };
+        assert_eq!(get("one", Duration::ZERO), Duration::ZERO);
+        assert_eq!(get("one", Duration::from_secs(1)), Duration::ZERO);
+        let over = BUCKET_KEY_WINDOW;
+        assert_eq!(get("two", over), over);
+        assert_eq!(window.0.lock().keys().copied().collect::<Vec<_>>(), ["two"]);
+        // Also when nothing takes its place.
+        let failed = window.get_or_make_at("two", start + over * 2, |_| Err(KeyFailure::Unopenable));
+        assert!(failed.is_err() && window.0.lock().is_empty());
     }
 }
