@@ -2,7 +2,7 @@
 
 mod strangers;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use opentrail_event::{
     AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
@@ -223,7 +223,7 @@ pub(crate) struct Trace {
     secrets: &'static [&'static str],
     parameters: Option<Value>,
     resources: Vec<RecordResource>,
-    other_account: Option<AccountId>,
+    other_accounts: Vec<AccountId>,
     is_discreet: bool,
 }
 
@@ -235,7 +235,7 @@ impl Trace {
             secrets,
             parameters: None,
             resources: Vec::new(),
-            other_account: None,
+            other_accounts: Vec::new(),
             is_discreet: false,
         }
     }
@@ -249,7 +249,7 @@ impl Trace {
 
     /// Sets `resources`, and whose record it is besides the caller's.
     pub(crate) fn set_resources(&mut self, resources: Vec<RecordResource>, call: &Call) {
-        self.other_account = resources.iter().find_map(|r| r.account_id.filter(|id| *id != call.account));
+        self.other_accounts = other_owners(&resources, call.account);
         self.resources = resources;
     }
 
@@ -289,7 +289,9 @@ impl Trace {
             })
             .filter(|e| e.as_object().is_none_or(|members| !members.is_empty()));
         let mut accounts = vec![call.account];
-        accounts.extend(self.other_account.filter(|_| fault.is_none()));
+        if fault.is_none() {
+            accounts.extend(self.other_accounts);
+        }
         Deed {
             event_source: call.service.event_source,
             event_name: self.name,
@@ -308,6 +310,12 @@ impl Trace {
     }
 }
 
+/// The accounts that resources belong to, each once, but for the caller's.
+fn other_owners(resources: &[RecordResource], own: AccountId) -> Vec<AccountId> {
+    let owners: BTreeSet<AccountId> = resources.iter().filter_map(|resource| resource.account_id).collect();
+    owners.into_iter().filter(|owner| *owner != own).collect()
+}
+
 /// Takes members with these names (in the API's spelling) out, at any depth.
 fn remove_secrets(value: &mut Value, secrets: &[&str]) {
     match value {
@@ -322,9 +330,20 @@ fn remove_secrets(value: &mut Value, secrets: &[&str]) {
 
 #[cfg(test)]
 mod tests {
+    use opentrail_event::{AccountId, RecordResource};
     use serde_json::json;
 
-    use super::remove_secrets;
+    use super::{other_owners, remove_secrets};
+
+    #[test]
+    fn every_other_owner_has_a_record_once() {
+        let [own, one, two]: [AccountId; 3] =
+            ["111111111111", "222222222222", "333333333333"].map(|id| id.parse().expect("an account"));
+        let of = |owner| RecordResource::new("AWS::KMS::Key", "arn", owner);
+        let resources = [of(Some(two)), of(None), of(Some(own)), of(Some(one)), of(Some(two))];
+        assert_eq!(other_owners(&resources, own), [one, two]);
+        assert!(other_owners(&[of(Some(own))], own).is_empty());
+    }
 
     #[test]
     fn secrets_leave_at_any_depth() {
