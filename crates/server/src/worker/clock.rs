@@ -1,15 +1,18 @@
 //! What time it is for what a worker does for good: destroying a key's material, removing an object.
 //!
 //! The machine's clock can be set ahead, by whoever owns it or by a time server's mistake. Nothing becomes due by
-//! that: the time is never later than the clock's at the worker's start plus what the monotonic clock has counted
-//! since. Being late is safe: it ends with a restart.
+//! that: the time is never later than the clock's when the first worker started plus what the monotonic clock has
+//! counted since. Being late is safe: it ends with a restart of the process.
 
-use std::time::Instant;
+use std::{sync::LazyLock, time::Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How far the clock may run ahead of the monotonic one: corrections of this size are those of time servers.
 const LEAP: TimeDelta = TimeDelta::minutes(15);
+
+/// What all clocks count from: a worker that is started again does not believe the machine's clock again.
+static START: LazyLock<(DateTime<Utc>, Instant)> = LazyLock::new(|| (Utc::now(), Instant::now()));
 
 /// A clock that can't be set ahead while the server runs.
 pub(crate) struct SteadyClock {
@@ -18,9 +21,10 @@ pub(crate) struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// Starts counting; believes the machine's clock this once.
+    /// Counts from the first clock's making, when the machine's was believed.
     pub(crate) fn new() -> Self {
-        Self { started: Utc::now(), counted: Instant::now() }
+        let (started, counted) = *START;
+        Self { started, counted }
     }
 
     /// The machine's time, where it is not too far ahead of the one counted.
