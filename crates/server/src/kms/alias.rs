@@ -38,6 +38,16 @@ fn touched(name: &str, target: Option<&str>, call: &Call) -> Vec<RecordResource>
     std::iter::once(alias).chain(key).collect()
 }
 
+/// Whether the caller may take this alias from its key, while the key is there.
+fn permit_loser(permission: &'static str, name: &str, call: &Call) -> Result<(), Fault> {
+    let keyring = &call.rooms.keyring;
+    let alias = keyring.alias(&call.account, &call.region, name).map_err(|error| refused(call, error))?;
+    if keyring.key(&call.account, &call.region, &alias.target).is_ok() {
+        Asking::to_manage(permission, &alias.target).permitted(call)?;
+    }
+    Ok(())
+}
+
 /// CreateAlias
 pub(super) struct CreateAlias;
 
@@ -85,13 +95,7 @@ impl Described for UpdateAlias {
 impl Write for UpdateAlias {
     fn act(input: Aliasing, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
         let keyring = &call.rooms.keyring;
-        let alias = keyring
-            .alias(&call.account, &call.region, &input.alias_name)
-            .map_err(|error| refused(call, error))?;
-        // The key that loses the alias is asked too, while it is there.
-        if keyring.key(&call.account, &call.region, &alias.target).is_ok() {
-            Asking::to_manage(Self::NAME, &alias.target).permitted(call)?;
-        }
+        permit_loser(Self::NAME, &input.alias_name, call)?;
         let key = Asking::to_manage(Self::NAME, &input.target_key_id).permitted(call)?;
         keyring
             .update_alias(tx, &key, &input.alias_name, call.arrival.at)
@@ -125,12 +129,7 @@ impl Described for DeleteAlias {
 impl Write for DeleteAlias {
     fn act(input: OneAlias, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
         let keyring = &call.rooms.keyring;
-        let alias = keyring
-            .alias(&call.account, &call.region, &input.alias_name)
-            .map_err(|error| refused(call, error))?;
-        if keyring.key(&call.account, &call.region, &alias.target).is_ok() {
-            Asking::to_manage(Self::NAME, &alias.target).permitted(call)?;
-        }
+        permit_loser(Self::NAME, &input.alias_name, call)?;
         keyring
             .delete_alias(tx, &call.account, &call.region, &input.alias_name)
             .map_err(|error| refused(call, error))
