@@ -84,6 +84,12 @@ impl BlobRef {
         self.len.checked_sub(1).map_or(0, |last| self.chunk_at(last).stored.end)
     }
 
+    /// Bytes that a chunk has on disk, at most.
+    pub(crate) fn stored_chunk_len(&self) -> usize {
+        let content = u64::from(self.chunk).min(self.len);
+        usize::try_from(content).unwrap_or(0) + if self.sealed { TAG_BYTES } else { 0 }
+    }
+
     fn corrupt(&self, offset: u64, damage: Damage) -> VaultError {
         metrics::counter!("opentrail_vault_corrupt_reads_total").increment(1);
         tracing::error!(blob = %self.id, offset, %damage, "stored bytes are damaged");
@@ -255,9 +261,10 @@ impl BlobStore {
         blob: &BlobRef,
         cipher: Option<&BlobCipher>,
         offset: u64,
+        room: Vec<u8>,
     ) -> Result<(u64, Bytes), VaultError> {
         let place = blob.chunk_at(offset);
-        let stored = self.read_stored(file, blob, &place)?;
+        let stored = self.read_stored(file, blob, &place, room)?;
         // An object with a key has no bytes in the clear, nor can one without have others.
         let content = match (blob.sealed, cipher) {
             (false, None) => Some(stored),
@@ -276,9 +283,11 @@ impl BlobStore {
         file: &dyn DiskFile,
         blob: &BlobRef,
         place: &ChunkPlace,
+        mut bytes: Vec<u8>,
     ) -> Result<Vec<u8>, VaultError> {
         let len = usize::try_from(place.stored.end - place.stored.start).unwrap_or(0);
-        let mut bytes = vec![0; len];
+        bytes.clear();
+        bytes.resize(len, 0);
         file.read_exact_at(&mut bytes, place.stored.start).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => blob.corrupt(place.start, Damage::Short),
             _ => VaultError::io("read", &self.path(blob.id), error),
@@ -297,9 +306,9 @@ impl BlobStore {
         if len > blob.stored_len() {
             return Err(blob.corrupt(blob.len, Damage::Long));
         }
-        let mut offset = 0;
+        let (mut offset, mut room) = (0, Vec::new());
         while offset < blob.len {
-            self.read_stored(&*file, blob, &blob.chunk_at(offset))?;
+            room = self.read_stored(&*file, blob, &blob.chunk_at(offset), room)?;
             offset += u64::from(blob.chunk.max(1));
         }
         Ok(())
@@ -482,7 +491,7 @@ mod tests {
     fn read(store: &BlobStore, blob: &BlobRef, offset: u64) -> Result<u8, VaultError> {
         let cipher = BlobCipher::new(&key(), blob.id)?;
         let file = store.open_blob(blob)?;
-        store.read_chunk(&*file, blob, Some(&cipher), offset).map(|(_, bytes)| bytes[0])
+        store.read_chunk(&*file, blob, Some(&cipher), offset, Vec::new()).map(|(_, bytes)| bytes[0])
     }
 
     fn is_forged(read: Result<u8, VaultError>) -> bool {

@@ -395,8 +395,11 @@ impl Reading {
                 let blob = blob.clone();
                 let open = self.file.take().filter(|open| open.blob == blob.id);
                 let (blobs, key) = (Arc::clone(&self.blobs), self.keeper.key()?);
+                // Made where it is freed: a thread for blocking work would keep what others free until it works
+                // again.
+                let room = Vec::with_capacity(blob.stored_chunk_len());
                 let (file, bytes) =
-                    blocking(move || read_file(&blobs, open, key.as_ref(), &blob, offset)).await?;
+                    blocking(move || read_file(&blobs, open, key.as_ref(), &blob, offset, room)).await?;
                 self.file = Some(file);
                 bytes
             }
@@ -410,6 +413,7 @@ fn read_file(
     key: Option<&ObjectKey>,
     blob: &BlobRef,
     offset: u64,
+    room: Vec<u8>,
 ) -> Result<(OpenFile, Bytes), VaultError> {
     let open = match open {
         Some(open) => open,
@@ -419,7 +423,7 @@ fn read_file(
             cipher: key.map(|key| BlobCipher::new(key, blob.id)).transpose()?,
         },
     };
-    let (start, chunk) = blobs.read_chunk(&*open.file, blob, open.cipher.as_ref(), offset)?;
+    let (start, chunk) = blobs.read_chunk(&*open.file, blob, open.cipher.as_ref(), offset, room)?;
     let bytes = chunk.slice(to_len(offset - start).min(chunk.len())..);
     Ok((open, bytes))
 }
