@@ -299,9 +299,10 @@ pub(crate) fn check_key(key: &str) -> Result<(), VaultError> {
     Ok(())
 }
 
-/// A version id that nobody can guess: 24 random bytes in base64url, 32 characters as S3's.
+/// A version id that nobody can guess: 24 random bytes in 32 of the characters that S3's ids have. There is no
+/// hyphen among them: command lines would take an id that begins with one for an option.
 pub(crate) fn new_version_id() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>()).replace('-', ".")
 }
 
 #[cfg(test)]
@@ -318,8 +319,11 @@ mod tests {
 
     #[test]
     fn version_ids_look_like_those_of_s3() {
-        let id = new_version_id();
-        assert_eq!(id.len(), 32);
-        assert_ne!(id, new_version_id());
+        for _ in 0..1000 {
+            let id = new_version_id();
+            assert_eq!(id.len(), 32);
+            assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte)), "{id}");
+            assert_ne!(id, new_version_id());
+        }
     }
 }
