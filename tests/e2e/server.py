@@ -1,5 +1,6 @@
 """Starts and stops the server under test; the one place that knows how."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -183,6 +184,11 @@ def aws_cli():
     path = pathlib.Path(sys.executable).parent / "aws"
     assert path.is_file(), f"{path} is missing: run the tests through `make test`"
     return str(path)
+
+
+def own_bucket(letter, request):
+    """A bucket name that only this test has, the same at every run."""
+    return f"{letter}-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
 
 
 def eventually(check, timeout=30, every=0.1):

@@ -1,13 +1,11 @@
 """MFA delete: set by root with a device, and versions then go only with a code, which is good once."""
 
-import hashlib
-
 import pytest
 
 import conformance
 from authenticator import give
 from identity import EVERYTHING, allow, code, fresh, person, refused, session
-from server import ACCOUNT
+from server import ACCOUNT, own_bucket
 
 # In S3's list of error codes (API reference, "Error responses").
 conformance.COMMON_ERRORS["s3"] |= {"NotDeviceOwnerError"}
@@ -28,7 +26,7 @@ def s3(server):
 
 @pytest.fixture
 def bucket(s3, request):
-    name = "m-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("m", request)
     s3.create_bucket(Bucket=name)
     return name
 

@@ -1,13 +1,12 @@
 """Object Lock: of buckets and of versions, in both modes, with legal holds, over boto3 and the AWS CLI."""
 
 import datetime
-import hashlib
 
 import pytest
 
 import conformance
 from identity import allow, code, deny, person, refused
-from server import Server, eventually
+from server import Server, eventually, own_bucket
 from signed import send
 
 conformance.COMMON_ERRORS["s3"] |= {"InvalidBucketAclWithObjectOwnership", "InvalidURI"}
@@ -28,7 +27,7 @@ def s3(server):
 @pytest.fixture
 def bucket(s3, request):
     """A bucket with Object Lock, of the test's own."""
-    name = "l-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("l", request)
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     return name
 
@@ -36,7 +35,7 @@ def bucket(s3, request):
 @pytest.fixture
 def plain(s3, request):
     """A bucket without."""
-    name = "p-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("p", request)
     s3.create_bucket(Bucket=name)
     return name
 

@@ -1,6 +1,5 @@
 """Block Public Access, of a bucket and of an account; what is public; ACLs and ownership."""
 
-import hashlib
 import json
 import subprocess
 
@@ -12,7 +11,7 @@ import requests
 
 import conformance
 from identity import EVERYTHING, code, person, refused
-from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, aws_cli
+from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, aws_cli, own_bucket
 
 conformance.COMMON_ERRORS["s3"] |= {
     "AccessControlListNotSupported", "InvalidBucketAclWithObjectOwnership",
@@ -40,7 +39,7 @@ def s3(server):
 
 @pytest.fixture
 def bucket(s3, request):
-    name = "b-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("b", request)
     s3.create_bucket(Bucket=name)
     return name
 

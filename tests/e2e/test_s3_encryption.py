@@ -11,7 +11,7 @@ import requests
 from botocore.exceptions import ClientError
 
 import conformance
-from server import ACCOUNT, REGION, Server, eventually
+from server import ACCOUNT, REGION, Server, eventually, own_bucket
 from trail import delivered, make_trail
 
 conformance.COMMON_ERRORS["s3"] |= {
@@ -39,7 +39,7 @@ def kms(server):
 
 @pytest.fixture
 def bucket(server, request):
-    name = "e-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("e", request)
     server.client("s3").create_bucket(Bucket=name)
     return name
 

@@ -22,7 +22,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 import conformance
-from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, Server, aws_cli, eventually
+from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, Server, aws_cli, eventually, own_bucket
 from trail import delivered, everything_selected, make_trail
 
 # In S3's list of error codes (API reference, "Error responses"); the suite's own list is shorter.
@@ -48,7 +48,7 @@ def server(shared_server):
 @pytest.fixture
 def bucket(server, request):
     """A bucket of the test's own."""
-    name = "t-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("t", request)
     server.client("s3").create_bucket(Bucket=name)
     return name
 

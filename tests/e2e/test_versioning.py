@@ -1,11 +1,11 @@
 """Versions and delete markers, case by case as Ceph's public S3 tests look at them."""
 
 import concurrent.futures
-import hashlib
 
 import pytest
 
 from identity import code, refused
+from server import own_bucket
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def s3(server):
 @pytest.fixture
 def bucket(s3, request):
     """A bucket with versioning."""
-    name = "v-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("v", request)
     s3.create_bucket(Bucket=name)
     status(s3, name, "Enabled")
     return name
@@ -29,7 +29,7 @@ def bucket(s3, request):
 
 @pytest.fixture
 def plain(s3, request):
-    name = "p-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    name = own_bucket("p", request)
     s3.create_bucket(Bucket=name)
     return name
 

@@ -5,8 +5,7 @@ use std::{fmt, sync::LazyLock};
 use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
 use opentrail_policy::{
-    Context, Decision, Identity as IdentityPolicies, Policies, Policy, PolicyKind, PolicySource, Request,
-    decide,
+    Context, Decision, Identity as IdentityPolicies, Policies, Policy, PolicyKind, Request, decide,
 };
 
 use crate::{
@@ -82,14 +81,6 @@ impl Denial {
     /// Whether a policy says no, rather than none saying yes.
     pub fn is_explicit(&self) -> bool {
         matches!(self.decision, Some(Decision::ExplicitDeny { .. }))
-    }
-
-    /// The policy that it is due to, where there is one.
-    pub fn source_policy(&self) -> Option<PolicySource> {
-        match self.decision {
-            None | Some(Decision::Allow) => None,
-            Some(Decision::ImplicitDeny { by } | Decision::ExplicitDeny { by, .. }) => Some(by),
-        }
     }
 
     /// A denial due to a policy. The message says to which only if it is `told`: AWS does not to callers of

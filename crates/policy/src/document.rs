@@ -2,13 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    PolicyError,
-    condition::Condition,
-    parse,
-    pattern::Pattern,
-    principal::{Entry, Principals},
-};
+use crate::{PolicyError, condition::Condition, parse, pattern::Pattern, principal::Principals};
 
 /// Where a policy stands, which decides what it may and must contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -169,17 +163,5 @@ impl Statement {
     /// Whether it has `NotResource` rather than `Resource`.
     pub fn negates_resources(&self) -> bool {
         self.resources.as_ref().is_some_and(|clause| clause.negated)
-    }
-
-    /// Whether its `Principal` is everyone, anonymous callers included.
-    pub fn names_everyone(&self) -> bool {
-        self.principals
-            .as_ref()
-            .is_some_and(|principals| !principals.negated && principals.entries.contains(&Entry::Everyone))
-    }
-
-    /// Whether it applies only under conditions.
-    pub fn has_conditions(&self) -> bool {
-        !self.conditions.is_empty()
     }
 }

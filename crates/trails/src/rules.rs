@@ -44,7 +44,7 @@ pub struct CreateTrail {
     pub is_multi_region: Option<bool>,
     /// Default false.
     pub log_file_validation: Option<bool>,
-    /// Default false; true is refused for now.
+    /// Default false; true is refused: there are no organizations.
     pub is_organization: Option<bool>,
     /// Default true.
     pub recursive_logging: Option<bool>,

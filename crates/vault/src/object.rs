@@ -101,7 +101,7 @@ pub struct NewObject {
     /// What holds it; a bucket's default retention is added where none is named.
     #[serde(default, skip_serializing_if = "ObjectLock::is_none")]
     pub lock: ObjectLock,
-    /// How its bytes are encrypted on disk; not at all where `None`, as objects of earlier versions are.
+    /// How its bytes are encrypted on disk; not at all where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
 }

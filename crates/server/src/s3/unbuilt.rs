@@ -1,4 +1,4 @@
-//! What a call may ask for in its headers that is not built: refused, never passed over.
+//! What a call may ask for in its query and its headers that is not built: refused, never passed over.
 
 use opentrail_vault::{Ownership, StorageClass};
 

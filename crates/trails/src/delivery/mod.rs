@@ -182,15 +182,6 @@ impl Delivery {
         self.upload_all().await
     }
 
-    /// Closes and decides all open files now, whatever the interval says. For an orderly end, and for tests.
-    ///
-    /// # Errors
-    /// As [`Delivery::tick`].
-    pub async fn cut_now(&self) -> Result<(), DeliveryError> {
-        self.read_available().await?;
-        self.cut().await
-    }
-
     /// How the delivery of a trail goes; with the trail it gives [`TrailStatus`].
     pub fn status(&self, trail: &Trail) -> DeliveryStatus {
         let arn = trail.arn().to_string();
