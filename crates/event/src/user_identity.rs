@@ -1,5 +1,7 @@
 //! Who made a call: a record's `userIdentity`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{
     Serialize, Serializer,
@@ -66,6 +68,18 @@ pub enum UserIdentity {
         access_key_id: Option<String>,
         /// The session and the user who asked for it.
         session: SessionContext,
+        /// The service that called on the session's behalf.
+        invoked_by: Option<String>,
+    },
+    /// Someone an OpenID Connect provider vouches for, who has no role yet: the caller of
+    /// `AssumeRoleWithWebIdentity`.
+    WebIdentityUser {
+        /// The provider, a colon, the audience, a colon, the user's id at the provider.
+        principal_id: String,
+        /// The user's id at the provider.
+        user_name: String,
+        /// The provider: its ARN.
+        identity_provider: String,
     },
     /// A service that acts for itself.
     AwsService {
@@ -99,6 +113,9 @@ pub struct SessionContext {
     pub mfa_authenticated: bool,
     /// A name the caller gave to the source of the session (`sourceIdentity`).
     pub source_identity: Option<String>,
+    /// The ARN of the OpenID Connect provider that vouched for the caller of `AssumeRoleWithWebIdentity`
+    /// (`webIdFederationData`).
+    pub federated_provider: Option<String>,
 }
 
 /// Whose permissions a session has: `sessionIssuer`.
@@ -128,7 +145,8 @@ impl UserIdentity {
     pub fn through(mut self, service: &str) -> Self {
         if let Self::Root { invoked_by, .. }
         | Self::IamUser { invoked_by, .. }
-        | Self::AssumedRole { invoked_by, .. } = &mut self
+        | Self::AssumedRole { invoked_by, .. }
+        | Self::FederatedUser { invoked_by, .. } = &mut self
         {
             *invoked_by = Some(service.to_owned());
         }
@@ -142,6 +160,7 @@ impl UserIdentity {
             Self::IamUser { .. } => "IAMUser",
             Self::AssumedRole { .. } => "AssumedRole",
             Self::FederatedUser { .. } => "FederatedUser",
+            Self::WebIdentityUser { .. } => "WebIdentityUser",
             Self::AwsService { .. } => "AWSService",
             Self::AwsAccount { .. } | Self::Anonymous => "AWSAccount",
             Self::Unknown { .. } => "Unknown",
@@ -156,7 +175,10 @@ impl UserIdentity {
             | Self::AssumedRole { account, .. }
             | Self::FederatedUser { account, .. }
             | Self::AwsAccount { account, .. } => Some(*account),
-            Self::AwsService { .. } | Self::Anonymous | Self::Unknown { .. } => None,
+            Self::WebIdentityUser { .. }
+            | Self::AwsService { .. }
+            | Self::Anonymous
+            | Self::Unknown { .. } => None,
         }
     }
 
@@ -183,9 +205,15 @@ impl UserIdentity {
                 members.session = Some(session);
                 members.invoked_by = invoked_by.as_deref();
             }
-            Self::FederatedUser { principal_id, arn, account, access_key_id, session } => {
+            Self::FederatedUser { principal_id, arn, account, access_key_id, session, invoked_by } => {
                 members.named(principal_id, arn, account, access_key_id.as_deref());
                 members.session = Some(session);
+                members.invoked_by = invoked_by.as_deref();
+            }
+            Self::WebIdentityUser { principal_id, user_name, identity_provider } => {
+                members.principal_id = Some(principal_id);
+                members.user_name = Some(user_name);
+                members.identity_provider = Some(identity_provider);
             }
             Self::AwsService { invoked_by } => members.invoked_by = Some(invoked_by),
             Self::AwsAccount { principal_id, account } => {
@@ -212,6 +240,7 @@ struct Members<'a> {
     account_id: Option<&'a str>,
     access_key_id: Option<&'a str>,
     user_name: Option<&'a str>,
+    identity_provider: Option<&'a str>,
     session: Option<&'a SessionContext>,
     invoked_by: Option<&'a str>,
 }
@@ -239,6 +268,7 @@ impl Serialize for UserIdentity {
         text("accountId", members.account_id)?;
         text("accessKeyId", members.access_key_id)?;
         text("userName", members.user_name)?;
+        text("identityProvider", members.identity_provider)?;
         if let Some(session) = members.session {
             map.serialize_entry("sessionContext", session)?;
         }
@@ -255,6 +285,9 @@ impl Serialize for SessionContext {
         if let Some(issuer) = &self.issuer {
             map.serialize_entry("sessionIssuer", issuer)?;
         }
+        if let Some(provider) = &self.federated_provider {
+            map.serialize_entry("webIdFederationData", &WebIdFederationData { federated_provider: provider })?;
+        }
         map.serialize_entry(
             "attributes",
             &Attributes { creation_date: self.creation_date, mfa_authenticated: self.mfa_authenticated },
@@ -262,6 +295,20 @@ impl Serialize for SessionContext {
         if let Some(source_identity) = &self.source_identity {
             map.serialize_entry("sourceIdentity", source_identity)?;
         }
+        map.end()
+    }
+}
+
+struct WebIdFederationData<'a> {
+    federated_provider: &'a str,
+}
+
+impl Serialize for WebIdFederationData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("webIdFederationData", 2)?;
+        map.serialize_field("federatedProvider", self.federated_provider)?;
+        // AWS has this member, and nothing in it.
+        map.serialize_field("attributes", &BTreeMap::<&str, &str>::new())?;
         map.end()
     }
 }

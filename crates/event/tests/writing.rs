@@ -59,6 +59,7 @@ fn session() -> SessionContext {
         creation_date: time(),
         mfa_authenticated: false,
         source_identity: None,
+        federated_provider: None,
     }
 }
 

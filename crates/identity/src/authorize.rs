@@ -136,6 +136,12 @@ static DENY_ALL: LazyLock<Policy> = LazyLock::new(|| {
     Policy::parse(text, PolicyKind::Identity).expect("the text is a policy")
 });
 
+/// Stands for the session policy of a federated user who was given none.
+static ALLOW_NOTHING: LazyLock<Policy> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"*","Resource":"*"}}"#;
+    Policy::parse(text, PolicyKind::Identity).expect("the text is a policy")
+});
+
 /// The policies of a caller, as they are in force now.
 #[derive(Default)]
 struct Gathered {
@@ -189,10 +195,16 @@ pub(crate) fn decision_with_mfa(
     let identity: Vec<&Policy> = gathered.identity.iter().collect();
     let session: Vec<&Policy> = gathered.session.iter().collect();
     let policies = Policies {
-        identity: match caller.principal {
+        identity: match &caller.principal {
             Principal::Root { .. } => IdentityPolicies::Root,
             Principal::User { .. } | Principal::AssumedRole { .. } => IdentityPolicies::Policies(&identity),
-            Principal::Service { .. } | Principal::Anonymous => IdentityPolicies::None,
+            Principal::FederatedUser { user, .. } if matches!(**user, Principal::Root { .. }) => {
+                IdentityPolicies::Root
+            }
+            Principal::FederatedUser { .. } => IdentityPolicies::Policies(&identity),
+            Principal::Service { .. } | Principal::WebIdentity { .. } | Principal::Anonymous => {
+                IdentityPolicies::None
+            }
         },
         boundary: gathered.boundary.as_ref(),
         session: &session,
@@ -220,7 +232,19 @@ pub(crate) fn full_context(
 
 impl Gathered {
     fn of(docs: &impl Documents, caller: &Caller) -> Self {
-        let mut gathered = match &caller.principal {
+        let mut gathered = Self::of_principal(docs, &caller.principal);
+        if let (Some(account), Some(session)) = (caller.principal.account(), &caller.session) {
+            gathered.session = session_policies(docs, account, session);
+        }
+        // A federated user has what a policy of the session lets through, and without one nothing.
+        if matches!(caller.principal, Principal::FederatedUser { .. }) && gathered.session.is_empty() {
+            gathered.session.push(ALLOW_NOTHING.clone());
+        }
+        gathered
+    }
+
+    fn of_principal(docs: &impl Documents, principal: &Principal) -> Self {
+        match principal {
             Principal::User { account, name, id, .. } => {
                 match docs
                     .document::<User>(&entity::document_id(*account, name))
@@ -237,12 +261,12 @@ impl Gathered {
                     None => Self::default(),
                 }
             }
-            Principal::Root { .. } | Principal::Service { .. } | Principal::Anonymous => Self::default(),
-        };
-        if let (Some(account), Some(session)) = (caller.principal.account(), &caller.session) {
-            gathered.session = session_policies(docs, account, session);
+            Principal::FederatedUser { user, .. } => Self::of_principal(docs, user),
+            Principal::Root { .. }
+            | Principal::WebIdentity { .. }
+            | Principal::Service { .. }
+            | Principal::Anonymous => Self::default(),
         }
-        gathered
     }
 
     fn of_user(docs: &impl Documents, user: &User) -> Self {

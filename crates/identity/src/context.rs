@@ -138,6 +138,9 @@ fn set_session(context: &mut Context, caller: &Caller, now: DateTime<Utc>) {
     if let Some(identity) = &session.source_identity {
         context.set("aws:SourceIdentity", identity.as_str());
     }
+    if let Some(identity) = &session.web_identity {
+        identity.set_session_keys(context);
+    }
 }
 
 /// Sets the keys that tell whether, and how many seconds ago, the caller gave an MFA code. Long-term credentials
@@ -167,6 +170,7 @@ const CALLER_KEYS: &[&str] = &[
     "aws:MultiFactorAuthPresent",
     "aws:MultiFactorAuthAge",
     "aws:SourceIdentity",
+    "aws:FederatedProvider",
 ];
 
 pub(crate) fn time(at: DateTime<Utc>) -> String {

@@ -195,5 +195,8 @@ fn owner_in_force(state: &State, owner: &SessionOwner) -> Option<Principal> {
                 state.get::<Role>(&entity::document_id(*account, name)).filter(|role| role.id == *id)?;
             Some(Principal::assumed_role(&role, session))
         }
+        SessionOwner::Federated { account, name, user } => {
+            owner_in_force(state, user).map(|user| user.federated_user(*account, name))
+        }
     }
 }

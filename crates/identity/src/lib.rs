@@ -21,6 +21,7 @@ mod credential;
 mod documents;
 pub mod entity;
 pub mod error;
+pub mod federation;
 pub mod group;
 mod id;
 mod identity;

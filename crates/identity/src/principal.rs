@@ -52,6 +52,26 @@ pub enum Principal {
         /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`.
         arn: Arn,
     },
+    /// A session of `GetFederationToken`.
+    FederatedUser {
+        /// The account.
+        account: AccountId,
+        /// What the one who asked for it calls the session.
+        name: Arc<str>,
+        /// `arn:aws:sts::ACCOUNT:federated-user/NAME`.
+        arn: Arn,
+        /// Who asked for it, and with whose policies it acts: a user or the root.
+        user: Arc<Principal>,
+    },
+    /// Someone an OpenID Connect provider vouches for, who asks for a role.
+    WebIdentity {
+        /// The ARN of the provider.
+        provider: Arc<str>,
+        /// For whom the provider made the token.
+        audience: Arc<str>,
+        /// Who it is at the provider.
+        subject: Arc<str>,
+    },
     /// A service that acts for itself.
     Service {
         /// Its name, such as `cloudtrail.amazonaws.com`.
@@ -87,32 +107,49 @@ impl Principal {
         }
     }
 
-    /// The account that the principal belongs to; services and anonymous callers have none.
-    pub fn account(&self) -> Option<AccountId> {
-        match self {
-            Self::Root { account } | Self::User { account, .. } | Self::AssumedRole { account, .. } => {
-                Some(*account)
-            }
-            Self::Service { .. } | Self::Anonymous => None,
+    /// A session of `GetFederationToken` that this user or root asks for.
+    pub(crate) fn federated_user(self, account: AccountId, name: &str) -> Self {
+        Self::FederatedUser {
+            account,
+            name: Arc::from(name),
+            arn: checked_arn(&format!("arn:aws:sts::{account}:federated-user/{name}")),
+            user: Arc::new(self),
         }
     }
 
-    /// The ARN that `GetCallerIdentity` and messages show; services and anonymous callers have none.
+    /// The account that the principal belongs to; services and whoever has no credentials have none.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Root { account }
+            | Self::User { account, .. }
+            | Self::AssumedRole { account, .. }
+            | Self::FederatedUser { account, .. } => Some(*account),
+            Self::Service { .. } | Self::WebIdentity { .. } | Self::Anonymous => None,
+        }
+    }
+
+    /// The ARN that `GetCallerIdentity` and messages show; services and whoever has no credentials have none.
     pub fn arn(&self) -> Option<Arn> {
         match self {
             Self::Root { account } => Some(root_arn(*account)),
-            Self::User { arn, .. } | Self::AssumedRole { arn, .. } => Some(arn.clone()),
-            Self::Service { .. } | Self::Anonymous => None,
+            Self::User { arn, .. } | Self::AssumedRole { arn, .. } | Self::FederatedUser { arn, .. } => {
+                Some(arn.clone())
+            }
+            Self::Service { .. } | Self::WebIdentity { .. } | Self::Anonymous => None,
         }
     }
 
     /// The principal's unique id as records, `GetCallerIdentity` and `aws:userid` have it: the account of a
-    /// root, `AIDA…` of a user, `AROA…:SESSION` of a role's session.
+    /// root, `AIDA…` of a user, `AROA…:SESSION` of a role's session, `ACCOUNT:NAME` of a federated user.
     pub fn principal_id(&self) -> Option<String> {
         match self {
             Self::Root { account } => Some(account.to_string()),
             Self::User { id, .. } => Some(id.to_string()),
             Self::AssumedRole { role_id, session_name, .. } => Some(format!("{role_id}:{session_name}")),
+            Self::FederatedUser { account, name, .. } => Some(format!("{account}:{name}")),
+            Self::WebIdentity { provider, audience, subject } => {
+                Some(format!("{provider}:{audience}:{subject}"))
+            }
             Self::Service { .. } | Self::Anonymous => None,
         }
     }
@@ -138,6 +175,15 @@ impl Principal {
                 account: account.as_str(),
                 role_id,
             },
+            Self::FederatedUser { account, arn, user, .. } => PrincipalRef::FederatedUser {
+                session_arn: arn.as_str(),
+                account: account.as_str(),
+                user: match &**user {
+                    Self::User { arn, id, .. } => Some((arn.as_str(), id)),
+                    _ => None,
+                },
+            },
+            Self::WebIdentity { provider, .. } => PrincipalRef::Federated(provider),
             Self::Service { name } => PrincipalRef::Service(name),
             Self::Anonymous => PrincipalRef::Anonymous,
         }
@@ -149,8 +195,9 @@ impl Principal {
             Self::Root { .. } => Some("Account"),
             Self::User { .. } => Some("User"),
             Self::AssumedRole { .. } => Some("AssumedRole"),
+            Self::FederatedUser { .. } => Some("FederatedUser"),
             Self::Anonymous => Some("Anonymous"),
-            Self::Service { .. } => None,
+            Self::Service { .. } | Self::WebIdentity { .. } => None,
         }
     }
 }
@@ -236,6 +283,22 @@ impl Caller {
                 },
                 None => UserIdentity::Unknown { access_key_id },
             },
+            Principal::FederatedUser { account, name, arn, .. } => match session {
+                Some(session) => UserIdentity::FederatedUser {
+                    principal_id: format!("{account}:{name}"),
+                    arn: arn.clone(),
+                    account: *account,
+                    access_key_id,
+                    session,
+                    invoked_by: None,
+                },
+                None => UserIdentity::Unknown { access_key_id },
+            },
+            Principal::WebIdentity { provider, audience, subject } => UserIdentity::WebIdentityUser {
+                principal_id: format!("{provider}:{audience}:{subject}"),
+                user_name: subject.to_string(),
+                identity_provider: provider.to_string(),
+            },
             Principal::Service { name } => UserIdentity::AwsService { invoked_by: name.to_string() },
             Principal::Anonymous => UserIdentity::Anonymous,
         }
@@ -251,6 +314,7 @@ fn session_context(principal: &Principal, session: &SessionInfo) -> SessionConte
             account_id: *account,
             user_name: Some(role_name.to_string()),
         }),
+        Principal::FederatedUser { user, .. } => user_issuer(user),
         _ => None,
     };
     SessionContext {
@@ -258,5 +322,21 @@ fn session_context(principal: &Principal, session: &SessionInfo) -> SessionConte
         creation_date: session.issued_at,
         mfa_authenticated: session.mfa_authenticated_at.is_some(),
         source_identity: session.source_identity.clone(),
+        federated_provider: session.web_identity.as_ref().map(|identity| identity.provider.clone()),
     }
+}
+
+/// Who asked for the session of a federated user.
+fn user_issuer(user: &Principal) -> Option<SessionIssuer> {
+    let kind = match user {
+        Principal::User { .. } => "IAMUser",
+        _ => "Root",
+    };
+    Some(SessionIssuer {
+        kind: kind.to_owned(),
+        principal_id: user.principal_id()?,
+        arn: user.arn()?,
+        account_id: user.account()?,
+        user_name: user.user_name().map(str::to_owned),
+    })
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{CredentialError, IdentityError},
+    federation::WebIdentity,
     id::{self, IdKind},
     limits,
     permissions::PolicyText,
@@ -43,6 +44,9 @@ pub struct SessionInfo {
     /// Keys of the session tags that go along when the session assumes another role.
     #[serde(rename = "ttk", default, skip_serializing_if = "Vec::is_empty")]
     pub transitive_tag_keys: Vec<String>,
+    /// Who vouched for whoever opened it, if `AssumeRoleWithWebIdentity` did.
+    #[serde(rename = "web", default, skip_serializing_if = "Option::is_none")]
+    pub web_identity: Option<WebIdentity>,
     /// A policy that narrows the session.
     #[serde(rename = "pol", default, skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<PolicyText>,
@@ -62,6 +66,7 @@ impl SessionInfo {
             source_identity: None,
             tags: Vec::new(),
             transitive_tag_keys: Vec::new(),
+            web_identity: None,
             policy: None,
             policy_arns: Vec::new(),
         }
@@ -80,6 +85,8 @@ pub(crate) enum SessionOwner {
     Root { account: AccountId },
     User { account: AccountId, name: String, id: String },
     Role { account: AccountId, name: String, id: String, session: String },
+    /// A session of `GetFederationToken`, and whose policies it has.
+    Federated { account: AccountId, name: String, user: Box<SessionOwner> },
 }
 
 /// What a token holds.

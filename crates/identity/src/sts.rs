@@ -86,6 +86,11 @@ pub(crate) fn assume_role(
     match caller.principal {
         Principal::Anonymous | Principal::Service { .. } => return Err(IdentityError::NotAnIdentity),
         Principal::Root { .. } => return Err(IdentityError::RootMayNotAssumeRole),
+        // A federated user may call GetCallerIdentity, and nothing else of STS.
+        Principal::FederatedUser { .. } | Principal::WebIdentity { .. } => {
+            let denial = Denial::without_reason(caller, ASSUME_ROLE, ask.role_arn);
+            return Err(IdentityError::AccessDenied(denial));
+        }
         Principal::User { .. } | Principal::AssumedRole { .. } => {}
     }
     let asked_seconds = check_form(ask)?;
@@ -311,7 +316,11 @@ pub(crate) fn session_token(
             let owner = SessionOwner::User { account: *account, name: name.to_string(), id: id.to_string() };
             (owner, asked)
         }
-        Principal::AssumedRole { .. } | Principal::Service { .. } | Principal::Anonymous => {
+        Principal::AssumedRole { .. }
+        | Principal::FederatedUser { .. }
+        | Principal::WebIdentity { .. }
+        | Principal::Service { .. }
+        | Principal::Anonymous => {
             return Err(IdentityError::NotAnIdentity);
         }
     };

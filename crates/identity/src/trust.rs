@@ -63,7 +63,11 @@ pub(crate) fn is_meant(bindings: &Bindings, caller: &Principal) -> bool {
     let (arn, id) = match caller {
         Principal::User { arn, id, .. } => (arn, id),
         Principal::AssumedRole { role_arn, role_id, .. } => (role_arn, role_id),
-        Principal::Root { .. } | Principal::Service { .. } | Principal::Anonymous => return true,
+        Principal::FederatedUser { user, .. } => return is_meant(bindings, user),
+        Principal::Root { .. }
+        | Principal::WebIdentity { .. }
+        | Principal::Service { .. }
+        | Principal::Anonymous => return true,
     };
     bindings.get(arn.as_str()).is_none_or(|bound| **bound == **id)
 }

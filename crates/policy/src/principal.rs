@@ -1,5 +1,7 @@
 //! Who asks, and who a policy speaks of.
 
+use std::fmt;
+
 use crate::{Context, Grant, PolicyError, arn};
 
 /// The principal that makes a request. ARNs are complete; accounts are their twelve digits.
@@ -37,15 +39,25 @@ pub enum PrincipalRef<'a> {
         /// The role's unique identifier, `AROA…`.
         role_id: &'a str,
     },
+    /// A session of `GetFederationToken`.
+    FederatedUser {
+        /// `arn:aws:sts::ACCOUNT:federated-user/NAME`
+        session_arn: &'a str,
+        /// The account.
+        account: &'a str,
+        /// The ARN and the unique identifier of the user who asked for it; `None` for the root user.
+        user: Option<(&'a str, &'a str)>,
+    },
 }
 
 impl<'a> PrincipalRef<'a> {
     /// The account the principal belongs to, if to any.
     pub fn account(&self) -> Option<&'a str> {
         match *self {
-            Self::Root { account } | Self::User { account, .. } | Self::AssumedRole { account, .. } => {
-                Some(account)
-            }
+            Self::Root { account }
+            | Self::User { account, .. }
+            | Self::AssumedRole { account, .. }
+            | Self::FederatedUser { account, .. } => Some(account),
             Self::Anonymous | Self::Service(_) | Self::Federated(_) => None,
         }
     }
@@ -56,6 +68,7 @@ impl<'a> PrincipalRef<'a> {
             Self::Root { account } => Some(format!("arn:aws:iam::{account}:root")),
             Self::User { arn, .. } => Some((*arn).to_owned()),
             Self::AssumedRole { role_arn, .. } => Some((*role_arn).to_owned()),
+            Self::FederatedUser { session_arn, .. } => Some((*session_arn).to_owned()),
             Self::Anonymous | Self::Service(_) | Self::Federated(_) => None,
         }
     }
@@ -130,6 +143,20 @@ impl Entry {
             (Self::Session(named), PrincipalRef::AssumedRole { session_arn, .. }) if named == session_arn => {
                 Grant::Principal
             }
+            (Self::Session(named), PrincipalRef::FederatedUser { session_arn, .. })
+                if named == session_arn =>
+            {
+                Grant::Principal
+            }
+            // What its user is granted the session has as a role's session has what its role is granted.
+            (Self::User(named), PrincipalRef::FederatedUser { user: Some((arn, _)), .. }) if named == arn => {
+                Grant::Role
+            }
+            (Self::UniqueId(named), PrincipalRef::FederatedUser { user: Some((_, id)), .. })
+                if named == id =>
+            {
+                Grant::Role
+            }
             (Self::Service(named), PrincipalRef::Service(name)) if named == name || named == "*" => {
                 Grant::Principal
             }
@@ -148,6 +175,23 @@ impl Entry {
     }
 }
 
+impl fmt::Display for Entry {
+    /// Prints it as a policy would have it; accounts by their root's ARN.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("*"),
+            Self::Account(account) => write!(f, "arn:aws:iam::{account}:root"),
+            Self::User(text)
+            | Self::Role(text)
+            | Self::Session(text)
+            | Self::UniqueId(text)
+            | Self::Service(text)
+            | Self::Federated(text)
+            | Self::CanonicalUser(text) => f.write_str(text),
+        }
+    }
+}
+
 fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
@@ -159,7 +203,45 @@ pub(crate) struct Principals {
     pub(crate) entries: Vec<Entry>,
 }
 
+/// Whether an element speaks of a principal of whom the session may not be known.
+pub(crate) enum Naming {
+    No,
+    Yes(Grant),
+    /// Of these sessions it does; or of all but these, if the element is negated.
+    Sessions(Grant, Vec<String>),
+}
+
 impl Principals {
+    /// As [`grant`](Self::grant), where an ARN that ends in `/*` is any session of a role.
+    pub(crate) fn naming(&self, principal: &PrincipalRef<'_>, context: &Context) -> Naming {
+        let whole = self.grant(principal, context);
+        let PrincipalRef::AssumedRole { role_arn, session_arn, account, role_id } = *principal else {
+            return whole.map_or(Naming::No, Naming::Yes);
+        };
+        let Some(any) = session_arn.strip_suffix('*').filter(|beginning| beginning.ends_with('/')) else {
+            return whole.map_or(Naming::No, Naming::Yes);
+        };
+        let of_session = |arn: &str| {
+            let session = PrincipalRef::AssumedRole { role_arn, session_arn: arn, account, role_id };
+            self.grant(&session, context)
+        };
+        let named = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Session(arn) if arn.starts_with(any) => Some(arn),
+            _ => None,
+        });
+        let (mut best, mut sessions) = (whole, Vec::new());
+        for arn in named.filter(|arn| of_session(arn) != whole) {
+            best = best.max(of_session(arn));
+            sessions.push(arn.clone());
+        }
+        match (best, whole) {
+            (None, _) => Naming::No,
+            // A session that is named on top of its role has more from it; the role's others have what they have.
+            (Some(_), Some(grant)) if sessions.is_empty() || !self.negated => Naming::Yes(grant),
+            (Some(grant), _) => Naming::Sessions(grant, sessions),
+        }
+    }
+
     /// Whether the statement speaks of `principal`, and how directly.
     pub(crate) fn grant(&self, principal: &PrincipalRef<'_>, context: &Context) -> Option<Grant> {
         let named = self.entries.iter().filter_map(|entry| entry.grant(principal, context)).max();
@@ -179,8 +261,10 @@ impl Principals {
             return true;
         }
         match principal {
-            PrincipalRef::User { .. } => lists(Grant::Account) && lists(Grant::Principal),
-            PrincipalRef::AssumedRole { .. } => {
+            PrincipalRef::User { .. } | PrincipalRef::FederatedUser { user: None, .. } => {
+                lists(Grant::Account) && lists(Grant::Principal)
+            }
+            PrincipalRef::AssumedRole { .. } | PrincipalRef::FederatedUser { user: Some(_), .. } => {
                 lists(Grant::Account) && lists(Grant::Role) && lists(Grant::Principal)
             }
             PrincipalRef::Root { .. } | PrincipalRef::Service(_) | PrincipalRef::Federated(_) => {

@@ -1,0 +1,1 @@
+//! What an OpenID Connect provider signed.
