@@ -3,7 +3,7 @@
 use opentrail_event::{AccountId, Region};
 use opentrail_state::StateError;
 
-use crate::{selector::InvalidSelectors, store::StoreError};
+use crate::{organization::OrganizationId, selector::InvalidSelectors, store::StoreError};
 
 /// Why an operation on a trail was refused. Each variant is one AWS error code ([`TrailError::code`]);
 /// the text is what the caller of the API sees.
@@ -92,9 +92,43 @@ pub enum TrailError {
         /// The ARN.
         arn: String,
     },
-    /// A feature of AWS's trails that this server does not have.
-    #[error("{0} is not supported by this server.")]
-    UnsupportedOperation(&'static str),
+    /// An organization trail is asked of an account that belongs to no organization.
+    #[error("Account {account} does not belong to an organization.")]
+    OrganizationsNotInUse {
+        /// The account.
+        account: AccountId,
+    },
+    /// The account may not make or change trails of its organization.
+    #[error(
+        "Account {account} is neither the management account nor a CloudTrail delegated administrator of \
+         organization {id}."
+    )]
+    NotAdministrator {
+        /// The account.
+        account: AccountId,
+        /// The organization.
+        id: OrganizationId,
+    },
+    /// Only the management account makes an organization trail of another trail, or the other way round.
+    #[error(
+        "Only the management account of organization {id} can convert trails to and from organization trails."
+    )]
+    ConversionByAnother {
+        /// The organization.
+        id: OrganizationId,
+    },
+    /// The organization has consolidated billing only.
+    #[error("Organization {id} does not have all features enabled.")]
+    OrganizationNotInAllFeaturesMode {
+        /// The organization.
+        id: OrganizationId,
+    },
+    /// The organization does not trust CloudTrail.
+    #[error("Trusted access for cloudtrail.amazonaws.com is not enabled in organization {id}.")]
+    CloudTrailAccessNotEnabled {
+        /// The organization.
+        id: OrganizationId,
+    },
     /// The bucket does not exist.
     #[error("S3 bucket {bucket} does not exist!")]
     S3BucketDoesNotExist {
@@ -139,7 +173,12 @@ impl TrailError {
             Self::TagsLimitExceeded { .. } => "TagsLimitExceededException",
             Self::ResourceTypeNotSupported { .. } => "ResourceTypeNotSupportedException",
             Self::ResourceNotFound { .. } => "ResourceNotFoundException",
-            Self::UnsupportedOperation(_) => "UnsupportedOperationException",
+            Self::OrganizationsNotInUse { .. } => "OrganizationsNotInUseException",
+            Self::NotAdministrator { .. } | Self::ConversionByAnother { .. } => {
+                "NotOrganizationMasterAccountException"
+            }
+            Self::OrganizationNotInAllFeaturesMode { .. } => "OrganizationNotInAllFeaturesModeException",
+            Self::CloudTrailAccessNotEnabled { .. } => "CloudTrailAccessNotEnabledException",
             Self::S3BucketDoesNotExist { .. } => "S3BucketDoesNotExistException",
             Self::InsufficientS3BucketPolicy { .. } => "InsufficientS3BucketPolicyException",
             Self::BucketCheckFailed { .. } => "ServiceUnavailable",

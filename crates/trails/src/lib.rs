@@ -12,6 +12,7 @@ pub mod digest;
 pub mod error;
 pub mod layout;
 pub mod name;
+pub mod organization;
 pub mod rules;
 pub mod selector;
 pub mod store;

@@ -2,6 +2,7 @@
 
 mod checks;
 mod find;
+mod organization;
 mod tags;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,6 +19,7 @@ pub use self::{
 use self::{
     checks::{check_combination, check_room, checked_prefix},
     find::{DataTrails, at_home, trails_of},
+    organization::{converted, organization_for},
     tags::with_tags,
 };
 use crate::{
@@ -44,7 +46,7 @@ pub struct CreateTrail {
     pub is_multi_region: Option<bool>,
     /// Default false.
     pub log_file_validation: Option<bool>,
-    /// Default false; true is refused: there are no organizations.
+    /// Default false. A trail of the caller's organization; it belongs to the management account.
     pub is_organization: Option<bool>,
     /// Default true.
     pub recursive_logging: Option<bool>,
@@ -75,7 +77,9 @@ pub struct UpdateTrail {
     pub recursive_logging: Option<bool>,
 }
 
-/// The trails of all accounts.
+/// The trails of all accounts. `account` is the caller's everywhere; a caller may name a trail of its organization by
+/// ARN, which belongs to the management account: members see it, and the management account and CloudTrail's delegated
+/// administrators change it.
 ///
 /// Changes are staged in the caller's [`Transaction`]; they happen when it commits. Whether the bucket exists
 /// and lets CloudTrail write is asked by the caller beforehand ([`crate::store::LogStore::check`]), because it
@@ -108,6 +112,9 @@ impl Trails {
         let name: TrailName = ask.name.parse().map_err(TrailError::InvalidTrailName)?;
         check_bucket_name(&ask.bucket)?;
         let prefix = checked_prefix(ask.prefix.as_deref())?;
+        let organization =
+            if ask.is_organization == Some(true) { Some(organization_for(tx, account)?) } else { None };
+        let account = organization.as_ref().map_or(account, |organization| organization.management);
         let trail = Trail {
             name,
             account,
@@ -118,7 +125,7 @@ impl Trails {
             include_global_service_events: ask.include_global_service_events.unwrap_or(true),
             is_multi_region: ask.is_multi_region.unwrap_or(false),
             log_file_validation: ask.log_file_validation.unwrap_or(false),
-            is_organization: ask.is_organization.unwrap_or(false),
+            organization: organization.map(|organization| organization.id.clone()),
             recursive_logging: ask.recursive_logging.unwrap_or(true),
             selectors: Selectors::default(),
             tags: with_tags(BTreeMap::new(), &ask.tags)?,
@@ -153,6 +160,9 @@ impl Trails {
     ) -> Result<Trail, TrailError> {
         let mut trail = at_home(tx, account, region, &ask.name)?;
         let was_multi_region = trail.is_multi_region;
+        if let Some(wanted) = ask.is_organization {
+            trail.organization = converted(tx, account, &trail, wanted)?;
+        }
         if let Some(bucket) = &ask.bucket {
             check_bucket_name(bucket)?;
             trail.bucket.clone_from(bucket);
@@ -167,12 +177,11 @@ impl Trails {
         set(&mut trail.include_global_service_events, ask.include_global_service_events);
         set(&mut trail.is_multi_region, ask.is_multi_region);
         set(&mut trail.log_file_validation, ask.log_file_validation);
-        set(&mut trail.is_organization, ask.is_organization);
         set(&mut trail.recursive_logging, ask.recursive_logging);
         check_combination(&trail)?;
         if trail.is_multi_region && !was_multi_region {
             let others: Vec<_> =
-                trails_of(tx, account).into_iter().filter(|other| other.id() != trail.id()).collect();
+                trails_of(tx, trail.account).into_iter().filter(|other| other.id() != trail.id()).collect();
             check_room(&others, &trail)?;
         }
         trail.updated = now;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     name::{TrailArn, TrailName},
+    organization::OrganizationId,
     selector::{Selection, Selectors},
 };
 
@@ -26,7 +27,7 @@ const GLOBAL_SOURCES: [&str; 5] = [
 pub struct Trail {
     /// Its name.
     pub name: TrailName,
-    /// The account whose events it selects.
+    /// The account that owns it: the one whose events it selects, or the management account of its organization.
     pub account: AccountId,
     /// The region in which it was created, and in which alone it can be changed.
     pub home_region: Region,
@@ -44,8 +45,9 @@ pub struct Trail {
     pub is_multi_region: bool,
     /// Whether digests are written for its files.
     pub log_file_validation: bool,
-    /// Whether it is a trail of an organization (always false so far).
-    pub is_organization: bool,
+    /// The organization whose events it selects; its own account's alone where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<OrganizationId>,
     /// Whether events that come from the delivery of this server's own log files are logged too.
     pub recursive_logging: bool,
     /// What PutEventSelectors set; the default is all management events.
@@ -110,7 +112,7 @@ impl Trail {
         self.compiled.0.get_or_init(|| Selection::compile(&self.selectors))
     }
 
-    /// Whether an event of this trail's account goes into this trail's files. It does not ask whether the
+    /// Whether an event of an account that the trail covers goes into this trail's files. It does not ask whether the
     /// trail is logging.
     pub fn takes(&self, event: &Event) -> bool {
         let in_region = self.is_multi_region || event.region() == self.home_region.as_str();

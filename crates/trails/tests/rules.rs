@@ -54,7 +54,7 @@ async fn bad_input_has_the_codes_of_aws() {
         (simple("a"), "InvalidTrailNameException"),
         (with(|ask| ask.bucket = "Up_per".into()), "InvalidS3BucketNameException"),
         (with(|ask| ask.prefix = Some("p".repeat(201))), "InvalidS3PrefixException"),
-        (with(|ask| ask.is_organization = Some(true)), "UnsupportedOperationException"),
+        (with(|ask| ask.is_organization = Some(true)), "OrganizationsNotInUseException"),
         (
             with(|ask| {
                 ask.is_multi_region = Some(true);

@@ -54,7 +54,7 @@ impl From<&Trail> for TrailShape {
             is_multi_region_trail: trail.is_multi_region,
             trail_arn: trail.arn().to_string(),
             log_file_validation_enabled: trail.log_file_validation,
-            is_organization_trail: trail.is_organization,
+            is_organization_trail: trail.organization.is_some(),
             recursive_logging: (!trail.recursive_logging).then_some(false),
         }
     }

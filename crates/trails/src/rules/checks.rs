@@ -15,9 +15,6 @@ pub(super) fn checked_prefix(prefix: Option<&str>) -> Result<Option<String>, Tra
 }
 
 pub(super) fn check_combination(trail: &Trail) -> Result<(), TrailError> {
-    if trail.is_organization {
-        return Err(TrailError::UnsupportedOperation("An organization trail"));
-    }
     if trail.is_multi_region && !trail.include_global_service_events {
         return Err(TrailError::InvalidParameterCombination(
             "Multi-Region trail must include global service events.",

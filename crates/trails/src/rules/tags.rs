@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use opentrail_event::{AccountId, Region};
 use opentrail_state::Transaction;
 
-use super::{Trails, find::document_id};
+use super::{Trails, find::seen, organization::check_may_change};
 use crate::{
     error::TrailError,
     name::{TrailArn, TrailRef},
@@ -88,11 +88,10 @@ fn tag_target(arn: &str) -> Result<TrailArn, TrailError> {
 
 fn tagged(tx: &Transaction, account: AccountId, region: &Region, arn: &str) -> Result<Trail, TrailError> {
     let wanted = TrailRef::Arn(tag_target(arn)?);
-    document_id(account, region, &wanted)
-        .and_then(|id| tx.get::<Trail>(&id))
-        .filter(|trail| trail.visible_in(region))
-        .map(|trail| Trail::clone(&trail))
-        .ok_or_else(|| TrailError::ResourceNotFound { arn: arn.to_owned() })
+    let trail = seen(tx, account, region, &wanted)
+        .ok_or_else(|| TrailError::ResourceNotFound { arn: arn.to_owned() })?;
+    check_may_change(tx, account, &trail)?;
+    Ok(Trail::clone(&trail))
 }
 
 pub(super) fn with_tags(
