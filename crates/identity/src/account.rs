@@ -24,6 +24,21 @@ pub struct Account {
     /// The document ids of the root's MFA devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) root_mfa_devices: Vec<String>,
+    /// What an account that was made in an organization was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<Profile>,
+    /// Since when it is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) closed_at: Option<DateTime<Utc>>,
+}
+
+/// Whose an account is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its name, which need not be unique.
+    pub name: String,
+    /// The address of its owner, which no other account has.
+    pub email: String,
 }
 
 impl Resource for Account {
@@ -33,14 +48,33 @@ impl Resource for Account {
 pub(crate) fn get(docs: &impl Documents, id: AccountId) -> Account {
     match docs.document::<Account>(id.as_str()) {
         Some(account) => Account::clone(&account),
-        None => {
-            Account { id, root_access_keys: Vec::new(), operator_key: None, root_mfa_devices: Vec::new() }
-        }
+        None => Account {
+            id,
+            root_access_keys: Vec::new(),
+            operator_key: None,
+            root_mfa_devices: Vec::new(),
+            profile: None,
+            closed_at: None,
+        },
     }
 }
 
 pub(crate) fn save(tx: &mut Transaction, account: &Account) {
     tx.put(account.id.as_str(), account);
+}
+
+/// The account's name and its owner's address. One that was not made in an organization was asked for neither: its
+/// address is one that no mail reaches.
+pub fn profile(docs: &impl Documents, id: AccountId) -> Profile {
+    get(docs, id).profile.unwrap_or_else(|| Profile {
+        name: "opentrail".to_owned(),
+        email: format!("root@{id}.opentrail.invalid"),
+    })
+}
+
+/// Since when the account is closed; none while it is open.
+pub fn closed_at(docs: &impl Documents, id: AccountId) -> Option<DateTime<Utc>> {
+    docs.document::<Account>(id.as_str())?.closed_at
 }
 
 /// Since when the account has a root with a key; none before.

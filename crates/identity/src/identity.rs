@@ -19,9 +19,11 @@ use crate::{
     last_use::{LastUse, LastUses},
     managed_policy::ManagedPolicy,
     mfa::{self, Attempts, MfaDevice, MfaProof, NewMfaDevice, ProvisionedMfaDevice},
+    organization::{Member, Organization, ServiceControlPolicy, Unit},
     principal::Caller,
     role::Role,
     root,
+    service_linked_role::RoleDeletion,
     session::SessionCredentials,
     sts::{self, AssumeRole, AssumedRole},
     user::User,
@@ -54,6 +56,11 @@ impl Identity {
         state.check::<Role>()?;
         state.check::<ManagedPolicy>()?;
         state.check::<MfaDevice>()?;
+        state.check::<RoleDeletion>()?;
+        state.check::<Organization>()?;
+        state.check::<Member>()?;
+        state.check::<Unit>()?;
+        state.check::<ServiceControlPolicy>()?;
         let (credentials, uses, attempts) = (Credentials::new(), LastUses::new(), Attempts::new());
         Ok(Self { inner: Arc::new(Inner { state, keyring, credentials, uses, attempts }) })
     }

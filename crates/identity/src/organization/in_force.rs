@@ -1,0 +1,47 @@
+//! The service control policies that bound an account now.
+
+use std::sync::LazyLock;
+
+use opentrail_event::AccountId;
+use opentrail_policy::{Policy, PolicyKind};
+
+use super::{
+    document::{Member, Organization, PolicyType, units_above},
+    policy,
+};
+use crate::documents::Documents;
+
+/// Stands for a policy that is attached and cannot be read: what it denies is not known.
+static DENY_ALL: LazyLock<Policy> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+    Policy::parse(text, PolicyKind::Identity).expect("the text is a policy")
+});
+
+/// The service control policies of an account, one list for each level from the root down to the account itself.
+/// Nothing where they do not apply: for an account in no organization, for the management account, and where the
+/// policy type is not enabled.
+///
+/// Policies are read once for as long as their documents do not change, so this is a few look-ups.
+pub fn service_control_levels(docs: &impl Documents, account: AccountId) -> Vec<Vec<Policy>> {
+    let Some(member) = docs.document::<Member>(account.as_str()) else { return Vec::new() };
+    let Some(organization) = docs.document::<Organization>(&member.organization) else {
+        return vec![vec![DENY_ALL.clone()]];
+    };
+    if organization.management_account == account || !organization.has_enabled(PolicyType::ServiceControl) {
+        return Vec::new();
+    }
+    let Some(units) = units_above(docs, &organization, &member.parent) else {
+        return vec![vec![DENY_ALL.clone()]];
+    };
+    let level = |ids: &[String]| ids.iter().map(|id| in_force(docs, &organization, id)).collect();
+    let mut levels = Vec::with_capacity(units.len() + 2);
+    levels.push(level(&organization.root.policies));
+    levels.extend(units.iter().map(|unit| level(&unit.policies)));
+    levels.push(level(&member.policies));
+    levels
+}
+
+fn in_force(docs: &impl Documents, organization: &Organization, id: &str) -> Policy {
+    let policy = policy::find(docs, organization, id);
+    policy.and_then(|policy| policy.in_force().cloned()).unwrap_or_else(|| DENY_ALL.clone())
+}
