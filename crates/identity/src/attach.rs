@@ -31,7 +31,7 @@ pub struct AttachedPolicy {
 ///
 /// # Errors
 /// `NoSuchEntity` for the entity or the policy, `InvalidInput` for what is not a policy's ARN, `LimitExceeded`
-/// beyond [`limits::ATTACHED_PER_ENTITY`].
+/// beyond [`limits::ATTACHED_PER_ENTITY`], `Unmodifiable` for a service's role, `NotAttachable` for a service's policy.
 pub fn attach<T: Entity>(
     tx: &mut Transaction,
     account: AccountId,
@@ -39,6 +39,7 @@ pub fn attach<T: Entity>(
     policy_arn: &str,
 ) -> Result<(), IdentityError> {
     let mut holder = T::clone(&*entity::find::<T>(tx, account, name)?);
+    holder.check_modifiable()?;
     managed_policy::check_attachable(tx, account, policy_arn)?;
     let attached = &mut holder.permissions_mut().attached;
     if attached.iter().any(|arn| arn == policy_arn) {
@@ -68,6 +69,7 @@ pub fn detach<T: Entity>(
     policy_arn: &str,
 ) -> Result<(), IdentityError> {
     let mut holder = T::clone(&*entity::find::<T>(tx, account, name)?);
+    holder.check_modifiable()?;
     let attached = &mut holder.permissions_mut().attached;
     let before = attached.len();
     attached.retain(|arn| arn != policy_arn);

@@ -70,6 +70,14 @@ pub trait Entity: Resource + Clone {
         None
     }
 
+    /// Whether its policies may be changed by those who have the permission: a service's own role is not theirs.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unmodifiable`].
+    fn check_modifiable(&self) -> Result<(), IdentityError> {
+        Ok(())
+    }
+
     /// Its ARN.
     fn arn(&self) -> String {
         arn(self.account(), Self::ENTITY, self.path(), self.name())

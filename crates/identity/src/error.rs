@@ -35,6 +35,12 @@ pub enum IdentityError {
     /// A value that the operation cannot take. IAM: `InvalidInput`.
     #[error("{0}")]
     InvalidInput(InvalidInput),
+    /// A role that belongs to a service. IAM: `UnmodifiableEntity`.
+    #[error("Cannot perform the operation on the protected role '{0}' - this role is only modifiable by AWS")]
+    Unmodifiable(String),
+    /// A policy that is for services' own roles. IAM: `PolicyNotAttachable`.
+    #[error("Cannot attach a Service Role Policy to a Customer Role.")]
+    NotAttachable,
     /// A value outside the form of its shape. IAM and STS: `ValidationError`.
     #[error("{0}")]
     Validation(#[from] InvalidValue),
@@ -134,6 +140,8 @@ pub enum Missing {
     MfaDevice(String),
     /// An MFA device of this serial number that the user has.
     MfaOfUser,
+    /// The deletion of a service-linked role, by its task's id.
+    DeletionTask(String),
 }
 
 impl fmt::Display for Missing {
@@ -157,6 +165,7 @@ impl fmt::Display for Missing {
                 write!(f, "VirtualMFADevice with serial number {serial} does not exist.")
             }
             Self::MfaOfUser => f.write_str("MFA Device invalid for user."),
+            Self::DeletionTask(id) => write!(f, "The deletion task with id {id} cannot be found."),
         }
     }
 }
@@ -277,6 +286,16 @@ pub enum InvalidInput {
     ReservedTagKey(String),
     /// A policy of AWS's own, which nobody changes.
     AwsManagedPolicy(String),
+    /// A path that only roles of services have.
+    ServiceRolePath,
+    /// A service that has no role of its own here.
+    NoLinkedRole(String),
+    /// A suffix for the role of a service that takes none.
+    CustomSuffix(&'static str),
+    /// The service's role is there already.
+    LinkedRoleTaken(&'static str),
+    /// Not the id of a deletion of a service-linked role.
+    DeletionTask(String),
 }
 
 impl fmt::Display for InvalidInput {
@@ -292,6 +311,18 @@ impl fmt::Display for InvalidInput {
             Self::AwsManagedPolicy(arn) => {
                 write!(f, "Policy {arn} is an AWS managed policy and can not be changed.")
             }
+            Self::ServiceRolePath => f.write_str(
+                "Roles under the path /aws-service-role/ are created with CreateServiceLinkedRole only.",
+            ),
+            Self::NoLinkedRole(service) => {
+                write!(f, "The service {service} has no service-linked role.")
+            }
+            Self::CustomSuffix(service) => write!(f, "Custom suffix is not allowed for {service}"),
+            Self::LinkedRoleTaken(role) => write!(
+                f,
+                "Service role name {role} has been taken in this account, please try a different suffix."
+            ),
+            Self::DeletionTask(id) => write!(f, "{id} is not the id of a deletion task."),
         }
     }
 }

@@ -28,6 +28,7 @@ pub fn put<T: Entity>(
 ) -> Result<(), IdentityError> {
     check_name("policyName", policy_name, limits::POLICY_NAME_CHARS)?;
     let mut holder = T::clone(&*entity::find::<T>(tx, account, name)?);
+    holder.check_modifiable()?;
     let policy = PolicyText::new("policyDocument", document, PolicyKind::Identity)?;
     let inline = &mut holder.permissions_mut().inline;
     inline.insert(policy_name.to_owned(), policy);
@@ -79,6 +80,7 @@ pub fn delete<T: Entity>(
     policy_name: &str,
 ) -> Result<(), IdentityError> {
     let mut holder = T::clone(&*entity::find::<T>(tx, account, name)?);
+    holder.check_modifiable()?;
     if holder.permissions_mut().inline.remove(policy_name).is_none() {
         return Err(missing::<T>(policy_name));
     }

@@ -178,6 +178,7 @@ pub(crate) fn check_attachable(
     arn: &str,
 ) -> Result<(), IdentityError> {
     match find(docs, account, arn)? {
+        Some(Found::Aws(policy)) if policy.is_services_own() => Err(IdentityError::NotAttachable),
         Some(_) => Ok(()),
         None => Err(IdentityError::NoSuchEntity(Missing::Attachable(arn.to_owned()))),
     }
@@ -398,7 +399,7 @@ fn aws_summary(policy: &AwsManagedPolicy, usage: UsageCount) -> PolicySummary {
         name: policy.name.to_owned(),
         id: policy.id.to_owned(),
         arn: policy.arn.clone(),
-        path: "/".to_owned(),
+        path: policy.path.to_owned(),
         default_version_id: "v1".to_owned(),
         attachment_count: usage.attached,
         permissions_boundary_usage_count: usage.bounding,

@@ -8,10 +8,11 @@ use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    aws_managed::SERVICE_ROLE_PATH,
     boundary,
     documents::Documents,
     entity::{self, Entity, EntityKind},
-    error::{Conflict, IdentityError},
+    error::{Conflict, IdentityError, InvalidInput},
     id::{self, IdKind},
     limits,
     name::{check_name, check_path, check_range, check_role_description},
@@ -91,6 +92,20 @@ impl Entity for Role {
     fn permissions_boundary(&self) -> Option<&str> {
         self.permissions_boundary.as_deref()
     }
+
+    fn check_modifiable(&self) -> Result<(), IdentityError> {
+        if self.is_service_linked() {
+            return Err(IdentityError::Unmodifiable(self.name.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl Role {
+    /// Whether it is a service's own ([`service_linked_role`](crate::service_linked_role)).
+    pub fn is_service_linked(&self) -> bool {
+        self.path.starts_with(SERVICE_ROLE_PATH)
+    }
 }
 
 /// What a role is created with.
@@ -123,6 +138,34 @@ pub fn create(
     new: &NewRole<'_>,
     now: DateTime<Utc>,
 ) -> Result<Role, IdentityError> {
+    if new.path.is_some_and(|path| path.starts_with(SERVICE_ROLE_PATH)) {
+        return Err(IdentityError::InvalidInput(InvalidInput::ServiceRolePath));
+    }
+    let role = fresh(tx, account, new, now)?;
+    save(tx, &role);
+    Ok(role)
+}
+
+/// Creates the role of a service with the service's policy. Whoever calls this is the service, or speaks for it.
+pub(crate) fn create_service_linked(
+    tx: &mut Transaction,
+    account: AccountId,
+    new: &NewRole<'_>,
+    policy_arn: String,
+    now: DateTime<Utc>,
+) -> Result<Role, IdentityError> {
+    let mut role = fresh(tx, account, new, now)?;
+    role.permissions.attached.push(policy_arn);
+    save(tx, &role);
+    Ok(role)
+}
+
+fn fresh(
+    tx: &Transaction,
+    account: AccountId,
+    new: &NewRole<'_>,
+    now: DateTime<Utc>,
+) -> Result<Role, IdentityError> {
     let path = new.path.unwrap_or("/");
     let max_session_duration = new.max_session_duration.unwrap_or(limits::MIN_ROLE_SESSION_SECONDS);
     check_name("roleName", new.name, limits::USER_NAME_CHARS)?;
@@ -133,7 +176,7 @@ pub fn create(
     let (trust_policy, trusted) = trust::read(tx, account, "assumeRolePolicyDocument", new.trust_policy)?;
     entity::check_new::<Role>(tx, account, new.name)?;
     boundary::check(tx, account, new.permissions_boundary)?;
-    let role = Role {
+    Ok(Role {
         account,
         name: new.name.to_owned(),
         path: path.to_owned(),
@@ -146,9 +189,7 @@ pub fn create(
         tags: new.tags.to_vec(),
         permissions_boundary: new.permissions_boundary.map(str::to_owned),
         permissions: Permissions::default(),
-    };
-    save(tx, &role);
-    Ok(role)
+    })
 }
 
 /// The role of this name.
@@ -189,6 +230,7 @@ pub fn update(
         role.description = Some(description.to_owned());
     }
     if let Some(seconds) = max_session_duration {
+        role.check_modifiable()?;
         check_max_session(seconds)?;
         role.max_session_duration = seconds;
     }
@@ -199,7 +241,7 @@ pub fn update(
 /// Says anew who may assume a role.
 ///
 /// # Errors
-/// `NoSuchEntity`, `MalformedPolicy`, `LimitExceeded`, `Validation`.
+/// `NoSuchEntity`, `Unmodifiable`, `MalformedPolicy`, `LimitExceeded`, `Validation`.
 pub fn update_trust_policy(
     tx: &mut Transaction,
     account: AccountId,
@@ -207,6 +249,7 @@ pub fn update_trust_policy(
     document: &str,
 ) -> Result<(), IdentityError> {
     let mut role = Role::clone(&*get(tx, account, name)?);
+    role.check_modifiable()?;
     (role.trust_policy, role.trusted) = trust::read(tx, account, "policyDocument", document)?;
     save(tx, &role);
     Ok(())
@@ -218,14 +261,19 @@ pub fn update_trust_policy(
 /// `NoSuchEntity`, `DeleteConflict`.
 pub fn delete(tx: &mut Transaction, account: AccountId, name: &str) -> Result<Arc<Role>, IdentityError> {
     let role = get(tx, account, name)?;
+    role.check_modifiable()?;
     if !role.permissions.attached.is_empty() {
         return Err(IdentityError::DeleteConflict(Conflict::AttachedPolicies));
     }
     if !role.permissions.inline.is_empty() {
         return Err(IdentityError::DeleteConflict(Conflict::InlinePolicies));
     }
-    tx.delete::<Role>(&entity::document_id(account, name));
+    remove(tx, &role);
     Ok(role)
+}
+
+pub(crate) fn remove(tx: &mut Transaction, role: &Role) {
+    tx.delete::<Role>(&entity::document_id(role.account, &role.name));
 }
 
 /// Puts tags on a role.
@@ -266,6 +314,7 @@ pub fn set_permissions_boundary(
     policy_arn: Option<&str>,
 ) -> Result<(), IdentityError> {
     let mut role = Role::clone(&*get(tx, account, name)?);
+    role.check_modifiable()?;
     boundary::change(tx, account, EntityKind::Role, name, &mut role.permissions_boundary, policy_arn)?;
     save(tx, &role);
     Ok(())

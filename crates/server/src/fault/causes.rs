@@ -39,6 +39,8 @@ impl Fault {
             IdentityError::LimitExceeded(_) => Self::declared("LimitExceeded", text),
             IdentityError::MalformedPolicy(_) => Self::declared("MalformedPolicyDocument", text),
             IdentityError::InvalidInput(_) => Self::declared("InvalidInput", text),
+            IdentityError::Unmodifiable(_) => Self::declared("UnmodifiableEntity", text),
+            IdentityError::NotAttachable => Self::declared("PolicyNotAttachable", text),
             IdentityError::PackedPolicyTooLarge { .. } => Self::declared("PackedPolicyTooLarge", text),
             IdentityError::Validation(_) => Self::common(Common::Invalid, dialect, text),
             IdentityError::Credential(cause) => Self::of_credential(cause, dialect),
