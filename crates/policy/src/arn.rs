@@ -44,6 +44,15 @@ impl ArnPattern {
         }
     }
 
+    /// The patterns that it is made of.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        match self {
+            Self::Parts(parts) => &parts[..],
+            Self::Whole(pattern) => std::slice::from_ref(pattern),
+            Self::Nothing => &[],
+        }
+    }
+
     /// Whether `arn` is one, and fits.
     pub(crate) fn matches(&self, arn: &str, context: &Context) -> Result<bool, Unresolved> {
         let mut parts = arn.splitn(PARTS, ':');

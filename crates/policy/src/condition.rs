@@ -20,6 +20,15 @@ pub(crate) struct Condition {
     key: Box<str>,
     operator: Operator,
     check: Check,
+    written: Written,
+}
+
+/// A condition as the document has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) operator: Box<str>,
+    pub(crate) key: Box<str>,
+    pub(crate) values: Vec<String>,
 }
 
 /// The policy's values, ready to be compared. A request's value passes if any of them accepts it.
@@ -65,7 +74,24 @@ impl Condition {
         let operator = Operator::parse(written)
             .ok_or_else(|| PolicyError::UnknownOperator { operator: written.to_owned() })?;
         let compiler = Compiler { written, values, variables };
-        Ok(Self { key: context::fold(key), operator, check: compiler.check(operator.family)? })
+        let check = compiler.check(operator.family)?;
+        let written = Written { operator: written.into(), key: key.into(), values: values.to_vec() };
+        Ok(Self { key: context::fold(key), operator, check, written })
+    }
+
+    /// As the document has it.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// The key in the form in which contexts keep names.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The keys, in the form in which contexts keep names, whose values the policy's own values take in.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.check.patterns().into_iter().flat_map(Pattern::variables)
     }
 
     /// Whether the condition holds in this request.
@@ -94,6 +120,28 @@ impl Condition {
 }
 
 impl Check {
+    /// The values that are not constants.
+    fn patterns(&self) -> Vec<&Pattern> {
+        fn templates<T>(operands: &[Operand<T>]) -> Vec<&Pattern> {
+            let templates = operands.iter().filter_map(|operand| match operand {
+                Operand::Template(pattern) => Some(pattern),
+                Operand::Constant(_) => None,
+            });
+            templates.collect()
+        }
+        match self {
+            Self::Equals(patterns) | Self::EqualsIgnoreCase(patterns) | Self::Like(patterns) => {
+                patterns.iter().collect()
+            }
+            Self::Arn(patterns) => patterns.iter().flat_map(ArnPattern::patterns).collect(),
+            Self::Numeric(_, operands) => templates(operands),
+            Self::Date(_, operands) => templates(operands),
+            Self::Bool(operands) | Self::Absent(operands) => templates(operands),
+            Self::Binary(operands) => templates(operands),
+            Self::Ip(operands) => templates(operands),
+        }
+    }
+
     /// Whether any of the policy's values matches `value`. A policy's value with a variable that the
     /// request does not have matches nothing.
     fn accepts(&self, value: &str, context: &Context) -> bool {

@@ -1,12 +1,11 @@
 //! From every policy that applies to one answer.
 //!
-//! Source: the IAM User Guide, "Policy evaluation logic" and "Troubleshoot access denied error messages".
-
-use std::{fmt, sync::Arc};
+//! Source: the IAM User Guide, "Policy evaluation logic".
 
 use crate::{
-    Policy, PolicyKind, PrincipalRef, Request,
-    evaluate::{Grant, Match},
+    Policy, PolicyKind, PrincipalRef, Request, Statement,
+    decision::{Decision, Place, PolicySource},
+    evaluate::{Grant, Ruling},
 };
 
 /// What the caller's own side brings.
@@ -43,98 +42,18 @@ pub struct Policies<'a> {
     pub same_account: bool,
 }
 
-/// Which policy an answer is due to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PolicySource {
-    /// A policy of the user, its groups, or the role.
-    Identity,
-    /// The resource's policy.
-    Resource,
-    /// The role's trust policy.
-    Trust,
-    /// The permissions boundary.
-    Boundary,
-    /// A session policy.
-    Session,
-    /// A service control policy.
-    ServiceControl,
-}
-
-/// The answer to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Yes.
-    Allow,
-    /// No, because a policy that would have to allow does not.
-    ImplicitDeny {
-        /// The first policy, in AWS's order of evaluation, that would have had to.
-        by: PolicySource,
-    },
-    /// No, because a policy says so.
-    ExplicitDeny {
-        /// That policy.
-        by: PolicySource,
-        /// The `Sid` of its statement.
-        sid: Option<Arc<str>>,
-    },
-}
-
 /// Decides on a request as AWS does: a deny anywhere is final; otherwise each side that has to allow must.
 pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
-    let considered = policies.considered();
-    let bounded = considered.boundary.is_some();
-    let findings = Findings::gather(request, &considered, bounded);
-    if let Some((by, sid)) = findings.denied {
-        return Decision::ExplicitDeny { by, sid };
-    }
-    match considered.first_missing(request, &findings) {
-        None => Decision::Allow,
-        Some(by) => Decision::ImplicitDeny { by },
-    }
+    let action = request.action.to_ascii_lowercase();
+    let bounded = policies.is_bounded();
+    let findings = Findings::gather(policies, |policy| policy.rule(request, &action, bounded));
+    policies.rule(&request.principal, &findings)
 }
 
-impl Decision {
-    /// Whether the answer is yes.
-    pub fn is_allow(&self) -> bool {
-        matches!(self, Self::Allow)
-    }
-
-    /// The end of AWS's message after `User: … is not authorized to perform: … on resource: …`, such as
-    /// `with an explicit deny in a resource-based policy` or
-    /// `because no identity-based policy allows the s3:PutObject action`. `None` for [`Decision::Allow`].
-    pub fn reason(&self, action: &str) -> Option<String> {
-        match self {
-            Self::Allow => None,
-            Self::ImplicitDeny { by } => Some(format!("because no {by} allows the {action} action")),
-            Self::ExplicitDeny { by, .. } => {
-                let article = match by {
-                    PolicySource::Identity => "an",
-                    PolicySource::Trust => "the",
-                    _ => "a",
-                };
-                Some(format!("with an explicit deny in {article} {by}"))
-            }
-        }
-    }
-}
-
-impl fmt::Display for PolicySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Identity => "identity-based policy",
-            Self::Resource => "resource-based policy",
-            Self::Trust => "role trust policy",
-            Self::Boundary => "permissions boundary",
-            Self::Session => "session policy",
-            Self::ServiceControl => "service control policy",
-        })
-    }
-}
-
-/// What each policy was found to say.
-struct Findings {
+/// What each kind of policy was found to say.
+pub(crate) struct Findings<'p> {
     /// The first deny, in AWS's order.
-    denied: Option<(PolicySource, Option<Arc<str>>)>,
+    denied: Option<(Place, &'p Statement)>,
     service_control: bool,
     resource: Option<Grant>,
     identity: bool,
@@ -142,41 +61,84 @@ struct Findings {
     session: bool,
 }
 
-impl Findings {
-    fn gather(request: &Request<'_>, policies: &Policies<'_>, bounded: bool) -> Self {
-        let mut denied = None;
-        let mut ask = |policy: &Policy, source: PolicySource| match policy.evaluate_for(request, bounded) {
-            Match::Allow { grant, .. } => Some(grant),
-            Match::Deny { sid, .. } => {
-                denied.get_or_insert((source, sid));
-                None
-            }
-            Match::None => None,
-        };
-        // Every policy is asked, also after one has allowed: a deny may stand in any of them.
-        let mut any = |policies: &[&Policy], source: PolicySource| {
-            policies.iter().filter_map(|policy| ask(policy, source)).max()
-        };
-        let levels: Vec<bool> = policies
-            .service_control
-            .iter()
-            .map(|level| any(level, PolicySource::ServiceControl).is_some())
-            .collect();
-        let resource = any(policies.resource.as_slice(), policies.resource_source());
+impl<'p> Findings<'p> {
+    /// Asks every policy that concerns the caller, also after one has allowed: a deny may stand in any of them.
+    pub(crate) fn gather(policies: &Policies<'p>, ask: impl Fn(&'p Policy) -> Ruling<'p>) -> Self {
+        let policies = policies.considered();
+        let mut asking = Asking { ask, denied: None };
+        let mut service_control = true;
+        for (level, attached) in policies.service_control.iter().enumerate() {
+            let place = |policy| Place { by: PolicySource::ServiceControl, level, policy };
+            service_control &= asking.all(attached.iter().copied(), place).is_some();
+        }
+        let resource_source = policies.resource_source();
+        let resource =
+            asking.all(policies.resource, |policy| Place { by: resource_source, level: 0, policy });
+        let of = |by| move |policy| Place { by, level: 0, policy };
         let identity = match policies.identity {
             Identity::None => false,
             Identity::Root => true,
-            Identity::Policies(attached) => any(attached, PolicySource::Identity).is_some(),
+            Identity::Policies(attached) => {
+                asking.all(attached.iter().copied(), of(PolicySource::Identity)).is_some()
+            }
         };
-        let boundary = any(policies.boundary.as_slice(), PolicySource::Boundary).is_some()
-            || policies.boundary.is_none();
-        let session = any(policies.session, PolicySource::Session).is_some() || policies.session.is_empty();
-        let service_control = levels.iter().all(|allowed| *allowed);
-        Self { denied, service_control, resource, identity, boundary, session }
+        let bounded = asking.all(policies.boundary, of(PolicySource::Boundary)).is_some();
+        let in_session = asking.all(policies.session.iter().copied(), of(PolicySource::Session)).is_some();
+        Self {
+            denied: asking.denied,
+            service_control,
+            resource,
+            identity,
+            boundary: bounded || policies.boundary.is_none(),
+            session: in_session || policies.session.is_empty(),
+        }
+    }
+}
+
+/// The asking of one policy after the other.
+struct Asking<'p, F> {
+    ask: F,
+    denied: Option<(Place, &'p Statement)>,
+}
+
+impl<'p, F: Fn(&'p Policy) -> Ruling<'p>> Asking<'p, F> {
+    /// The most direct grant of any of these.
+    fn all(
+        &mut self,
+        policies: impl IntoIterator<Item = &'p Policy>,
+        place: impl Fn(usize) -> Place,
+    ) -> Option<Grant> {
+        let mut best = None;
+        for (at, policy) in policies.into_iter().enumerate() {
+            match (self.ask)(policy) {
+                Ruling::Allow(_, grant) => best = best.max(Some(grant)),
+                Ruling::Deny(statement) => {
+                    self.denied.get_or_insert_with(|| (place(at), statement));
+                }
+                Ruling::None => {}
+            }
+        }
+        best
     }
 }
 
 impl<'a> Policies<'a> {
+    /// Whether a boundary concerns the caller.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.considered().boundary.is_some()
+    }
+
+    /// The answer that follows from what the policies say.
+    pub(crate) fn rule(&self, principal: &PrincipalRef<'_>, findings: &Findings<'_>) -> Decision {
+        if let Some((place, statement)) = findings.denied {
+            return Decision::ExplicitDeny { by: place.by, sid: statement.sid.clone() };
+        }
+        match self.considered().first_missing(principal, findings) {
+            None => Decision::Allow,
+            Some(by) => Decision::ImplicitDeny { by },
+        }
+    }
+
     /// Those that concern the caller: one without an identity has nothing but the resource's policy.
     fn considered(&self) -> Policies<'a> {
         match self.identity {
@@ -193,7 +155,7 @@ impl<'a> Policies<'a> {
     }
 
     /// The first policy that would have to allow and does not; `None` if the request is allowed.
-    fn first_missing(&self, request: &Request<'_>, findings: &Findings) -> Option<PolicySource> {
+    fn first_missing(&self, principal: &PrincipalRef<'_>, findings: &Findings<'_>) -> Option<PolicySource> {
         if !findings.service_control {
             return Some(PolicySource::ServiceControl);
         }
@@ -212,7 +174,7 @@ impl<'a> Policies<'a> {
         let granted = if self.same_account { findings.resource } else { None };
         match granted {
             Some(Grant::Principal) => {
-                let is_user = matches!(request.principal, PrincipalRef::User { .. });
+                let is_user = matches!(principal, PrincipalRef::User { .. });
                 return (is_user && !findings.session).then_some(PolicySource::Session);
             }
             Some(Grant::Role) => {}

@@ -144,6 +144,17 @@ impl Statement {
         self.effect
     }
 
+    /// The values of `Principal`, or of `NotPrincipal` if [`negates_principals`](Self::negates_principals), of every
+    /// type; an account as its root's ARN, everyone as `*`. An identity policy has none.
+    pub fn principals(&self) -> impl Iterator<Item = String> {
+        self.principals.iter().flat_map(|principals| &principals.entries).map(ToString::to_string)
+    }
+
+    /// Whether it has `NotPrincipal` rather than `Principal`.
+    pub fn negates_principals(&self) -> bool {
+        self.principals.as_ref().is_some_and(|principals| principals.negated)
+    }
+
     /// The values of `Action`, or of `NotAction` if [`negates_actions`](Self::negates_actions).
     pub fn actions(&self) -> impl Iterator<Item = &str> {
         self.actions.patterns.iter().map(|(written, _)| &**written)
@@ -163,5 +174,13 @@ impl Statement {
     /// Whether it has `NotResource` rather than `Resource`.
     pub fn negates_resources(&self) -> bool {
         self.resources.as_ref().is_some_and(|clause| clause.negated)
+    }
+
+    /// Its conditions: operator, key and values as written.
+    pub fn conditions(&self) -> impl Iterator<Item = (&str, &str, &[String])> {
+        self.conditions.iter().map(|condition| {
+            let written = condition.written();
+            (&*written.operator, &*written.key, &*written.values)
+        })
     }
 }

@@ -58,29 +58,46 @@ impl Policy {
     /// An identity policy does not look at the principal; that it is attached to the one who asks is the
     /// caller's to know.
     pub fn evaluate(&self, request: &Request<'_>) -> Match {
-        self.evaluate_for(request, false)
+        let sid = |statement: &Statement| statement.sid.clone();
+        match self.rule(request, &request.action.to_ascii_lowercase(), false) {
+            Ruling::Allow(statement, grant) => {
+                Match::Allow { sid: sid(statement), index: statement.index, grant }
+            }
+            Ruling::Deny(statement) => Match::Deny { sid: sid(statement), index: statement.index },
+            Ruling::None => Match::None,
+        }
     }
 
     /// As [`evaluate`](Self::evaluate), for a principal that has a permissions boundary (`bounded`) or not:
-    /// a `Deny` with `NotPrincipal` excepts nobody who has one.
-    pub(crate) fn evaluate_for(&self, request: &Request<'_>, bounded: bool) -> Match {
-        let action = request.action.to_ascii_lowercase();
-        let mut allow: Option<(&Statement, Grant)> = None;
+    /// a `Deny` with `NotPrincipal` excepts nobody who has one. `action` is the request's in lower case.
+    pub(crate) fn rule(&self, request: &Request<'_>, action: &str, bounded: bool) -> Ruling<'_> {
+        let mut ruling = Ruling::None;
         for statement in self.statements() {
-            let Some(grant) = statement.applies(request, &action, bounded) else { continue };
+            let Some(grant) = statement.applies(request, action, bounded) else { continue };
             match statement.effect {
-                Effect::Deny => return Match::Deny { sid: statement.sid.clone(), index: statement.index },
-                Effect::Allow if allow.is_none_or(|(_, best)| grant > best) => {
-                    allow = Some((statement, grant))
-                }
-                Effect::Allow => {}
+                Effect::Deny => return Ruling::Deny(statement),
+                Effect::Allow => ruling.allow(statement, grant),
             }
         }
-        match allow {
-            Some((statement, grant)) => {
-                Match::Allow { sid: statement.sid.clone(), index: statement.index, grant }
-            }
-            None => Match::None,
+        ruling
+    }
+}
+
+/// What one policy says about a request, without what it costs to keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ruling<'p> {
+    Allow(&'p Statement, Grant),
+    Deny(&'p Statement),
+    None,
+}
+
+impl<'p> Ruling<'p> {
+    /// One more statement that allows: it counts if it grants more directly than those before.
+    pub(crate) fn allow(&mut self, statement: &'p Statement, grant: Grant) {
+        match *self {
+            Self::None => *self = Self::Allow(statement, grant),
+            Self::Allow(_, best) if grant > best => *self = Self::Allow(statement, grant),
+            Self::Allow(..) | Self::Deny(_) => {}
         }
     }
 }
@@ -106,7 +123,7 @@ impl Statement {
 impl Clause {
     /// Whether the clause covers `text`. A value with a variable that the request does not have matches
     /// nothing; where that would widen an `Allow` (`NotResource`), the clause covers nothing at all.
-    fn covers(&self, text: &str, context: &Context, effect: Effect) -> bool {
+    pub(crate) fn covers(&self, text: &str, context: &Context, effect: Effect) -> bool {
         let mut unresolved = false;
         let listed = self.patterns.iter().any(|(_, pattern)| match pattern.matches(text, context) {
             Ok(matched) => matched,

@@ -2,7 +2,9 @@
 //!
 //! [`Policy::parse`] reads and validates one document, [`Policy::evaluate`] says what that document
 //! says about one [`Request`], and [`decide`] combines every policy that applies to a request into the
-//! answer AWS would give, with the reason AWS would print.
+//! answer AWS would give, with the reason AWS would print. Of requests of which not all is known,
+//! [`Policy::explain`] says which statements apply and what they need for it, and [`possible`] whether any or every
+//! such request is allowed.
 //!
 //! This crate does no I/O and takes no clock: `aws:CurrentTime` is a key of the [`Context`] like any
 //! other, set by whoever knows the time.
@@ -23,12 +25,15 @@ mod cidr;
 mod condition;
 mod context;
 mod decide;
+mod decision;
 mod document;
 mod error;
 mod evaluate;
+mod explain;
 mod json;
 pub mod limits;
 mod operator;
+mod overlap;
 mod parse;
 mod pattern;
 mod principal;
@@ -36,8 +41,10 @@ mod scalar;
 mod variable;
 
 pub use context::Context;
-pub use decide::{Decision, Identity, Policies, PolicySource, decide};
+pub use decide::{Identity, Policies, decide};
+pub use decision::{Decision, Place, PolicySource};
 pub use document::{Effect, Policy, PolicyKind, Statement, Version};
 pub use error::{PolicyError, Shape};
 pub use evaluate::{Grant, Match, Request};
+pub use explain::{Explained, Need, Possibility, Question, possible};
 pub use principal::PrincipalRef;

@@ -24,8 +24,9 @@ pub(crate) struct Pattern {
     pieces: Vec<Piece>,
 }
 
+/// A part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Variable(Variable),
     One,
@@ -90,6 +91,18 @@ impl Pattern {
     /// Whether the pattern means the same in every request.
     pub(crate) fn is_constant(&self) -> bool {
         !self.pieces.iter().any(|piece| matches!(piece, Piece::Variable(_)))
+    }
+
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// The keys that its variables stand for, in the form in which contexts keep names.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(variable.key()),
+            _ => None,
+        })
     }
 
     /// Whether the whole of `text` is what the pattern describes. At worst proportional to the product of

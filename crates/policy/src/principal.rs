@@ -203,43 +203,37 @@ pub(crate) struct Principals {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// Whether an element speaks of a principal of whom the session may not be known.
-pub(crate) enum Naming {
-    No,
-    Yes(Grant),
-    /// Of these sessions it does; or of all but these, if the element is negated.
-    Sessions(Grant, Vec<String>),
+/// What an element says of the sessions of a role.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OfSessions {
+    /// Of most of them.
+    pub(crate) most: Option<Grant>,
+    /// The ones of which it says something else, and what.
+    pub(crate) others: Vec<String>,
+    pub(crate) of_others: Option<Grant>,
 }
 
 impl Principals {
-    /// As [`grant`](Self::grant), where an ARN that ends in `/*` is any session of a role.
-    pub(crate) fn naming(&self, principal: &PrincipalRef<'_>, context: &Context) -> Naming {
-        let whole = self.grant(principal, context);
+    /// As [`grant`](Self::grant), where a role's session whose ARN ends in `/*` is any session of that role.
+    pub(crate) fn of_sessions(&self, principal: &PrincipalRef<'_>, context: &Context) -> OfSessions {
+        let most = self.grant(principal, context);
+        let mut found = OfSessions { most, others: Vec::new(), of_others: None };
         let PrincipalRef::AssumedRole { role_arn, session_arn, account, role_id } = *principal else {
-            return whole.map_or(Naming::No, Naming::Yes);
+            return found;
         };
-        let Some(any) = session_arn.strip_suffix('*').filter(|beginning| beginning.ends_with('/')) else {
-            return whole.map_or(Naming::No, Naming::Yes);
+        let Some(beginning) = session_arn.strip_suffix('*').filter(|text| text.ends_with('/')) else {
+            return found;
         };
-        let of_session = |arn: &str| {
+        for entry in &self.entries {
+            let Entry::Session(arn) = entry else { continue };
             let session = PrincipalRef::AssumedRole { role_arn, session_arn: arn, account, role_id };
-            self.grant(&session, context)
-        };
-        let named = self.entries.iter().filter_map(|entry| match entry {
-            Entry::Session(arn) if arn.starts_with(any) => Some(arn),
-            _ => None,
-        });
-        let (mut best, mut sessions) = (whole, Vec::new());
-        for arn in named.filter(|arn| of_session(arn) != whole) {
-            best = best.max(of_session(arn));
-            sessions.push(arn.clone());
+            let grant = self.grant(&session, context);
+            if arn.starts_with(beginning) && grant != most {
+                found.others.push(arn.clone());
+                found.of_others = grant;
+            }
         }
-        match (best, whole) {
-            (None, _) => Naming::No,
-            // A session that is named on top of its role has more from it; the role's others have what they have.
-            (Some(_), Some(grant)) if sessions.is_empty() || !self.negated => Naming::Yes(grant),
-            (Some(grant), _) => Naming::Sessions(grant, sessions),
-        }
+        found
     }
 
     /// Whether the statement speaks of `principal`, and how directly.

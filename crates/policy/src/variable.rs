@@ -23,6 +23,11 @@ pub(crate) enum Substitution {
 pub(crate) struct NotAVariable;
 
 impl Variable {
+    /// The key, in the form in which contexts keep names.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The value in this request. `None` if the key is absent or multivalued and there is no default.
     pub(crate) fn resolve<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
         context.single_folded(&self.key).or(self.default.as_deref())
