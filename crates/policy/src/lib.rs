@@ -37,8 +37,11 @@ mod overlap;
 mod parse;
 mod pattern;
 mod principal;
+mod probe;
 mod scalar;
+mod search;
 mod variable;
+mod witness;
 
 pub use context::Context;
 pub use decide::{Identity, Policies, decide};
@@ -48,3 +51,4 @@ pub use error::{PolicyError, Shape};
 pub use evaluate::{Grant, Match, Request};
 pub use explain::{Explained, Need, Possibility, Question, possible};
 pub use principal::PrincipalRef;
+pub use search::{AnyWorld, Case, Example, Found, World, search};
