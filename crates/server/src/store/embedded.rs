@@ -54,6 +54,8 @@ pub(crate) fn service_context(region: &Region, trail_arn: &str, account: &Accoun
     context.set("aws:SourceAccount", account.as_str());
     context.set("aws:PrincipalIsAWSService", "true");
     context.set("aws:PrincipalServiceName", CLOUDTRAIL);
+    // It never leaves the process; a bucket that asks for TLS means what does.
+    context.set("aws:SecureTransport", "true");
     context
 }
 
