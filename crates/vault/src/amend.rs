@@ -1,13 +1,12 @@
 //! Changing what is known about an object without touching its bytes.
 
-use opentrail_state::OwnedEvent;
-
 use crate::{
     Vault, VaultError,
     fact::VaultFact,
     limits::{MAX_NAME_BYTES, MAX_OBJECT_TAGS},
     lookup,
     object::{ObjectMeta, Version, check_key},
+    records::Records,
     tags::{Tags, check_tags},
 };
 
@@ -16,13 +15,13 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::InvalidTag`], those of [`Vault::head`] and of [`Vault::commit_put`].
-    pub async fn put_object_tags(
+    pub async fn put_object_tags<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
         tags: Tags,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<ObjectMeta, VaultError> {
         check_tags(&tags, MAX_OBJECT_TAGS)?;
         let amend = |meta: &mut ObjectMeta| {
@@ -36,13 +35,13 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NameTooLong`], those of [`Vault::head`] and of [`Vault::commit_put`].
-    pub async fn put_object_acl(
+    pub async fn put_object_acl<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
         canned_acl: Option<String>,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<ObjectMeta, VaultError> {
         if canned_acl.as_ref().is_some_and(|acl| acl.len() > MAX_NAME_BYTES) {
             return Err(VaultError::NameTooLong { what: "The canned ACL" });
@@ -55,13 +54,13 @@ impl Vault {
     }
 
     /// Changes a version as `change` says, which may refuse once it sees it.
-    pub(crate) async fn amend(
+    pub(crate) async fn amend<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
         change: impl FnOnce(&mut ObjectMeta) -> Result<(), VaultError>,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<ObjectMeta, VaultError> {
         check_key(key)?;
         let (bucket, open) = self.enter(bucket).await?;
@@ -70,7 +69,8 @@ impl Vault {
         change(&mut meta)?;
         let version = Version::Object(Box::new(meta.clone()));
         let fact = VaultFact::AmendVersion { bucket: bucket.id, key: key.to_owned(), version };
-        self.commit(vec![fact.into()], events(&meta), Vec::new(), (open, locked)).await?;
+        let events = events(&meta).written()?;
+        self.commit(vec![fact.into()], events, Vec::new(), (open, locked)).await?;
         Ok(meta)
     }
 }

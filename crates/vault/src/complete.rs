@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use md5::{Digest, Md5};
-use opentrail_state::OwnedEvent;
 
 use crate::{
     ChecksumType, Checksums, PutOutcome, UploadId, Vault, VaultError,
@@ -15,6 +14,7 @@ use crate::{
     multipart::{PartRecord, UploadRecord, no_such_upload, upload_record},
     object::{Body, Version},
     put::Made,
+    records::Records,
 };
 
 /// A part as the caller names it on completion.
@@ -51,14 +51,14 @@ impl Vault {
     /// [`VaultError::InvalidPart`], [`VaultError::InvalidPartOrder`], [`VaultError::EntityTooSmall`],
     /// [`VaultError::EntityTooLarge`], [`VaultError::ObjectSizeMismatch`], [`VaultError::ChecksumMismatch`],
     /// [`VaultError::PreconditionFailed`], and those of [`Vault::commit_put`].
-    pub async fn complete_upload(
+    pub async fn complete_upload<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         upload_id: &str,
         completion: &Completion,
         now: DateTime<Utc>,
-        events: impl FnOnce(&PutOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&PutOutcome) -> R,
     ) -> Result<PutOutcome, VaultError> {
         let upload: UploadId = upload_id.parse().map_err(|_| no_such_upload(upload_id))?;
         let (bucket, open) = self.enter(bucket).await?;
@@ -82,7 +82,7 @@ impl Vault {
             parts: numbers,
             version: Version::Object(Box::new(outcome.meta.clone())),
         };
-        let events = events(&outcome);
+        let events = events(&outcome).written()?;
         self.commit(vec![fact.into()], events, Vec::new(), (open, alone, locked)).await?;
         Ok(outcome)
     }

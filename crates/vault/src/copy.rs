@@ -8,7 +8,6 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, pin_mut};
 use opentrail_event::AccountId;
-use opentrail_state::OwnedEvent;
 
 use crate::{
     ByteRange, ChecksumAlgorithm, Encryption, Expected, PartSummary, PutOptions, PutOutcome, Vault,
@@ -18,6 +17,7 @@ use crate::{
     limits::MAX_SINGLE_PUT_BYTES,
     object::{NewObject, ObjectHeaders, ObjectMeta},
     object_lock::ObjectLock,
+    records::Records,
     tags::Tags,
 };
 
@@ -81,11 +81,11 @@ impl Vault {
     /// Those of [`Vault::get`] for the source, [`VaultError::PreconditionFailed`], [`VaultError::CopyToItself`],
     /// [`VaultError::CopySourceTooLarge`], [`VaultError::SourceArchived`], [`VaultError::Corrupt`], and those of
     /// [`Vault::begin_put`] and [`Vault::commit_put`].
-    pub async fn copy(
+    pub async fn copy<R: Records>(
         &self,
         request: CopyRequest<'_>,
         now: DateTime<Utc>,
-        events: impl FnOnce(&CopyOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&CopyOutcome) -> R,
     ) -> Result<CopyOutcome, VaultError> {
         let source = &request.source;
         let reader = self.get(source.bucket, source.key, source.version_id)?;
@@ -97,12 +97,12 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::copy`].
-    pub async fn copy_from(
+    pub async fn copy_from<R: Records>(
         &self,
         reader: &ObjectReader,
         request: CopyRequest<'_>,
         now: DateTime<Utc>,
-        events: impl FnOnce(&CopyOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&CopyOutcome) -> R,
     ) -> Result<CopyOutcome, VaultError> {
         may_be_copied(reader, &request.source.conditions, now)?;
         let meta = reader.meta();
@@ -163,7 +163,7 @@ impl Vault {
         clippy::too_many_arguments,
         reason = "they are the members of UploadPartCopy, each of its own type"
     )]
-    pub async fn copy_part(
+    pub async fn copy_part<R: Records>(
         &self,
         source: &CopySource<'_>,
         range: Option<ByteRange>,
@@ -172,7 +172,7 @@ impl Vault {
         upload_id: &str,
         part_number: i64,
         now: DateTime<Utc>,
-        events: impl FnOnce(&PartSummary) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&PartSummary) -> R,
     ) -> Result<(PartSummary, Option<String>), VaultError> {
         let reader = self.get(source.bucket, source.key, source.version_id)?;
         let conditions = &source.conditions;
@@ -188,7 +188,7 @@ impl Vault {
         clippy::too_many_arguments,
         reason = "they are the members of UploadPartCopy, each of its own type"
     )]
-    pub async fn copy_part_from(
+    pub async fn copy_part_from<R: Records>(
         &self,
         reader: &ObjectReader,
         conditions: &ReadConditions,
@@ -198,7 +198,7 @@ impl Vault {
         upload_id: &str,
         part_number: i64,
         now: DateTime<Utc>,
-        events: impl FnOnce(&PartSummary) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&PartSummary) -> R,
     ) -> Result<(PartSummary, Option<String>), VaultError> {
         may_be_copied(reader, conditions, now)?;
         let source_version_id = self.shown_version(&reader.bucket().name, reader.meta())?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use opentrail_event::AccountId;
-use opentrail_state::{OwnedEvent, Transaction};
+use opentrail_state::Transaction;
 use redb::ReadTransaction;
 use tokio::time::timeout;
 
@@ -17,6 +17,7 @@ use crate::{
     object::{DeleteMarker, Version, check_key},
     object_lock::Powers,
     put::new_version,
+    records::Records,
     vault::refused,
 };
 
@@ -76,11 +77,11 @@ impl Vault {
     /// [`VaultError::NoSuchBucket`], [`VaultError::PreconditionFailed`], [`VaultError::NoSuchKey`] (`If-Match`
     /// where there is no object), [`VaultError::Locked`], [`VaultError::MfaRequired`], and those of
     /// [`Vault::commit_put`].
-    pub async fn delete(
+    pub async fn delete<R: Records>(
         &self,
         request: &DeleteRequest<'_>,
         now: DateTime<Utc>,
-        events: impl FnOnce(&DeleteOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&DeleteOutcome) -> R,
     ) -> Result<DeleteOutcome, VaultError> {
         let outcome = self.delete_if(request, now, |_, _| Ok(true), events).await?;
         Ok(outcome.unwrap_or_default())
@@ -88,12 +89,12 @@ impl Vault {
 
     /// As [`Vault::delete`], but only if `still` says so once nobody else can write the key; `None` where it says
     /// no. Every removal of a version goes through here.
-    pub(crate) async fn delete_if(
+    pub(crate) async fn delete_if<R: Records>(
         &self,
         request: &DeleteRequest<'_>,
         now: DateTime<Utc>,
         still: impl FnOnce(&Bucket, &ReadTransaction) -> Result<bool, VaultError>,
-        events: impl FnOnce(&DeleteOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&DeleteOutcome) -> R,
     ) -> Result<Option<DeleteOutcome>, VaultError> {
         check_key(request.key)?;
         let (bucket, open) = self.enter(request.bucket).await?;
@@ -102,8 +103,9 @@ impl Vault {
             return Ok(None);
         }
         let (fact, outcome) = self.decide(&bucket, request, now)?;
+        let events = events(&outcome).written()?;
         let facts = fact.into_iter().map(Carried::from).collect();
-        self.commit(facts, events(&outcome), Vec::new(), (open, locked)).await?;
+        self.commit(facts, events, Vec::new(), (open, locked)).await?;
         Ok(Some(outcome))
     }
 
@@ -112,12 +114,12 @@ impl Vault {
     /// # Errors
     /// As [`Vault::delete`]; nothing of the transaction happens then, unless it is
     /// [`VaultError::NotAppliedYet`].
-    pub async fn delete_with(
+    pub async fn delete_with<R: Records>(
         &self,
         mut tx: Transaction,
         request: &DeleteRequest<'_>,
         now: DateTime<Utc>,
-        events: impl FnOnce(&DeleteOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&DeleteOutcome) -> R,
     ) -> Result<DeleteOutcome, VaultError> {
         check_key(request.key)?;
         let (bucket, open) = self.enter(request.bucket).await?;
@@ -126,7 +128,7 @@ impl Vault {
         if let Some(fact) = fact {
             tx.fact(Carried::from(fact).encode()?);
         }
-        let (index, events) = (Arc::clone(&self.inner.index), events(&outcome));
+        let (index, events) = (Arc::clone(&self.inner.index), events(&outcome).written()?);
         let tail = tokio::spawn(async move {
             let committed = tx.commit(events).await.map_err(refused);
             let reached = match committed {

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use chrono::{DateTime, Utc};
+use opentrail_event::EventError;
 use opentrail_policy::PolicyError;
 use opentrail_state::StateError;
 
@@ -404,6 +405,9 @@ pub enum VaultError {
     /// The journal or the control state refused.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The records of the change can't be written, so that it has not happened.
+    #[error("the change could not be recorded: {0}")]
+    Unrecorded(#[source] EventError),
     /// A task of the vault ended before its work was done (shutdown).
     #[error("the vault is closing")]
     Closing,
@@ -570,7 +574,8 @@ impl VaultError {
             | Self::IndexEntry(_)
             | Self::Index(_)
             | Self::Io { .. }
-            | Self::State(_) => "InternalError",
+            | Self::State(_)
+            | Self::Unrecorded(_) => "InternalError",
         }
     }
 

@@ -41,6 +41,7 @@ mod packed;
 mod public_access;
 mod put;
 mod range;
+mod records;
 mod repack;
 mod storage_class;
 mod sweep;
@@ -77,6 +78,7 @@ pub use object_lock::{
 pub use public_access::is_public;
 pub use put::{PutOptions, PutOutcome, StagedObject, Upload};
 pub use range::ByteRange;
+pub use records::Records;
 pub use storage_class::StorageClass;
 pub use sweep::Swept;
 pub use tags::{Tags, tags_of};

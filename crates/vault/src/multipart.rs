@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
-use opentrail_state::OwnedEvent;
 use redb::ReadTransaction;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +16,7 @@ use crate::{
     object::{Body, NewObject, check_key},
     object_lock::may_be_locked,
     put::or_default,
+    records::Records,
     tables::{PARTS, UPLOADS, decode_row},
     upload::{Sink, Staged},
 };
@@ -180,13 +180,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::KeyTooLong`], [`VaultError::MetadataTooLarge`],
     /// [`VaultError::InvalidTag`], [`VaultError::ChecksumTypeNotAllowed`], [`VaultError::Key`], and those of [`Vault::commit_put`].
-    pub async fn create_upload(
+    pub async fn create_upload<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         options: UploadOptions,
         now: DateTime<Utc>,
-        events: impl FnOnce(&UploadSummary) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&UploadSummary) -> R,
     ) -> Result<UploadSummary, VaultError> {
         check_key(key)?;
         options.object.check()?;
@@ -214,7 +214,8 @@ impl Vault {
             upload,
             record: Box::new(record),
         };
-        self.commit(vec![fact.into()], events(&summary), Vec::new(), open).await?;
+        let events = events(&summary).written()?;
+        self.commit(vec![fact.into()], events, Vec::new(), open).await?;
         Ok(summary)
     }
 
@@ -262,11 +263,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchUpload`] if they went meanwhile, and those of
     /// [`Vault::commit_put`].
-    pub async fn commit_part(
+    pub async fn commit_part<R: Records>(
         &self,
         staged: StagedPart,
         now: DateTime<Utc>,
-        events: impl FnOnce(&PartSummary) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&PartSummary) -> R,
     ) -> Result<PartSummary, VaultError> {
         let StagedPart { target: PartTarget { bucket, key, upload, number }, staged } = staged;
         let (bucket, open) = self.enter(&bucket).await?;
@@ -277,7 +278,7 @@ impl Vault {
         let part = PartRecord { size, md5: etag, last_modified: now.trunc_subsecs(3), checksums, body };
         let summary = PartSummary { encryption, ..summary_of(number, &part) };
         let fact = VaultFact::PutPart { bucket: bucket.id, key, upload, number, part };
-        let events = events(&summary);
+        let events = events(&summary).written()?;
         self.commit(vec![Carried { fact, inline }], events, pending.into_iter().collect(), (open, shared))
             .await?;
         Ok(summary)
@@ -323,19 +324,19 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::NoSuchUpload`], and those of [`Vault::commit_put`].
-    pub async fn abort_upload(
+    pub async fn abort_upload<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         upload_id: &str,
-        events: impl FnOnce(&UploadSummary) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&UploadSummary) -> R,
     ) -> Result<(), VaultError> {
         let upload: UploadId = upload_id.parse().map_err(|_| no_such_upload(upload_id))?;
         let (bucket, open) = self.enter(bucket).await?;
         let alone = self.inner.uploads.write(upload).await?;
         let record = self.inner.index.read(|read| upload_record(read, bucket.id, key, upload))?;
         let fact = VaultFact::AbortUpload { bucket: bucket.id, key: key.to_owned(), upload };
-        let events = events(&record.summary(key.to_owned(), upload));
+        let events = events(&record.summary(key.to_owned(), upload)).written()?;
         self.commit(vec![fact.into()], events, Vec::new(), (open, alone)).await
     }
 }

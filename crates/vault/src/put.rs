@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
-use opentrail_state::OwnedEvent;
 
 use crate::{
     ChecksumAlgorithm, ChecksumType, Checksums, Expected, Vault, VaultError,
@@ -12,6 +11,7 @@ use crate::{
     fact::{Carried, VaultFact},
     object::{Body, NULL_VERSION, NewObject, ObjectMeta, Version, check_key, new_version_id},
     object_lock::may_be_locked,
+    records::Records,
     upload::{Sink, Staged},
 };
 
@@ -133,12 +133,12 @@ impl Vault {
     /// [`VaultError::NoSuchKey`] (`If-Match` where there is no object), [`VaultError::Locked`] and
     /// [`VaultError::MfaRequired`] (it would take the place of a `null` version), [`VaultError::DiskFull`],
     /// [`VaultError::State`], [`VaultError::IndexUnavailable`], [`VaultError::NotAppliedYet`].
-    pub async fn commit_put(
+    pub async fn commit_put<R: Records>(
         &self,
         staged: StagedObject,
         conditions: &WriteConditions,
         now: DateTime<Utc>,
-        events: impl FnOnce(&PutOutcome) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&PutOutcome) -> R,
     ) -> Result<PutOutcome, VaultError> {
         let StagedObject { bucket: name, key, object, sealed_key, staged } = staged;
         let (bucket, open) = self.enter(&name).await?;
@@ -151,7 +151,7 @@ impl Vault {
         self.may_take_place(&bucket, &key, &outcome.meta.version_id, now)?;
         let version = Version::Object(Box::new(outcome.meta.clone()));
         let fact = Carried { fact: VaultFact::PutVersion { bucket: bucket.id, key, version }, inline };
-        let events = events(&outcome);
+        let events = events(&outcome).written()?;
         self.commit(vec![fact], events, pending.into_iter().collect(), (open, locked)).await?;
         Ok(outcome)
     }

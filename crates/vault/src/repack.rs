@@ -9,7 +9,6 @@
 use std::{ops::Range, sync::Arc};
 
 use futures::{StreamExt, pin_mut};
-use opentrail_state::OwnedEvent;
 use redb::ReadTransaction;
 
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
     multipart::PartRecord,
     object::{Body, ObjectMeta, Version},
     put::or_default,
+    records::Records,
     upload::{Sink, Staged},
 };
 
@@ -33,14 +33,14 @@ impl Vault {
     /// # Errors
     /// Those of [`Vault::get`] and [`Vault::commit_put`]; [`VaultError::Corrupt`] and
     /// [`VaultError::ChecksumMismatch`] where the bytes are damaged: they stay as they are, to be looked at.
-    pub(crate) async fn transition(
+    pub(crate) async fn transition<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         seen: &ObjectMeta,
         class: StorageClass,
         still: impl FnOnce(&Bucket, &ReadTransaction) -> Result<bool, VaultError>,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<bool, VaultError> {
         let packs = StorageClass::is_packed(class.name());
         let staged = match &seen.body {
@@ -69,7 +69,7 @@ impl Vault {
         let mut meta = seen.clone();
         class.name().clone_into(&mut meta.object.storage_class);
         meta.restored_until = None;
-        let events = events(&meta);
+        let events = events(&meta).written()?;
         let key = key.to_owned();
         let (fact, inline, pending) = match staged {
             Some(Staged { body, inline, pending, .. }) => {

@@ -135,7 +135,7 @@ pub(super) async fn delete(
 ) -> Answered<dto::DeleteBucketOutput> {
     let mut tx = scene.rooms.state.begin().await;
     let removal = scene.vault().delete_bucket(&mut tx, &input.bucket).await?;
-    removal.commit(tx, scene.events(None)).await?;
+    removal.commit(tx, scene.events(None)?).await?;
     plain(dto::DeleteBucketOutput::default())
 }
 

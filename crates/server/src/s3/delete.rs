@@ -81,7 +81,7 @@ pub(super) async fn delete_objects(
         // whole call fails, as S3 does.
         let mut tx = scene.rooms.state.begin().await;
         mfa::spend(&scene, &mut tx)?;
-        tx.commit(scene.events(None)).await.map_err(|error| Fault::of_state(error, Dialect::S3))?;
+        tx.commit(scene.events(None)?).await.map_err(|error| Fault::of_state(error, Dialect::S3))?;
     }
     let outcomes = stream::iter(objects)
         .map(|object| delete_one(&scene, object, with_mfa))
@@ -148,10 +148,7 @@ async fn try_delete(
     };
     let record = |deleted: &DeleteOutcome| {
         let deed = record::of_one_deletion(scene, &object.key, version_id, elements(deleted));
-        deed.events(&scene.rooms.recorder).unwrap_or_else(|error| {
-            tracing::error!(%error, "a record can't be written");
-            Vec::new()
-        })
+        deed.events(&scene.rooms.recorder)
     };
     Ok(scene.vault().delete(&request, scene.arrival.at, record).await?)
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use opentrail_event::{Category, RecordResource};
+use opentrail_event::{Category, EventError, RecordResource};
 use opentrail_keyring::{EncryptionContext, Key};
 use opentrail_state::OwnedEvent;
 use opentrail_vault::{Bucket, Encryption, KmsEncryption, ObjectMeta, ObjectPlace, VaultError};
@@ -122,15 +122,14 @@ impl Scene {
     }
 
     /// The records of the KMS keys that were used.
-    pub(super) fn events_of_keys(&self) -> Vec<OwnedEvent> {
+    ///
+    /// # Errors
+    /// One can't be written.
+    pub(super) fn events_of_keys(&self) -> Result<Vec<OwnedEvent>, EventError> {
         let uses = self.progress.lock().uses.clone();
-        let written = uses.iter().flat_map(|used| {
-            deed(self, used).events(&self.rooms.recorder).unwrap_or_else(|error| {
-                tracing::error!(%error, "a record can't be written");
-                Vec::new()
-            })
-        });
-        written.collect()
+        let written: Result<Vec<_>, _> =
+            uses.iter().map(|used| deed(self, used).events(&self.rooms.recorder)).collect();
+        Ok(written?.into_iter().flatten().collect())
     }
 }
 

@@ -52,7 +52,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use http::{HeaderMap, Method, Response, header::CONTENT_TYPE};
 use http_body::Body as _;
-use opentrail_event::Region;
+use opentrail_event::{EventError, Region};
 use opentrail_identity::Caller;
 use opentrail_state::OwnedEvent;
 use opentrail_wire::{
@@ -71,6 +71,7 @@ use self::{
 use crate::{
     door::{self, Stranger, Visit},
     fault::{Common, Dialect, Fault},
+    recording::unwritable,
 };
 
 /// Answers an S3 call. It runs to its end, and to its record, even if the client goes away.
@@ -249,8 +250,9 @@ async fn keep(
     scene: &Scene,
     fault: Option<&Fault>,
     sent: u64,
-    of_keys: Vec<OwnedEvent>,
+    of_keys: Result<Vec<OwnedEvent>, EventError>,
 ) -> Result<(), Fault> {
+    let of_keys = of_keys.map_err(|error| unwritable(&error, Dialect::S3))?;
     record::of(scene, None, fault, sent).keep_with(of_keys, &scene.rooms.recorder, Dialect::S3).await
 }
 

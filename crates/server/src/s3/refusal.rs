@@ -1,9 +1,14 @@
 //! Why a call is refused, and the headers that go with the refusal.
 
+use opentrail_event::EventError;
 use opentrail_vault::VaultError;
 
 use super::shape;
-use crate::{door::Stranger, fault::Fault};
+use crate::{
+    door::Stranger,
+    fault::{Dialect, Fault},
+    recording::unwritable,
+};
 
 /// A refused call: the fault, and what else its answer's headers say.
 #[derive(Debug, Clone)]
@@ -49,6 +54,12 @@ impl Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         Self { fault, headers: Vec::new(), details: Vec::new(), is_recorded: false }
+    }
+}
+
+impl From<EventError> for Refusal {
+    fn from(error: EventError) -> Self {
+        unwritable(&error, Dialect::S3).into()
     }
 }
 

@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
-use opentrail_event::{AccountId, Region};
+use opentrail_event::{AccountId, EventError, Region};
 use opentrail_identity::Caller;
 use opentrail_state::{OwnedEvent, Transaction};
 use opentrail_vault::{Bucket, Vault, VaultError};
@@ -155,15 +155,14 @@ impl Scene {
     }
 
     /// The events of the call as it succeeds, for the journal entry of its change.
-    pub(super) fn events(&self, elements: Option<Value>) -> Vec<OwnedEvent> {
+    ///
+    /// # Errors
+    /// A record can't be written; then the change must not be made.
+    pub(super) fn events(&self, elements: Option<Value>) -> Result<Vec<OwnedEvent>, EventError> {
+        let mut events = record::of(self, elements, None, 0).events(&self.rooms.recorder)?;
+        events.extend(self.events_of_keys()?);
         self.progress.lock().is_staged = true;
-        let mut events =
-            record::of(self, elements, None, 0).events(&self.rooms.recorder).unwrap_or_else(|error| {
-                tracing::error!(%error, "a record can't be written");
-                Vec::new()
-            });
-        events.extend(self.events_of_keys());
-        events
+        Ok(events)
     }
 
     /// Changes documents, and records it, in one journal entry.
@@ -173,7 +172,7 @@ impl Scene {
     ) -> Result<T, Refusal> {
         let mut tx = self.rooms.state.begin().await;
         let staged = stage(self.vault(), &mut tx)?;
-        tx.commit(self.events(None)).await.map_err(|error| Fault::of_state(error, Dialect::S3))?;
+        tx.commit(self.events(None)?).await.map_err(|error| Fault::of_state(error, Dialect::S3))?;
         Ok(staged)
     }
 

@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use opentrail_event::{Record, RecordResource, UserIdentity};
+use opentrail_event::{EventError, Record, RecordResource, UserIdentity};
 use opentrail_state::OwnedEvent;
 use opentrail_vault::{
     Bucket, StorageClass, VaultError,
@@ -129,7 +129,12 @@ fn operation(performed: &Performed) -> &'static str {
 }
 
 /// The records of a deed, as far as a trail asks for them.
-fn events(recorder: &Recorder, due: &Due, performed: &Performed, now: DateTime<Utc>) -> Vec<OwnedEvent> {
+fn events(
+    recorder: &Recorder,
+    due: &Due,
+    performed: &Performed,
+    now: DateTime<Utc>,
+) -> Result<Vec<OwnedEvent>, EventError> {
     let (bucket, owner) = (&due.bucket, due.bucket.owner);
     let event_name = match (performed.action, &performed.marker_id) {
         (LifecycleAction::Expire, Some(_)) => "LifecycleExpirationDeleteMarkerCreated",
@@ -147,14 +152,9 @@ fn events(recorder: &Recorder, due: &Due, performed: &Performed, now: DateTime<U
         RecordResource::new("AWS::S3::Object", format!("arn:aws:s3:::{}/{}", bucket.name, due.key), None),
         RecordResource::new("AWS::S3::Bucket", format!("arn:aws:s3:::{}", bucket.name), Some(owner)),
     ];
-    match record.into_event() {
-        Ok(event) if recorder.trails.selects_data_event(&event, owner) => vec![OwnedEvent { owner, event }],
-        Ok(_) => Vec::new(),
-        Err(error) => {
-            tracing::error!(%error, "a record can't be written");
-            Vec::new()
-        }
-    }
+    let event = record.into_event()?;
+    let is_selected = recorder.trails.selects_data_event(&event, owner);
+    Ok(if is_selected { vec![OwnedEvent { owner, event }] } else { Vec::new() })
 }
 
 fn details(due: &Due, performed: &Performed) -> Value {

@@ -1,7 +1,6 @@
 //! Doing what is due.
 
 use chrono::{DateTime, Utc};
-use opentrail_state::OwnedEvent;
 use redb::ReadTransaction;
 
 use super::{Due, LifecycleAction, walk::Target};
@@ -10,6 +9,7 @@ use crate::{
     fact::BucketId,
     lookup,
     object::{ObjectMeta, Version},
+    records::Records,
     tables::VERSIONS,
 };
 
@@ -40,11 +40,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Locked`] where a lock holds the version, and those of [`Vault::delete`], [`Vault::get`] and
     /// [`Vault::abort_upload`].
-    pub async fn lifecycle_act(
+    pub async fn lifecycle_act<R: Records>(
         &self,
         due: &Due,
         now: DateTime<Utc>,
-        events: impl FnOnce(&Performed) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&Performed) -> R,
     ) -> Result<Option<Performed>, VaultError> {
         match (&due.target, due.action) {
             (Target::Upload(upload), _) => self.give_up(due, &upload.to_string(), events).await,
@@ -59,11 +59,11 @@ impl Vault {
         }
     }
 
-    async fn give_up(
+    async fn give_up<R: Records>(
         &self,
         due: &Due,
         upload_id: &str,
-        events: impl FnOnce(&Performed) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&Performed) -> R,
     ) -> Result<Option<Performed>, VaultError> {
         if !same_rules(due, &*self.bucket(&due.bucket.name)?) {
             return Ok(None);
@@ -83,12 +83,12 @@ impl Vault {
         }
     }
 
-    async fn remove(
+    async fn remove<R: Records>(
         &self,
         due: &Due,
         version: &Version,
         now: DateTime<Utc>,
-        events: impl FnOnce(&Performed) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&Performed) -> R,
     ) -> Result<Option<Performed>, VaultError> {
         let for_good = !matches!(due.action, LifecycleAction::Expire);
         let request = DeleteRequest {

@@ -1,10 +1,9 @@
 //! Archived objects: what they may not be used for, and restoring them for a time.
 
 use chrono::{DateTime, Utc};
-use opentrail_state::OwnedEvent;
 
 use super::Calendar;
-use crate::{StorageClass, Vault, VaultError, object::ObjectMeta};
+use crate::{Records, StorageClass, Vault, VaultError, object::ObjectMeta};
 
 /// How fast a restore is asked for. Ours are done at once whatever is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +61,7 @@ impl Vault {
         clippy::too_many_arguments,
         reason = "they are the members of RestoreObject, each of its own type"
     )]
-    pub async fn restore_object(
+    pub async fn restore_object<R: Records>(
         &self,
         bucket: &str,
         key: &str,
@@ -71,7 +70,7 @@ impl Vault {
         tier: RestoreTier,
         calendar: Calendar,
         now: DateTime<Utc>,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<Restored, VaultError> {
         let found = self.head(bucket, key, version_id)?;
         let class = StorageClass::named(&found.object.storage_class).filter(|class| class.is_archive());

@@ -1,10 +1,9 @@
 //! Changing what holds a version.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use opentrail_state::OwnedEvent;
 
 use super::{ObjectLock, Retention, locked};
-use crate::{Bucket, ObjectMeta, Vault, VaultError};
+use crate::{Bucket, ObjectMeta, Records, Vault, VaultError};
 
 /// A change of a version's retention.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +26,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError::LockNotEnabled`], [`VaultError::RetentionNotInFuture`], [`VaultError::Locked`] where what
     /// there is must not be shortened, those of [`Vault::head`] and of [`Vault::commit_put`].
-    pub async fn put_retention(
+    pub async fn put_retention<R: Records>(
         &self,
         change: RetentionChange<'_>,
         now: DateTime<Utc>,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<ObjectMeta, VaultError> {
         let RetentionChange { bucket, key, version_id, retention, bypass_governance } = change;
         self.has_lock(bucket)?;
@@ -55,13 +54,13 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::LockNotEnabled`], those of [`Vault::head`] and of [`Vault::commit_put`].
-    pub async fn put_legal_hold(
+    pub async fn put_legal_hold<R: Records>(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
         held: bool,
-        events: impl FnOnce(&ObjectMeta) -> Vec<OwnedEvent>,
+        events: impl FnOnce(&ObjectMeta) -> R,
     ) -> Result<ObjectMeta, VaultError> {
         self.has_lock(bucket)?;
         let amend = |meta: &mut ObjectMeta| {
