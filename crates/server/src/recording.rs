@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use opentrail_event::{
     AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
 };
-use opentrail_identity::{Caller, Principal, login_profile, mfa};
+use opentrail_identity::{Caller, Principal, mfa};
 use opentrail_state::{OwnedEvent, State};
 use opentrail_trails::Trails;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     call::{Arrival, Call},
-    fault::{Common, Dialect, Fault, WrongProof},
+    fault::{Common, Dialect, Fault},
 };
 
 use strangers::summary;
@@ -175,7 +175,7 @@ impl Deed<'_> {
     /// Makes the record durable by itself: for calls that changed nothing. Of strangers' calls, those beyond a
     /// rate are only counted.
     ///
-    /// Where a call failed by a wrong MFA code or password, that it was wrong is counted in the same entry; so nobody may hold
+    /// Where a call failed by a wrong MFA code, that it was wrong is counted in the same entry; so nobody may hold
     /// a transaction while this is called.
     pub(crate) async fn keep(self, recorder: &Recorder, dialect: Dialect) -> Result<(), Fault> {
         self.keep_with(Vec::new(), recorder, dialect).await
@@ -189,15 +189,12 @@ impl Deed<'_> {
         dialect: Dialect,
     ) -> Result<(), Fault> {
         let stranger = self.is_strangers().then_some(self.arrival);
-        let wrong = self.fault.and_then(Fault::wrong).cloned();
+        let wrong_code = self.fault.and_then(Fault::wrong_code).cloned();
         let mut events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
         events.extend(more);
-        if let Some(wrong) = wrong {
+        if let Some(wrong) = wrong_code {
             let mut tx = recorder.state.begin().await;
-            match &wrong {
-                WrongProof::Code(wrong) => mfa::keep_wrong_code(&mut tx, wrong),
-                WrongProof::Password(wrong) => login_profile::keep_wrong_password(&mut tx, wrong),
-            }
+            mfa::keep_wrong_code(&mut tx, &wrong);
             tx.commit(events).await.map_err(|error| Fault::of_state(error, dialect))?;
             return Ok(());
         }
