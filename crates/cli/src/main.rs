@@ -13,13 +13,14 @@ mod validate;
 use std::{fmt::Display, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 
 use self::output::say;
 
-/// Uploads are large, short-lived buffers handed between threads; the system's allocator keeps much of them.
+/// Uploads are large, short-lived buffers handed between threads; the system's allocator keeps much of them. How it
+/// is set stands in `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// CloudTrail that anyone can run.
 ///
