@@ -8,7 +8,7 @@ use crate::{
     Context, PolicyError,
     arn::ArnPattern,
     cidr::Cidr,
-    context,
+    context::Key,
     operator::{Family, Operator, Order, Quantifier},
     pattern::{Pattern, Syntax},
     scalar::{self, Number},
@@ -17,7 +17,7 @@ use crate::{
 /// One line of a `Condition` block. A statement applies when all of its conditions hold.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
-    key: Box<str>,
+    key: Key,
     operator: Operator,
     check: Check,
     written: Written,
@@ -76,7 +76,7 @@ impl Condition {
         let compiler = Compiler { written, values, variables };
         let check = compiler.check(operator.family)?;
         let written = Written { operator: written.into(), key: key.into(), values: values.to_vec() };
-        Ok(Self { key: context::fold(key), operator, check, written })
+        Ok(Self { key: Key::new(key), operator, check, written })
     }
 
     /// As the document has it.
@@ -84,19 +84,19 @@ impl Condition {
         &self.written
     }
 
-    /// The key in the form in which contexts keep names.
+    /// The key, in lower case.
     pub(crate) fn key(&self) -> &str {
-        &self.key
+        self.key.name()
     }
 
-    /// The keys, in the form in which contexts keep names, whose values the policy's own values take in.
+    /// The keys, in lower case, whose values the policy's own values take in.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.check.patterns().into_iter().flat_map(Pattern::variables)
     }
 
     /// Whether the condition holds in this request.
     pub(crate) fn holds(&self, context: &Context) -> bool {
-        let values = context.folded(&self.key).unwrap_or_default();
+        let values = context.values(&self.key).unwrap_or_default();
         if let Check::Absent(expected) = &self.check {
             return expected
                 .iter()
@@ -146,16 +146,14 @@ impl Check {
     /// request does not have matches nothing.
     fn accepts(&self, value: &str, context: &Context) -> bool {
         match self {
-            Self::Equals(patterns) => {
-                patterns.iter().any(|pattern| pattern.text(context).is_ok_and(|text| text == value))
-            }
             Self::EqualsIgnoreCase(patterns) => {
                 let value = value.to_lowercase();
                 patterns
                     .iter()
                     .any(|pattern| pattern.text(context).is_ok_and(|text| text.to_lowercase() == value))
             }
-            Self::Like(patterns) => {
+            // The patterns of the first have no wildcards.
+            Self::Equals(patterns) | Self::Like(patterns) => {
                 patterns.iter().any(|pattern| pattern.matches(value, context) == Ok(true))
             }
             Self::Arn(patterns) => patterns.iter().any(|pattern| pattern.matches(value, context) == Ok(true)),

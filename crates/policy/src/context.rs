@@ -1,7 +1,5 @@
 //! The condition keys of one request.
 
-use std::collections::BTreeMap;
-
 /// The condition keys of one request and their values.
 ///
 /// Names are compared without regard to case, as AWS does (`aws:SourceIP` is `aws:SourceIp`). A key is
@@ -9,13 +7,52 @@ use std::collections::BTreeMap;
 /// single-valued key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    keys: BTreeMap<Box<str>, Values>,
+    /// In the order of their names' digests, and of their names where those are equal.
+    entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Values {
-    values: Vec<String>,
-    multivalued: bool,
+struct Entry {
+    key: Key,
+    values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Values {
+    One([String; 1]),
+    Many(Vec<String>),
+}
+
+/// The name of a condition key in the form in which names are compared, found by comparing numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    digest: u64,
+    name: Box<str>,
+}
+
+impl Key {
+    pub(crate) fn new(name: &str) -> Self {
+        let name = fold(name);
+        // FNV-1a. Names whose digests are equal are told apart, only slower.
+        let digest = name.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
+            (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self { digest, name }
+    }
+
+    /// In lower case.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Values {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(value) => value,
+            Self::Many(values) => values,
+        }
+    }
 }
 
 impl Context {
@@ -30,16 +67,26 @@ impl Context {
 
     /// Sets a single-valued key, replacing what it was.
     pub fn set(&mut self, key: &str, value: impl Into<String>) -> &mut Self {
-        self.keys.insert(fold(key), Values { values: vec![value.into()], multivalued: false });
-        self
+        self.put(Key::new(key), Values::One([value.into()]))
     }
 
     /// Sets a multivalued key, replacing what it was. Without values the key is present and empty, which
     /// conditions treat as absent.
     pub fn set_many<V: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = V>) -> &mut Self {
-        let values = values.into_iter().map(Into::into).collect();
-        self.keys.insert(fold(key), Values { values, multivalued: true });
+        self.put(Key::new(key), Values::Many(values.into_iter().map(Into::into).collect()))
+    }
+
+    fn put(&mut self, key: Key, values: Values) -> &mut Self {
+        match self.place(&key) {
+            Ok(at) => self.entries[at].values = values,
+            Err(at) => self.entries.insert(at, Entry { key, values }),
+        }
         self
+    }
+
+    /// Where a key is, or would be.
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.key.cmp(key))
     }
 
     /// The context with one more single-valued key, for building one in an expression.
@@ -51,43 +98,51 @@ impl Context {
 
     /// Takes every key of `other`, which wins where both have one.
     pub fn extend(&mut self, other: &Context) {
-        self.keys.extend(other.keys.iter().map(|(key, values)| (key.clone(), values.clone())));
+        for Entry { key, values } in &other.entries {
+            self.put(key.clone(), values.clone());
+        }
     }
 
     /// Removes a key; whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
-        self.keys.remove(&fold(key)).is_some()
+        let found = self.place(&Key::new(key));
+        found.map(|at| self.entries.remove(at)).is_ok()
+    }
+
+    /// Keeps the keys of which this says so; it is told their names in lower case.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.entries.retain(|entry| keep(entry.key.name()));
     }
 
     /// The values of a key; `None` if it was never set.
     pub fn get(&self, key: &str) -> Option<&[String]> {
-        self.folded(&fold(key))
+        self.values(&Key::new(key))
     }
 
     /// The value of a single-valued key; `None` if it is absent or multivalued.
     pub fn single(&self, key: &str) -> Option<&str> {
-        self.single_folded(&fold(key))
+        self.single_value(&Key::new(key))
     }
 
-    /// Every key, its name in lower case, in order.
+    /// Every key, its name in lower case, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.keys.iter().map(|(key, values)| (&**key, values.values.as_slice()))
+        self.entries.iter().map(|entry| (entry.key.name(), entry.values.as_slice()))
     }
 
-    pub(crate) fn folded(&self, key: &str) -> Option<&[String]> {
-        self.keys.get(key).map(|found| found.values.as_slice())
+    pub(crate) fn values(&self, key: &Key) -> Option<&[String]> {
+        self.place(key).ok().map(|at| self.entries[at].values.as_slice())
     }
 
-    pub(crate) fn single_folded(&self, key: &str) -> Option<&str> {
-        match self.keys.get(key) {
-            Some(Values { values, multivalued: false }) => values.first().map(String::as_str),
-            _ => None,
+    pub(crate) fn single_value(&self, key: &Key) -> Option<&str> {
+        match &self.entries[self.place(key).ok()?].values {
+            Values::One([value]) => Some(value),
+            Values::Many(_) => None,
         }
     }
 }
 
 /// The form in which names of keys are compared.
-pub(crate) fn fold(key: &str) -> Box<str> {
+fn fold(key: &str) -> Box<str> {
     key.to_lowercase().into_boxed_str()
 }
 

@@ -6,6 +6,7 @@ use crate::{
     Policy, PolicyKind, PrincipalRef, Request, Statement,
     decision::{Decision, Place, PolicySource},
     evaluate::{Grant, Ruling},
+    pattern::Subject,
 };
 
 /// What the caller's own side brings.
@@ -45,7 +46,7 @@ pub struct Policies<'a> {
 /// Decides on a request as AWS does: a deny anywhere is final; otherwise each side that has to allow must.
 pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
     let action = request.action.to_ascii_lowercase();
-    let bounded = policies.is_bounded();
+    let (action, bounded) = (Subject::new(&action), policies.is_bounded());
     let findings = Findings::gather(policies, |policy| policy.rule(request, &action, bounded));
     policies.rule(&request.principal, &findings)
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{Context, Effect, Policy, PrincipalRef, Statement, document::Clause, pattern::Unresolved};
+use crate::{
+    Context, Effect, Policy, PrincipalRef, Statement,
+    document::Clause,
+    pattern::{Subject, Unresolved},
+};
 
 /// A request to be decided on.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +63,8 @@ impl Policy {
     /// caller's to know.
     pub fn evaluate(&self, request: &Request<'_>) -> Match {
         let sid = |statement: &Statement| statement.sid.clone();
-        match self.rule(request, &request.action.to_ascii_lowercase(), false) {
+        let action = request.action.to_ascii_lowercase();
+        match self.rule(request, &Subject::new(&action), false) {
             Ruling::Allow(statement, grant) => {
                 Match::Allow { sid: sid(statement), index: statement.index, grant }
             }
@@ -70,7 +75,7 @@ impl Policy {
 
     /// As [`evaluate`](Self::evaluate), for a principal that has a permissions boundary (`bounded`) or not:
     /// a `Deny` with `NotPrincipal` excepts nobody who has one. `action` is the request's in lower case.
-    pub(crate) fn rule(&self, request: &Request<'_>, action: &str, bounded: bool) -> Ruling<'_> {
+    pub(crate) fn rule(&self, request: &Request<'_>, action: &Subject<'_>, bounded: bool) -> Ruling<'_> {
         let mut ruling = Ruling::None;
         for statement in self.statements() {
             let Some(grant) = statement.applies(request, action, bounded) else { continue };
@@ -103,29 +108,32 @@ impl<'p> Ruling<'p> {
 }
 
 impl Statement {
-    /// Whether the statement applies to the request, and how directly it names the principal.
-    fn applies(&self, request: &Request<'_>, action: &str, bounded: bool) -> Option<Grant> {
+    /// Whether the statement applies to the request, and how directly it names the principal. What is cheap to see
+    /// is looked at first; conditions last.
+    fn applies(&self, request: &Request<'_>, action: &Subject<'_>, bounded: bool) -> Option<Grant> {
+        let context = request.context;
+        if !self.actions.covers(action, context, self.effect) {
+            return None;
+        }
         let grant = match &self.principals {
             None => Grant::Principal,
             Some(principals) if principals.negated && bounded => Grant::Principal,
-            Some(principals) => principals.grant(&request.principal, request.context)?,
+            Some(principals) => principals.grant(&request.principal, context)?,
         };
-        let applies = self.actions.covers(action, request.context, self.effect)
-            && self
-                .resources
-                .as_ref()
-                .is_none_or(|clause| clause.covers(request.resource, request.context, self.effect))
-            && self.conditions.iter().all(|condition| condition.holds(request.context));
+        let resources = self.resources.as_ref();
+        let applies = resources
+            .is_none_or(|clause| clause.covers(&Subject::new(request.resource), context, self.effect))
+            && self.conditions.iter().all(|condition| condition.holds(context));
         applies.then_some(grant)
     }
 }
 
 impl Clause {
-    /// Whether the clause covers `text`. A value with a variable that the request does not have matches
+    /// Whether the clause covers a text. A value with a variable that the request does not have matches
     /// nothing; where that would widen an `Allow` (`NotResource`), the clause covers nothing at all.
-    pub(crate) fn covers(&self, text: &str, context: &Context, effect: Effect) -> bool {
+    pub(crate) fn covers(&self, text: &Subject<'_>, context: &Context, effect: Effect) -> bool {
         let mut unresolved = false;
-        let listed = self.patterns.iter().any(|(_, pattern)| match pattern.matches(text, context) {
+        let listed = self.patterns.iter().any(|(_, pattern)| match pattern.matches_subject(text, context) {
             Ok(matched) => matched,
             Err(Unresolved) => {
                 unresolved = true;

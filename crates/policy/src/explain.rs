@@ -10,12 +10,12 @@ use std::fmt;
 use crate::{
     Context, Effect, Grant, Policy, PrincipalRef, Statement,
     condition::{Condition, Written},
-    context,
     decide::{Findings, Policies},
     decision::Decision,
     document::Clause,
     evaluate::Ruling,
     overlap::{Overlap, overlap},
+    pattern::Subject,
     principal::OfSessions,
 };
 
@@ -151,7 +151,7 @@ enum Truth {
 
 impl Statement {
     fn explain(&self, question: &Question<'_>, action: &str) -> Vec<Explained<'_>> {
-        if !self.actions.covers(action, question.context, self.effect) {
+        if !self.actions.covers(&Subject::new(action), question.context, self.effect) {
             return Vec::new();
         }
         let resources = self.resources.iter().map(|clause| clause.truth(question, self.effect));
@@ -230,6 +230,8 @@ impl Condition {
 
 /// Whether it is known what value the request has under a key, or that it has none.
 fn is_known(key: &str, question: &Question<'_>) -> bool {
-    question.context.folded(key).is_some()
-        || question.known.iter().any(|beginning| key.starts_with(&*context::fold(beginning)))
+    let begins = |beginning: &&str| {
+        key.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    };
+    question.context.get(key).is_some() || question.known.iter().any(begins)
 }

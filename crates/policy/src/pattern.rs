@@ -22,6 +22,46 @@ pub(crate) struct Syntax {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     pieces: Vec<Piece>,
+    /// What every text begins with that it can match; of no meaning where it has variables.
+    head: Head,
+    has_variables: bool,
+}
+
+/// Up to eight bytes that a text begins with, to be compared at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    bytes: u64,
+    /// The bits of `bytes` that count.
+    mask: u64,
+}
+
+/// A text that patterns are held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    text: &'a str,
+    first_bytes: u64,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, first_bytes: first_bytes(text.as_bytes()).0 }
+    }
+}
+
+/// The first eight bytes, zeros where there are fewer; also how many bits they have.
+fn first_bytes(text: &[u8]) -> (u64, u32) {
+    let mut bytes = [0; 8];
+    let count = text.len().min(8);
+    bytes[..count].copy_from_slice(&text[..count]);
+    (u64::from_le_bytes(bytes), 8 * count as u32)
+}
+
+impl Head {
+    fn of(pieces: &[Piece]) -> Self {
+        let Some(Piece::Text(text)) = pieces.first() else { return Self { bytes: 0, mask: 0 } };
+        let (bytes, bits) = first_bytes(text.as_bytes());
+        Self { bytes, mask: u64::MAX.checked_shr(64 - bits).unwrap_or(0) }
+    }
 }
 
 /// A part of a pattern.
@@ -29,14 +69,6 @@ pub(crate) struct Pattern {
 pub(crate) enum Piece {
     Text(String),
     Variable(Variable),
-    One,
-    Many,
-}
-
-/// A piece of a pattern after substitution.
-#[derive(Debug, Clone, Copy)]
-enum Token<'a> {
-    Text(&'a str),
     One,
     Many,
 }
@@ -85,19 +117,20 @@ impl Pattern {
         if !text.is_empty() {
             pieces.push(Piece::Text(text));
         }
-        Ok(Self { pieces })
+        let has_variables = pieces.iter().any(|piece| matches!(piece, Piece::Variable(_)));
+        Ok(Self { head: Head::of(&pieces), pieces, has_variables })
     }
 
     /// Whether the pattern means the same in every request.
     pub(crate) fn is_constant(&self) -> bool {
-        !self.pieces.iter().any(|piece| matches!(piece, Piece::Variable(_)))
+        !self.has_variables
     }
 
     pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
-    /// The keys that its variables stand for, in the form in which contexts keep names.
+    /// The keys, in lower case, that its variables stand for.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Variable(variable) => Some(variable.key()),
@@ -108,23 +141,40 @@ impl Pattern {
     /// Whether the whole of `text` is what the pattern describes. At worst proportional to the product of
     /// the two lengths, and to their sum where the pattern has no `?`.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> Result<bool, Unresolved> {
-        match self.pieces.as_slice() {
-            [] => return Ok(text.is_empty()),
-            [Piece::Many] => return Ok(true),
-            [Piece::Text(literal)] => return Ok(text == literal),
-            _ => {}
+        self.matches_subject(&Subject::new(text), context)
+    }
+
+    /// As [`matches`](Self::matches), for a text that many patterns are held against.
+    pub(crate) fn matches_subject(
+        &self,
+        subject: &Subject<'_>,
+        context: &Context,
+    ) -> Result<bool, Unresolved> {
+        let text = subject.text;
+        if self.has_variables {
+            return self.matches_with_variables(text, context);
         }
-        let tokens = self
-            .pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Text(literal) => Ok(Token::Text(literal)),
-                Piece::Variable(variable) => variable.resolve(context).map(Token::Text).ok_or(Unresolved),
-                Piece::One => Ok(Token::One),
-                Piece::Many => Ok(Token::Many),
-            })
-            .collect::<Result<Vec<_>, Unresolved>>()?;
-        Ok(matches_tokens(&tokens, text))
+        if (subject.first_bytes ^ self.head.bytes) & self.head.mask != 0 {
+            return Ok(false);
+        }
+        Ok(match self.pieces.as_slice() {
+            [] => text.is_empty(),
+            [Piece::Many] => true,
+            [Piece::Text(literal)] => text == literal,
+            [Piece::Text(literal), Piece::Many] => text.starts_with(literal.as_str()),
+            pieces => matches_pieces(pieces, text, context),
+        })
+    }
+
+    fn matches_with_variables(&self, text: &str, context: &Context) -> Result<bool, Unresolved> {
+        let is_resolved = |piece: &Piece| match piece {
+            Piece::Variable(variable) => variable.resolve(context).is_some(),
+            Piece::Text(_) | Piece::One | Piece::Many => true,
+        };
+        if !self.pieces.iter().all(is_resolved) {
+            return Err(Unresolved);
+        }
+        Ok(matches_pieces(&self.pieces, text, context))
     }
 
     /// The text of a pattern compiled without wildcards.
@@ -145,20 +195,31 @@ impl Pattern {
     }
 }
 
+impl Piece {
+    /// The text that stands for itself. A variable must have a value.
+    fn literal<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
+        match self {
+            Self::Text(literal) => Some(literal),
+            Self::Variable(variable) => variable.resolve(context),
+            Self::One | Self::Many => None,
+        }
+    }
+}
+
 /// Splits at the asterisks. The first segment is held to the start, the last to the end, and each of the
 /// others takes the leftmost place after the one before it: if any assignment works, this one does, so
 /// there is never a reason to go back.
-fn matches_tokens(tokens: &[Token<'_>], text: &str) -> bool {
-    let mut segments = tokens.split(|token| matches!(token, Token::Many));
+fn matches_pieces(pieces: &[Piece], text: &str, context: &Context) -> bool {
+    let mut segments = pieces.split(|piece| matches!(piece, Piece::Many));
     let Some(first) = segments.next() else { return text.is_empty() };
-    let Some(mut rest) = strip_start(first, text) else { return false };
+    let Some(mut rest) = strip_start(first, text, context) else { return false };
     let Some(last) = segments.next_back() else { return rest.is_empty() };
-    match strip_end(last, rest) {
+    match strip_end(last, rest, context) {
         Some(middle) => rest = middle,
         None => return false,
     }
     for segment in segments {
-        match after_leftmost(segment, rest) {
+        match after_leftmost(segment, rest, context) {
             Some(after) => rest = after,
             None => return false,
         }
@@ -167,32 +228,31 @@ fn matches_tokens(tokens: &[Token<'_>], text: &str) -> bool {
 }
 
 /// What follows `segment` at the start of `text`.
-fn strip_start<'t>(segment: &[Token<'_>], text: &'t str) -> Option<&'t str> {
-    segment.iter().try_fold(text, |rest, token| match token {
-        Token::Text(literal) => rest.strip_prefix(literal),
-        Token::One | Token::Many => rest.chars().next().map(|character| &rest[character.len_utf8()..]),
+fn strip_start<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
+    segment.iter().try_fold(text, |rest, piece| match piece.literal(context) {
+        Some(literal) => rest.strip_prefix(literal),
+        None => rest.chars().next().map(|character| &rest[character.len_utf8()..]),
     })
 }
 
 /// What precedes `segment` at the end of `text`.
-fn strip_end<'t>(segment: &[Token<'_>], text: &'t str) -> Option<&'t str> {
-    segment.iter().rev().try_fold(text, |rest, token| match token {
-        Token::Text(literal) => rest.strip_suffix(literal),
-        Token::One | Token::Many => {
-            rest.chars().next_back().map(|character| &rest[..rest.len() - character.len_utf8()])
-        }
+fn strip_end<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
+    segment.iter().rev().try_fold(text, |rest, piece| match piece.literal(context) {
+        Some(literal) => rest.strip_suffix(literal),
+        None => rest.chars().next_back().map(|character| &rest[..rest.len() - character.len_utf8()]),
     })
 }
 
 /// What follows the leftmost occurrence of `segment` in `text`.
-fn after_leftmost<'t>(segment: &[Token<'_>], text: &'t str) -> Option<&'t str> {
+fn after_leftmost<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
     // Leading single-character wildcards only move the place from which the rest may begin.
-    let skipped = segment.iter().take_while(|token| matches!(token, Token::One)).count();
-    let mut rest = strip_start(&segment[..skipped], text)?;
-    let [Token::Text(literal), following @ ..] = &segment[skipped..] else { return Some(rest) };
+    let skipped = segment.iter().take_while(|piece| matches!(piece, Piece::One)).count();
+    let mut rest = strip_start(&segment[..skipped], text, context)?;
+    let [first, following @ ..] = &segment[skipped..] else { return Some(rest) };
+    let literal = first.literal(context)?;
     loop {
         let found = rest.find(literal)?;
-        if let Some(after) = strip_start(following, &rest[found + literal.len()..]) {
+        if let Some(after) = strip_start(following, &rest[found + literal.len()..], context) {
             return Some(after);
         }
         let step = rest[found..].chars().next()?.len_utf8();

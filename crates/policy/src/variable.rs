@@ -1,11 +1,11 @@
 //! Policy variables: `${key}` and `${key, 'default'}`.
 
-use crate::{Context, context};
+use crate::{Context, context::Key};
 
 /// A reference to a condition key, with what stands in for it when the request does not have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
-    key: Box<str>,
+    key: Key,
     default: Option<Box<str>>,
 }
 
@@ -23,14 +23,14 @@ pub(crate) enum Substitution {
 pub(crate) struct NotAVariable;
 
 impl Variable {
-    /// The key, in the form in which contexts keep names.
+    /// The key, in lower case.
     pub(crate) fn key(&self) -> &str {
-        &self.key
+        self.key.name()
     }
 
     /// The value in this request. `None` if the key is absent or multivalued and there is no default.
     pub(crate) fn resolve<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
-        context.single_folded(&self.key).or(self.default.as_deref())
+        context.single_value(&self.key).or(self.default.as_deref())
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn read(after_opening: &str) -> Result<(Substitution, usize), NotAVar
     {
         return Err(NotAVariable);
     }
-    Ok((Substitution::Variable(Variable { key: context::fold(key), default }), length))
+    Ok((Substitution::Variable(Variable { key: Key::new(key), default }), length))
 }
 
 /// Reads `'default'}` after the comma; AWS asks for one space before the quote, and none is understood too.
