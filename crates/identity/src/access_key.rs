@@ -13,7 +13,7 @@ use crate::{
     account::{self, Account},
     documents::Documents,
     error::{IdentityError, Missing, Quota},
-    id::{self, IdKind},
+    id::{self, KeyKind},
     limits,
     page::{Page, PageRequest},
     user::{self, User},
@@ -30,6 +30,9 @@ pub struct AccessKey {
     pub status: AccessKeyStatus,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was set active or inactive last, if ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<DateTime<Utc>>,
     pub(crate) owner: KeyOwner,
     pub(crate) secret: Sealed,
 }
@@ -112,16 +115,34 @@ pub(crate) fn create(
         let quota = Quota::Count("AccessKeysPerUser", limits::ACCESS_KEYS_PER_USER);
         return Err(IdentityError::LimitExceeded(quota));
     }
-    let id = id::fresh(IdKind::LongTermKey);
+    let id = fresh_id(tx, account);
     let secret = id::fresh_secret();
     let sealed = keyring.seal(&seal_context(&id), secret.as_bytes());
     let owner = keys.owner();
     let key =
-        AccessKey { id, account, status: AccessKeyStatus::Active, created_at: now, owner, secret: sealed };
+        AccessKey {
+            id,
+            account,
+            status: AccessKeyStatus::Active,
+            created_at: now,
+            changed_at: None,
+            owner,
+            secret: sealed,
+        };
     keys.ids_mut().push(key.id.clone());
     keys.save(tx);
     tx.put(&key.id, &key);
     Ok(NewAccessKey { key, secret })
+}
+
+/// An id that no key has.
+fn fresh_id(tx: &Transaction, account: AccountId) -> String {
+    loop {
+        let id = id::fresh_key(KeyKind::LongTerm, account);
+        if !tx.contains::<AccessKey>(&id) {
+            return id;
+        }
+    }
 }
 
 /// A page of the holder's keys, oldest first.
@@ -150,9 +171,13 @@ pub fn update(
     holder: KeyHolder<'_>,
     access_key_id: &str,
     status: AccessKeyStatus,
+    now: DateTime<Utc>,
 ) -> Result<(), IdentityError> {
     let keys = Keys::of(tx, account, holder)?;
     let mut key = AccessKey::clone(&*keys.find(tx, access_key_id)?);
+    if key.status != status {
+        key.changed_at = Some(now);
+    }
     key.status = status;
     tx.put(&key.id, &key);
     Ok(())

@@ -6,8 +6,7 @@ use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access_key::AccessKey, documents::Documents, entity::account_prefix, group::Group, limits,
-    managed_policy::ManagedPolicy, mfa::MfaDevice, role::Role, user::User,
+    access_key::AccessKey, documents::Documents, entity::account_prefix, password_policy::PasswordPolicy, role::Role,
 };
 
 /// An account. Its document holds what is the account's own; an account without a document has nothing yet.
@@ -24,6 +23,12 @@ pub struct Account {
     /// The document ids of the root's MFA devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) root_mfa_devices: Vec<String>,
+    /// The name by which the account's sign-in page goes instead of its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alias: Option<String>,
+    /// What its users' passwords must be like; AWS's default where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password_policy: Option<PasswordPolicy>,
     /// What an account that was made in an organization was made with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<Profile>,
@@ -53,6 +58,8 @@ pub(crate) fn get(docs: &impl Documents, id: AccountId) -> Account {
             root_access_keys: Vec::new(),
             operator_key: None,
             root_mfa_devices: Vec::new(),
+            alias: None,
+            password_policy: None,
             profile: None,
             closed_at: None,
         },
@@ -77,52 +84,13 @@ pub fn closed_at(docs: &impl Documents, id: AccountId) -> Option<DateTime<Utc>> 
     docs.document::<Account>(id.as_str())?.closed_at
 }
 
+/// Whether there is anything of this account that a caller without credentials may ask for.
+pub fn exists(docs: &impl Documents, id: AccountId) -> bool {
+    docs.document::<Account>(id.as_str()).is_some() || docs.count::<Role>(&account_prefix(id)) > 0
+}
+
 /// Since when the account has a root with a key; none before.
 pub fn root_since(docs: &impl Documents, id: AccountId) -> Option<DateTime<Utc>> {
     let keys = get(docs, id).root_access_keys;
     keys.iter().filter_map(|key| docs.document::<AccessKey>(key)).map(|key| key.created_at).min()
-}
-
-/// The figures of `GetAccountSummary`: what there is in an account and what there may be. Figures about things
-/// that are not kept here (passwords, server certificates, …) are zero.
-pub fn summary(docs: &impl Documents, id: AccountId) -> Vec<(&'static str, usize)> {
-    let prefix = account_prefix(id);
-    let policies = docs.documents::<ManagedPolicy>(&prefix);
-    let versions = policies.iter().map(|(_, policy)| policy.version_count()).sum();
-    let Account { root_access_keys: root_keys, root_mfa_devices, .. } = get(docs, id);
-    let devices = docs.documents::<MfaDevice>(&prefix);
-    let devices_in_use = devices.iter().filter(|(_, device)| device.assignment.is_some()).count();
-    let has_root_key = root_keys.iter().any(|key| docs.document::<AccessKey>(key).is_some());
-    vec![
-        ("Users", docs.count::<User>(&prefix)),
-        ("UsersQuota", limits::USERS_PER_ACCOUNT),
-        ("Groups", docs.count::<Group>(&prefix)),
-        ("GroupsQuota", limits::GROUPS_PER_ACCOUNT),
-        ("Roles", docs.count::<Role>(&prefix)),
-        ("RolesQuota", limits::ROLES_PER_ACCOUNT),
-        ("Policies", policies.len()),
-        ("PoliciesQuota", limits::POLICIES_PER_ACCOUNT),
-        ("PolicyVersionsInUse", versions),
-        ("PolicyVersionsInUseQuota", limits::POLICIES_PER_ACCOUNT * limits::VERSIONS_PER_POLICY),
-        ("VersionsPerPolicyQuota", limits::VERSIONS_PER_POLICY),
-        ("PolicySizeQuota", limits::MANAGED_POLICY_CHARS),
-        ("UserPolicySizeQuota", limits::USER_INLINE_CHARS),
-        ("GroupPolicySizeQuota", limits::GROUP_INLINE_CHARS),
-        ("RolePolicySizeQuota", limits::ROLE_INLINE_CHARS),
-        ("AssumeRolePolicySizeQuota", limits::TRUST_POLICY_CHARS),
-        ("GroupsPerUserQuota", limits::GROUPS_PER_USER),
-        ("AttachedPoliciesPerUserQuota", limits::ATTACHED_PER_ENTITY),
-        ("AttachedPoliciesPerGroupQuota", limits::ATTACHED_PER_ENTITY),
-        ("AttachedPoliciesPerRoleQuota", limits::ATTACHED_PER_ENTITY),
-        ("AccessKeysPerUserQuota", limits::ACCESS_KEYS_PER_USER),
-        ("AccountAccessKeysPresent", usize::from(has_root_key)),
-        ("AccountMFAEnabled", usize::from(!root_mfa_devices.is_empty())),
-        ("AccountPasswordPresent", 0),
-        ("AccountSigningCertificatesPresent", 0),
-        ("MFADevices", devices.len()),
-        ("MFADevicesInUse", devices_in_use),
-        ("InstanceProfiles", 0),
-        ("Providers", 0),
-        ("ServerCertificates", 0),
-    ]
 }

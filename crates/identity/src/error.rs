@@ -5,13 +5,18 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use opentrail_event::AccountId;
 use opentrail_policy::PolicyError;
 
 use crate::{
     authorize::Denial,
     entity::EntityKind,
+    federation::TokenRefusal,
     limits,
+    login_profile::WrongPassword,
     mfa::{Proof, WrongCode},
+    organization::OrganizationRefusal,
+    password_policy::PasswordRule,
 };
 
 /// Any failure of this crate.
@@ -74,6 +79,22 @@ pub enum IdentityError {
     /// A session may not ask for a session of its user. STS: `AccessDenied`.
     #[error("Cannot call GetSessionToken with session credentials")]
     SessionMayNotGetSession,
+    /// A session may not ask for a session of a federated user. STS: `AccessDenied`.
+    #[error("Cannot call GetFederationToken with session credentials")]
+    SessionMayNotFederate,
+    /// Whoever has no credentials may not. STS: `AccessDenied`.
+    #[error("Not authorized to perform {action}")]
+    NotAuthorized {
+        /// What they asked for.
+        action: &'static str,
+    },
+    /// A web identity token opens no session. STS names the code.
+    #[error(transparent)]
+    WebIdentity(#[from] TokenRefusal),
+    /// What is to be decoded is no authorization message, or another account's. STS:
+    /// `InvalidAuthorizationMessageException`.
+    #[error("The error returned if the message passed to DecodeAuthorizationMessage was invalid.")]
+    AuthorizationMessage,
     /// The caller is nobody to open a session for. STS: `MissingAuthenticationToken`.
     #[error("Request is missing Authentication Token")]
     NotAnIdentity,
@@ -102,9 +123,44 @@ pub enum IdentityError {
         /// From when on a code is looked at again.
         until: DateTime<Utc>,
     },
+    /// A password that is not the user's; none counted where there is no such user with a password. IAM: `AccessDenied`.
+    /// The count that it carries is to be kept with the record of the failure
+    /// ([`keep_wrong_password`](crate::login_profile::keep_wrong_password)).
+    #[error("The old password was incorrect.")]
+    WrongPassword(Option<WrongPassword>),
+    /// Too many wrong passwords came in a row. IAM: `AccessDenied`.
+    #[error(
+        "Too many wrong passwords were given for this user. Try again after {}.",
+        until.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    PasswordLocked {
+        /// From when on a password is looked at again.
+        until: DateTime<Utc>,
+    },
+    /// A password that the account's policy does not take. IAM: `PasswordPolicyViolation`.
+    #[error("{0}")]
+    PasswordPolicy(PasswordRule),
+    /// No credential report was made yet. IAM: `ReportNotPresent`.
+    #[error("No credential report has been generated for this account.")]
+    ReportNotPresent,
+    /// The last credential report is too old. IAM: `ReportExpired`.
+    #[error("The credential report has expired. Generate a new one.")]
+    ReportExpired,
+    /// Something was changed by another call at the same time. IAM: `EntityTemporarilyUnmodifiable`.
+    #[error("{0} cannot be modified while it is being changed. Please try again.")]
+    TemporarilyUnmodifiable(String),
+    /// Too much is under way. IAM: `ServiceUnavailable`.
+    #[error("Too many passwords are being checked; try again later.")]
+    Busy,
+    /// A password could not be hashed.
+    #[error("a password cannot be hashed")]
+    PasswordHash,
     /// A device's seed could not be written as a URI.
     #[error("the URI of an MFA device cannot be written")]
     MfaUri,
+    /// Organizations refused.
+    #[error(transparent)]
+    Organization(#[from] OrganizationRefusal),
     /// The record of a change could not be built.
     #[error(transparent)]
     Event(#[from] opentrail_event::EventError),
@@ -140,8 +196,20 @@ pub enum Missing {
     MfaDevice(String),
     /// An MFA device of this serial number that the user has.
     MfaOfUser,
+    /// An OpenID Connect provider of this ARN.
+    OidcProvider(String),
     /// The deletion of a service-linked role, by its task's id.
     DeletionTask(String),
+    /// A password of a user.
+    LoginProfile(String),
+    /// An account's own password policy.
+    PasswordPolicy(AccountId),
+    /// An alias of the account.
+    AccountAlias(String),
+    /// An instance profile of this name.
+    InstanceProfile(String),
+    /// A role in an instance profile: role, profile.
+    RoleOfProfile(String, String),
 }
 
 impl fmt::Display for Missing {
@@ -165,7 +233,19 @@ impl fmt::Display for Missing {
                 write!(f, "VirtualMFADevice with serial number {serial} does not exist.")
             }
             Self::MfaOfUser => f.write_str("MFA Device invalid for user."),
+            Self::OidcProvider(arn) => write!(f, "OpenIDConnect Provider not found for arn {arn}"),
             Self::DeletionTask(id) => write!(f, "The deletion task with id {id} cannot be found."),
+            Self::LoginProfile(user) => write!(f, "Login Profile for User {user} cannot be found."),
+            Self::AccountAlias(alias) => {
+                write!(f, "The account alias with name {alias} cannot be found.")
+            }
+            Self::InstanceProfile(name) => write!(f, "Instance Profile {name} cannot be found."),
+            Self::RoleOfProfile(role, profile) => {
+                write!(f, "Role {role} in Instance Profile {profile} cannot be found.")
+            }
+            Self::PasswordPolicy(account) => {
+                write!(f, "The Password Policy with domain name {account} cannot be found.")
+            }
         }
     }
 }
@@ -183,6 +263,14 @@ pub enum Existing {
     MfaDevice,
     /// An MFA device, by its serial number, that somebody has already.
     MfaAssignment(String),
+    /// An OpenID Connect provider of this URL.
+    OidcProvider(String),
+    /// A password of a user.
+    LoginProfile(String),
+    /// An account's alias.
+    AccountAlias(String),
+    /// An instance profile of this name.
+    InstanceProfile(String),
 }
 
 impl fmt::Display for Existing {
@@ -194,6 +282,10 @@ impl fmt::Display for Existing {
             }
             Self::AccessKey(id) => write!(f, "The access key {id} belongs to another identity."),
             Self::MfaDevice => f.write_str("MFADevice entity at the same path and name already exists."),
+            Self::LoginProfile(user) => write!(f, "Login Profile for user {user} already exists."),
+            Self::AccountAlias(alias) => write!(f, "The account alias {alias} already exists."),
+            Self::InstanceProfile(name) => write!(f, "Instance Profile {name} already exists."),
+            Self::OidcProvider(url) => write!(f, "Provider with url {url} already exists."),
             Self::MfaAssignment(serial) => write!(f, "MFA device {serial} is already in use."),
         }
     }
@@ -206,6 +298,12 @@ pub enum Conflict {
     AttachedPolicies,
     /// It has inline policies.
     InlinePolicies,
+    /// It has a password.
+    LoginProfile,
+    /// It is a role in an instance profile.
+    InstanceProfiles,
+    /// It is an instance profile with a role.
+    ProfileRoles,
     /// It has access keys.
     AccessKeys,
     /// It has MFA devices.
@@ -229,6 +327,8 @@ impl fmt::Display for Conflict {
         f.write_str(match self {
             Self::AttachedPolicies => "Cannot delete entity, must detach all policies first.",
             Self::InlinePolicies => "Cannot delete entity, must delete policies first.",
+            Self::InstanceProfiles | Self::ProfileRoles => "Cannot delete entity, must remove roles from instance profile first.",
+            Self::LoginProfile => "Cannot delete entity, must delete login profile first.",
             Self::AccessKeys => "Cannot delete entity, must delete access keys first.",
             Self::MfaDevices => "Cannot delete entity, must deactivate MFA devices first.",
             Self::MfaDeviceInUse => "MFA VirtualDevice in use. Must deactivate first.",
@@ -286,6 +386,10 @@ pub enum InvalidInput {
     ReservedTagKey(String),
     /// A policy of AWS's own, which nobody changes.
     AwsManagedPolicy(String),
+    /// Not the ARN of an OpenID Connect provider of this account.
+    ProviderArn(String),
+    /// More thumbprints than a provider may have.
+    TooManyThumbprints,
     /// A path that only roles of services have.
     ServiceRolePath,
     /// A service that has no role of its own here.
@@ -308,6 +412,8 @@ impl fmt::Display for InvalidInput {
             Self::ReservedTagKey(key) => {
                 write!(f, "The tag key {key} begins with aws:, which is reserved for system use.")
             }
+            Self::ProviderArn(arn) => write!(f, "Invalid ARN: {arn} is no OpenID Connect provider of this account."),
+            Self::TooManyThumbprints => f.write_str("Thumbprint list must contain fewer than 5 entries."),
             Self::AwsManagedPolicy(arn) => {
                 write!(f, "Policy {arn} is an AWS managed policy and can not be changed.")
             }
@@ -374,6 +480,7 @@ impl fmt::Display for InvalidValue {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             ),
             Constraint::RoleArn => write!(f, "{value} is invalid"),
+            Constraint::ProviderUrl => f.write_str("Invalid Open ID Connect Provider URL"),
             Constraint::TransitiveTagKey => {
                 f.write_str("The specified transitive tag key must be included in the requested tags.")
             }
@@ -402,6 +509,7 @@ pub(crate) enum Constraint {
     PathPrefix,
     Marker,
     RoleArn,
+    ProviderUrl,
     RoleMaximum,
     ChainedMaximum,
     TransitiveTagKey,
@@ -420,6 +528,7 @@ impl fmt::Display for Constraint {
             Self::Path | Self::PathPrefix => f.write_str("be a path"),
             Self::Marker => f.write_str("be a marker"),
             Self::RoleArn => f.write_str("be the ARN of a role"),
+            Self::ProviderUrl => f.write_str("be the URL of an issuer"),
             Self::RoleMaximum | Self::ChainedMaximum => f.write_str("fit the longest session"),
             Self::TransitiveTagKey | Self::InheritedTag => f.write_str("be a key of the session's own tags"),
         }

@@ -12,21 +12,35 @@ use zeroize::Zeroizing;
 use crate::{
     access_key::{self, AccessKey, KeyHolder, NewAccessKey},
     account::Account,
-    authorize::{self, Ask, Verdict},
+    authorization_message,
+    authorize::{self, Ask, Denial, Verdict},
     credential::{Credential, Credentials},
     error::IdentityError,
+    federation::{
+        oidc_provider::OidcProvider,
+        token::{Presented, Vouched},
+    },
+    credential_report::{CredentialReport, ReportState, Reports},
     group::Group,
+    instance_profile::InstanceProfile,
     last_use::{LastUse, LastUses},
+    login_profile::{self, Hasher, LoginProfile, NewPassword, PasswordProof},
     managed_policy::ManagedPolicy,
     mfa::{self, Attempts, MfaDevice, MfaProof, NewMfaDevice, ProvisionedMfaDevice},
-    organization::{Member, Organization, ServiceControlPolicy, Unit},
+    organization::{
+        Member, Organization, ServiceControlPolicy, Unit, creation::Creation, handshake::Handshake,
+    },
+    password_policy,
     principal::Caller,
     role::Role,
     root,
     service_linked_role::RoleDeletion,
     session::SessionCredentials,
-    sts::{self, AssumeRole, AssumedRole},
+    sts::{
+        self, AssumeRole, AssumeRoleWithWebIdentity, AssumedRole, FederatedSession, GetFederationToken,
+    },
     user::User,
+    who_can::{self, WhoCan, WhoCanAsk},
 };
 
 /// Who calls, what they may, and their sessions. Cheap to clone; all clones are one.
@@ -41,6 +55,9 @@ struct Inner {
     credentials: Credentials,
     uses: LastUses,
     attempts: Attempts,
+    hasher: Hasher,
+    password_attempts: login_profile::Attempts,
+    reports: Reports,
 }
 
 impl Identity {
@@ -56,13 +73,19 @@ impl Identity {
         state.check::<Role>()?;
         state.check::<ManagedPolicy>()?;
         state.check::<MfaDevice>()?;
+        state.check::<OidcProvider>()?;
         state.check::<RoleDeletion>()?;
+        state.check::<InstanceProfile>()?;
         state.check::<Organization>()?;
         state.check::<Member>()?;
         state.check::<Unit>()?;
         state.check::<ServiceControlPolicy>()?;
+        state.check::<Handshake>()?;
+        state.check::<Creation>()?;
         let (credentials, uses, attempts) = (Credentials::new(), LastUses::new(), Attempts::new());
-        Ok(Self { inner: Arc::new(Inner { state, keyring, credentials, uses, attempts }) })
+        let (hasher, password_attempts) = (Hasher::new(), login_profile::Attempts::new());
+        let reports = Reports::new();
+        Ok(Self { inner: Arc::new(Inner { state, keyring, credentials, uses, attempts, hasher, password_attempts, reports }) })
     }
 
     /// The state that the documents are in.
@@ -116,6 +139,12 @@ impl Identity {
     /// Whether a caller may.
     pub fn authorize(&self, caller: &Caller, ask: &Ask<'_>) -> Verdict {
         authorize::authorize(&self.inner.state, caller, ask, self.inner.state.now())
+    }
+
+    /// Everyone who may, or can get there; see [`who_can`](crate::who_can). Takes as long as there are principals:
+    /// not for a thread that others wait for.
+    pub fn who_can(&self, ask: &WhoCanAsk<'_>) -> WhoCan {
+        who_can::who_can(&self.inner.state, ask, self.inner.state.now())
     }
 
     /// The request's condition keys with those about the caller: for policies that are evaluated elsewhere.
@@ -201,6 +230,88 @@ impl Identity {
         mfa::spend_code(tx, keyring, attempts, caller, serial_number, code, now)
     }
 
+    /// Hashes a password that a user is to get, outside of any transaction, and holds it against the account's policy and
+    /// the passwords that it remembers.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `Validation`, `PasswordPolicy` (whether it was used before is said when it is set), `Busy`.
+    pub async fn new_password(
+        &self,
+        account: AccountId,
+        user_name: &str,
+        password: &str,
+    ) -> Result<NewPassword, IdentityError> {
+        let Inner { state, keyring, hasher, .. } = &*self.inner;
+        password_policy::check_form("password", password)?;
+        login_profile::new_password(state, keyring, hasher, account, user_name, password).await
+    }
+
+    /// Whether this is a user's password. Wrong ones are counted: after
+    /// [`limits::FREE_MISSES`](crate::limits::FREE_MISSES) in a row none is looked at for a while.
+    ///
+    /// A wrong one is counted at once, and durably when the failure's record is kept: pass what the error carries to
+    /// [`login_profile::keep_wrong_password`] in the record's transaction (the server's `Deed::keep` does). What the proof
+    /// is for (changing it, signing in) is staged with it.
+    ///
+    /// # Errors
+    /// `WrongPassword`, also where there is no such user with a password; `PasswordLocked`, `Busy`, `Validation`.
+    pub async fn check_password(
+        &self,
+        account: AccountId,
+        user_name: &str,
+        password: &str,
+        now: DateTime<Utc>,
+    ) -> Result<PasswordProof, IdentityError> {
+        let Inner { state, keyring, hasher, password_attempts, .. } = &*self.inner;
+        password_policy::check_form("oldPassword", password)?;
+        let (with, whose) = ((hasher, password_attempts), (account, user_name));
+        login_profile::check_password(state, keyring, with, whose, password, now).await
+    }
+
+    /// Gives a user a password, for `CreateLoginProfile`.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `AlreadyExists`, `PasswordPolicy`.
+    pub fn create_login_profile(
+        &self,
+        tx: &mut Transaction,
+        new: &NewPassword,
+        reset_required: bool,
+        now: DateTime<Utc>,
+    ) -> Result<LoginProfile, IdentityError> {
+        login_profile::create(tx, &self.inner.keyring, new, reset_required, now)
+    }
+
+    /// Sets a user's password anew, whether a new one is asked for at the next sign-in, or both, for
+    /// `UpdateLoginProfile`.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `PasswordPolicy`, `TemporarilyUnmodifiable` if the password was changed meanwhile.
+    pub fn update_login_profile(
+        &self,
+        tx: &mut Transaction,
+        user: (AccountId, &str),
+        new: Option<&NewPassword>,
+        reset_required: Option<bool>,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        login_profile::update(tx, &self.inner.keyring, user, new, reset_required, now)
+    }
+
+    /// Changes the password of a user who showed the present one, for `ChangePassword`.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `PasswordPolicy`, `TemporarilyUnmodifiable` if the password was changed meanwhile.
+    pub fn change_password(
+        &self,
+        tx: &mut Transaction,
+        proof: &PasswordProof,
+        new: &NewPassword,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        login_profile::change(tx, &self.inner.keyring, proof, new, now)
+    }
+
     /// Opens a session of a role if its trust policy and the caller's own policies allow it.
     ///
     /// # Errors
@@ -230,6 +341,77 @@ impl Identity {
         sts::session_token(&self.inner.keyring, caller, duration_seconds, mfa, now)
     }
 
+    /// Opens a session of a federated user for a user or root, for `GetFederationToken`. 15 minutes to 36 hours,
+    /// 12 hours when not said; at most one hour for the root user.
+    ///
+    /// # Errors
+    /// `AccessDenied`, `SessionMayNotFederate`, `NotAnIdentity`, `Validation`, `InvalidInput`, `LimitExceeded`
+    /// (tags), `MalformedPolicy`, `NoSuchEntity` (a session policy), `PackedPolicyTooLarge`.
+    pub fn federation_token(
+        &self,
+        caller: &Caller,
+        ask: &GetFederationToken<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<FederatedSession, IdentityError> {
+        sts::federation_token(&self.inner.state, &self.inner.keyring, caller, ask, now)
+    }
+
+    /// Reads a web identity token that is presented for a role. What it says is proven only by
+    /// [`Presented::verify`].
+    ///
+    /// # Errors
+    /// `WebIdentity`; `Validation` for what the call asks for.
+    pub fn present_web_identity<'a>(
+        &self,
+        ask: &AssumeRoleWithWebIdentity<'_>,
+        token: &'a str,
+        now: DateTime<Utc>,
+    ) -> Result<Presented<'a>, IdentityError> {
+        sts::present(&self.inner.state, ask, token, now)
+    }
+
+    /// Opens a session of a role for somebody whom an OpenID Connect provider vouches for, if the role's trust
+    /// policy allows it.
+    ///
+    /// # Errors
+    /// `NotAuthorized`, `Validation`, `InvalidInput`, `LimitExceeded` (tags), `MalformedPolicy`, `NoSuchEntity` (a
+    /// session policy), `PackedPolicyTooLarge`.
+    pub fn assume_role_with_web_identity(
+        &self,
+        vouched: &Vouched,
+        ask: &AssumeRoleWithWebIdentity<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<AssumedRole, IdentityError> {
+        sts::assume_role_with_web_identity(&self.inner.state, &self.inner.keyring, vouched, ask, now)
+    }
+
+    /// The account of an access key, for `GetAccessKeyInfo`.
+    ///
+    /// # Errors
+    /// `Validation` for what is no access key's id.
+    pub fn account_of_key(&self, access_key_id: &str) -> Result<AccountId, IdentityError> {
+        sts::account_of_key(&self.inner.state, access_key_id)
+    }
+
+    /// Why a call was denied, for [`Identity::decode_authorization_message`] of the same account; none for a caller
+    /// without an account. At most [`limits::GIVEN_MESSAGE_CHARS`](crate::limits::GIVEN_MESSAGE_CHARS) long.
+    pub fn authorization_message(&self, caller: &Caller, ask: &Ask<'_>, denial: &Denial) -> Option<String> {
+        let Inner { state, keyring, .. } = &*self.inner;
+        authorization_message::encode(state, keyring, caller, ask, denial, state.now())
+    }
+
+    /// What an authorization message says, for `DecodeAuthorizationMessage`: JSON.
+    ///
+    /// # Errors
+    /// `AuthorizationMessage` for what is none, or another account's.
+    pub fn decode_authorization_message(
+        &self,
+        account: AccountId,
+        message: &str,
+    ) -> Result<String, IdentityError> {
+        authorization_message::decode(&self.inner.keyring, account, message)
+    }
+
     /// Notes that a call was made, for `GetAccessKeyLastUsed` and a role's `RoleLastUsed`. `service` is its name
     /// in ARNs, such as `iam`.
     pub fn note_use(&self, caller: &Caller, service: &str, region: &str, at: DateTime<Utc>) {
@@ -239,6 +421,24 @@ impl Identity {
     /// When an access key was used last, as far as known since the start.
     pub fn access_key_last_used(&self, access_key_id: &str) -> Option<LastUse> {
         self.inner.uses.of(access_key_id)
+    }
+
+    /// Makes a credential report of an account unless there is one that is not four hours old.
+    pub fn generate_credential_report(&self, account: AccountId, now: DateTime<Utc>) -> ReportState {
+        let Inner { state, reports, uses, .. } = &*self.inner;
+        reports.generate(state, account, |key| uses.of(key), now)
+    }
+
+    /// The account's last credential report.
+    ///
+    /// # Errors
+    /// `ReportNotPresent`, `ReportExpired` four hours after it was made.
+    pub fn credential_report(
+        &self,
+        account: AccountId,
+        now: DateTime<Utc>,
+    ) -> Result<CredentialReport, IdentityError> {
+        self.inner.reports.get(account, now)
     }
 
     /// When a role was used last, as far as known since the start.

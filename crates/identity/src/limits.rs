@@ -85,10 +85,37 @@ pub const SESSION_POLICY_ARNS: usize = 10;
 /// under 12 KiB, which every HTTP server's header limit lets through. AWS packs them into an
 /// undocumented size.
 pub const PACKED_SESSION_BYTES: usize = 6_144;
+/// Characters of a federated user's name (STS's service model, `GetFederationToken`).
+pub const FEDERATED_NAME_CHARS: usize = 32;
 /// Characters of an external id (STS's service model).
 pub const EXTERNAL_ID_CHARS: usize = 1_224;
 /// Characters of a session token that we look at; ours are far shorter (see [`PACKED_SESSION_BYTES`]).
 pub const SESSION_TOKEN_CHARS: usize = 16_384;
+
+/// OpenID Connect providers in an account (IAM quota).
+pub const OIDC_PROVIDERS_PER_ACCOUNT: usize = 100;
+/// Client ids of an OpenID Connect provider (IAM quota).
+pub const CLIENT_IDS_PER_PROVIDER: usize = 100;
+/// Thumbprints of an OpenID Connect provider (IAM quota).
+pub const THUMBPRINTS_PER_PROVIDER: usize = 5;
+/// Characters of an OpenID Connect provider's URL (IAM's service model).
+pub const PROVIDER_URL_CHARS: usize = 255;
+/// Characters of a client id (IAM's service model).
+pub const CLIENT_ID_CHARS: usize = 255;
+/// Characters of a certificate's thumbprint (IAM's service model).
+pub const THUMBPRINT_CHARS: usize = 40;
+/// Characters of a web identity token (STS's service model).
+pub const WEB_IDENTITY_TOKEN_CHARS: usize = 20_000;
+/// Characters of a web identity token's subject (STS's service model).
+pub const WEB_IDENTITY_SUBJECT_CHARS: usize = 255;
+/// Keys that an issuer may have; large ones have about ten. Ours.
+pub const KEYS_PER_ISSUER: usize = 100;
+/// By how many seconds an issuer's clock may be ahead of ours. Ours.
+pub const TOKEN_CLOCK_SKEW_SECONDS: i64 = 300;
+/// Characters of an encoded authorization message that is taken (STS's service model).
+pub const ENCODED_MESSAGE_CHARS: usize = 10_240;
+/// Characters of an encoded authorization message that is given, so that it fits into a header. Ours.
+pub const GIVEN_MESSAGE_CHARS: usize = 4_096;
 
 /// Characters of a virtual MFA device's name (IAM quota); with its path, what a serial number has room for.
 pub const MFA_DEVICE_NAME_CHARS: usize = 226;
@@ -105,12 +132,55 @@ pub const MFA_ENABLE_STEPS: u64 = 2;
 /// Steps by which a device's clock may be off to be found again: a day, which a wrong time zone does not reach.
 /// Ours.
 pub const MFA_RESYNC_STEPS: u64 = 2_880;
-/// Wrong codes in a row before a device is locked. Ours.
-pub const FREE_WRONG_CODES: u32 = 5;
-/// The first lock of a device, seconds; each further wrong code doubles it. Ours.
-pub const FIRST_MFA_LOCK_SECONDS: u64 = 60;
-/// The longest lock of a device, seconds. Ours.
-pub const LONGEST_MFA_LOCK_SECONDS: u64 = 86_400;
+/// Wrong MFA codes, or passwords, in a row before no more are looked at for a while. Ours.
+pub const FREE_MISSES: u32 = 5;
+/// The first such lock, seconds; each further wrong one doubles it. Ours.
+pub const FIRST_LOCK_SECONDS: u64 = 60;
+/// The longest such lock, seconds. Ours.
+pub const LONGEST_LOCK_SECONDS: u64 = 86_400;
+
+/// Characters of the shortest password that a policy can ask for, and its default (IAM's service model and API reference).
+pub const MIN_PASSWORD_CHARS: u32 = 6;
+/// Characters of the longest password (IAM's service model).
+pub const MAX_PASSWORD_CHARS: u32 = 128;
+/// Characters of the shortest password where an account has no policy (IAM User Guide, default password policy).
+pub const DEFAULT_MIN_PASSWORD_CHARS: u32 = 8;
+/// Kinds of characters that a password must have where an account has no policy (as above).
+pub const DEFAULT_PASSWORD_KINDS: u32 = 3;
+/// The longest time that a policy can let passwords live, days (IAM's service model).
+pub const MAX_PASSWORD_AGE_DAYS: u32 = 1_095;
+/// Passwords of a user, the present one among them, that a policy can keep from coming again (IAM's service model).
+pub const REMEMBERED_PASSWORDS: u32 = 24;
+/// Characters of the shortest account alias (IAM's service model).
+pub const MIN_ALIAS_CHARS: usize = 3;
+/// Characters of the longest account alias (IAM's service model).
+pub const MAX_ALIAS_CHARS: usize = 63;
+/// How long a credential report is good for, seconds (IAM User Guide, "Generate credential reports").
+pub const CREDENTIAL_REPORT_SECONDS: i64 = 4 * 3_600;
+/// Accounts whose last credential report is kept: at 200 bytes a user 1 MB each, at most. Ours.
+pub const CREDENTIAL_REPORTS: usize = 32;
+/// Instance profiles in an account (IAM quota).
+pub const INSTANCE_PROFILES_PER_ACCOUNT: usize = 1_000;
+/// Roles in an instance profile (IAM quota).
+pub const ROLES_PER_INSTANCE_PROFILE: usize = 1;
+/// Characters of an instance profile's name (IAM's service model).
+pub const INSTANCE_PROFILE_NAME_CHARS: usize = 128;
+/// Server certificates in an account (IAM quota); there are none here.
+pub const SERVER_CERTIFICATES_PER_ACCOUNT: usize = 20;
+/// Signing certificates of a user (IAM quota); there are none here.
+pub const SIGNING_CERTIFICATES_PER_USER: usize = 2;
+/// Memory of one password hash, KiB (OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, 2 passes, 1 lane).
+pub const ARGON2_MEMORY_KIB: u32 = 19_456;
+/// Passes of one password hash (as above).
+pub const ARGON2_PASSES: u32 = 2;
+/// Lanes of one password hash (as above).
+pub const ARGON2_LANES: u32 = 1;
+/// Password hashes that are made at the same time: 38 MiB. Ours.
+pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
+/// Calls that wait to have a password hashed; others are told to try again. Ours.
+pub const PASSWORD_HASHES_WAITING: usize = 100;
+/// Passwords whose wrong tries are remembered beside those that are in the documents. Ours.
+pub const PENDING_PASSWORD_MISSES: usize = 10_000;
 
 /// Unsealed secrets kept in memory, wiped when they leave. Ours: two keys each of an account's users.
 pub const CACHED_SECRETS: usize = 10_000;

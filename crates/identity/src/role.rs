@@ -14,7 +14,7 @@ use crate::{
     entity::{self, Entity, EntityKind},
     error::{Conflict, IdentityError, InvalidInput},
     id::{self, IdKind},
-    limits,
+    instance_profile, limits,
     name::{check_name, check_path, check_range, check_role_description},
     page::{Page, PageRequest},
     permissions::{Permissions, PolicyText},
@@ -255,7 +255,7 @@ pub fn update_trust_policy(
     Ok(())
 }
 
-/// Deletes a role that has no policies any more. Its sessions end with it.
+/// Deletes a role that has no policies any more and is in no instance profile. Its sessions end with it.
 ///
 /// # Errors
 /// `NoSuchEntity`, `DeleteConflict`.
@@ -267,6 +267,9 @@ pub fn delete(tx: &mut Transaction, account: AccountId, name: &str) -> Result<Ar
     }
     if !role.permissions.inline.is_empty() {
         return Err(IdentityError::DeleteConflict(Conflict::InlinePolicies));
+    }
+    if instance_profile::has_role(tx, account, name) {
+        return Err(IdentityError::DeleteConflict(Conflict::InstanceProfiles));
     }
     remove(tx, &role);
     Ok(role)

@@ -86,6 +86,7 @@ fn put_key(
         account,
         status: AccessKeyStatus::Active,
         created_at: now,
+        changed_at: None,
         owner: KeyOwner::Root,
         secret: keyring.seal(&access_key::seal_context(id), secret.as_bytes()),
     };

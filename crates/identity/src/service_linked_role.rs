@@ -4,7 +4,7 @@
 //! Source: the IAM User Guide, "Create a service-linked role" and "Deleting service-linked roles".
 
 use chrono::{DateTime, Utc};
-use opentrail_event::AccountId;
+use opentrail_event::{AccountId, Region};
 use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,6 +15,7 @@ use crate::{
     documents::Documents,
     entity::{self, EntityKind},
     error::{IdentityError, InvalidInput, Missing},
+    organization,
     role::{self, NewRole, Role},
 };
 
@@ -27,6 +28,9 @@ struct LinkedService {
     description: &'static str,
 }
 
+/// The service that every account of an organization has to do with.
+const ORGANIZATIONS: &str = "organizations.amazonaws.com";
+
 const SERVICES: &[LinkedService] = &[
     LinkedService {
         principal: "cloudtrail.amazonaws.com",
@@ -35,7 +39,7 @@ const SERVICES: &[LinkedService] = &[
         description: "Lets CloudTrail look after an organization's trails.",
     },
     LinkedService {
-        principal: "organizations.amazonaws.com",
+        principal: ORGANIZATIONS,
         role: "AWSServiceRoleForOrganizations",
         policy: "AWSOrganizationsServiceTrustPolicy",
         description: "Lets Organizations set up services in the organization's accounts.",
@@ -71,6 +75,13 @@ impl Resource for RoleDeletion {
 pub fn arn(account: AccountId, service: &str) -> String {
     let name = service_of(service).map_or("*", |linked| linked.role);
     entity::arn(account, EntityKind::Role, &path(service), name)
+}
+
+/// The ARN under which permission to ask about a deletion is asked.
+pub fn arn_of_task(account: AccountId, task_id: &str) -> String {
+    let parts = task_id.strip_prefix("task").and_then(|role| role.rsplit_once('/'));
+    let role = parts.map_or("/*", |(role, _)| role);
+    format!("arn:aws:iam::{account}:role{role}")
 }
 
 /// Creates the role of a service, for `CreateServiceLinkedRole`.
@@ -128,7 +139,6 @@ pub fn delete(
     tx: &mut Transaction,
     account: AccountId,
     role_name: &str,
-    usage: Vec<RoleUsage>,
     now: DateTime<Utc>,
 ) -> Result<String, IdentityError> {
     let role = role::get(tx, account, role_name)?;
@@ -136,6 +146,7 @@ pub fn delete(
         let missing = Missing::Entity(EntityKind::Role, role_name.to_owned());
         return Err(IdentityError::NoSuchEntity(missing));
     }
+    let usage = usage(tx, account, role_name);
     let task_id = format!("task{}{}/{}", role.path, role.name, Uuid::new_v4());
     if usage.is_empty() {
         role::remove(tx, &role);
@@ -169,6 +180,17 @@ fn role_of_task(task_id: &str) -> Option<&str> {
     let mut parts = task_id.strip_prefix("task")?.strip_prefix(aws_managed::SERVICE_ROLE_PATH)?.split('/');
     let (_service, role, _uuid) = (parts.next()?, parts.next()?, parts.next()?);
     parts.next().is_none().then_some(role)
+}
+
+/// What uses a role: the organization that the account is in, where it lets the service into its accounts.
+fn usage(docs: &impl Documents, account: AccountId, role_name: &str) -> Vec<RoleUsage> {
+    let Some(organization) = organization::of_account(docs, account) else { return Vec::new() };
+    let linked = SERVICES.iter().find(|linked| linked.role == role_name);
+    let in_use = linked.is_some_and(|linked| {
+        linked.principal == ORGANIZATIONS || organization.service_access_enabled(linked.principal)
+    });
+    let region = Region::us_east_1().to_string();
+    in_use.then(|| RoleUsage { region, resources: vec![organization.arn()] }).into_iter().collect()
 }
 
 fn service_of(principal: &str) -> Option<&'static LinkedService> {

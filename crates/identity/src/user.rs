@@ -14,7 +14,9 @@ use crate::{
     entity::{self, Entity, EntityKind},
     error::{Conflict, IdentityError},
     id::{self, IdKind},
-    limits, mfa,
+    limits,
+    login_profile::LoginProfile,
+    mfa,
     name::{check_name, check_path},
     page::{Page, PageRequest},
     permissions::Permissions,
@@ -52,6 +54,12 @@ pub struct User {
     /// The document ids of its MFA devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mfa_devices: Vec<String>,
+    /// Its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_profile: Option<LoginProfile>,
+    /// When it signed in with a password last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_last_used: Option<DateTime<Utc>>,
 }
 
 impl Resource for User {
@@ -133,6 +141,8 @@ pub fn create(
         groups: Vec::new(),
         access_keys: Vec::new(),
         mfa_devices: Vec::new(),
+        login_profile: None,
+        password_last_used: None,
     };
     save(tx, &user);
     Ok(user)
@@ -201,7 +211,7 @@ fn rename(tx: &mut Transaction, user: &mut User, new_name: &str) -> Result<(), I
     Ok(())
 }
 
-/// Deletes a user that has no keys, MFA devices, policies and groups any more.
+/// Deletes a user that has no password, keys, MFA devices, policies and groups any more.
 ///
 /// # Errors
 /// `NoSuchEntity`, `DeleteConflict`.
@@ -210,6 +220,7 @@ pub fn delete(tx: &mut Transaction, account: AccountId, name: &str) -> Result<Ar
     let conflict = [
         (user.permissions.attached.is_empty(), Conflict::AttachedPolicies),
         (user.permissions.inline.is_empty(), Conflict::InlinePolicies),
+        (user.login_profile.is_none(), Conflict::LoginProfile),
         (user.access_keys.is_empty(), Conflict::AccessKeys),
         (user.mfa_devices.is_empty(), Conflict::MfaDevices),
         (user.groups.is_empty(), Conflict::Memberships),

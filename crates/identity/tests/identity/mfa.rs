@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use opentrail_identity::{
-    AssumeRole, Caller, IdentityError, KeyHolder, MfaProof, PageRequest, Principal, Tag, account,
+    AssumeRole, Caller, IdentityError, KeyHolder, MfaProof, PageRequest, Principal, Tag, account_summary,
     consistency, limits, mfa,
     mfa::{CodePair, MfaDevice, MfaHolder, NewMfaDevice, Proof, WrongCode},
     user,
@@ -98,7 +98,7 @@ fn is_wrong(result: &Result<MfaProof, IdentityError>) -> bool {
 }
 
 fn figure(world: &World, name: &str) -> usize {
-    let figures = account::summary(&world.state, account());
+    let figures = account_summary::of(&world.state, account());
     figures.into_iter().find(|(of, _)| *of == name).unwrap().1
 }
 
@@ -286,7 +286,7 @@ async fn the_root_has_a_device_of_its_own() {
 #[tokio::test]
 async fn guesses_are_few_and_a_restart_gives_no_more() {
     let (world, caller, phone) = alice().await;
-    for _ in 0..limits::FREE_WRONG_CODES {
+    for _ in 0..limits::FREE_MISSES {
         let refused = spend(&world, &caller, &phone.serial, "000000", noon()).await.unwrap_err();
         assert!(matches!(refused, IdentityError::WrongMfaCode(_)));
         keep(&world, &refused).await;
@@ -313,7 +313,7 @@ async fn guesses_are_few_and_a_restart_gives_no_more() {
 #[tokio::test]
 async fn guesses_count_before_their_records_are_kept() {
     let (world, caller, phone) = alice().await;
-    for _ in 0..limits::FREE_WRONG_CODES {
+    for _ in 0..limits::FREE_MISSES {
         assert!(is_wrong(&spend(&world, &caller, &phone.serial, "000000", noon()).await));
     }
     let result = spend(&world, &caller, &phone.serial, &phone.code(noon(), 0), noon()).await;
@@ -323,14 +323,14 @@ async fn guesses_count_before_their_records_are_kept() {
 #[tokio::test]
 async fn two_codes_in_a_row_open_a_lock_and_are_counted_apart() {
     let (world, caller, phone) = alice().await;
-    for _ in 0..limits::FREE_WRONG_CODES {
+    for _ in 0..limits::FREE_MISSES {
         assert!(is_wrong(&spend(&world, &caller, &phone.serial, "000000", noon()).await));
     }
     let (first, second) = (phone.code(noon(), 0), phone.code(noon(), 1));
     resync(&world, &phone, [&first, &second], noon()).await.unwrap();
     let now = later(60);
     spend(&world, &caller, &phone.serial, &phone.code(now, 0), now).await.unwrap();
-    for _ in 0..limits::FREE_WRONG_CODES {
+    for _ in 0..limits::FREE_MISSES {
         let refused = resync(&world, &phone, ["000000", "000001"], now).await;
         assert!(matches!(refused, Err(IdentityError::WrongMfaCode(wrong)) if wrong.proof() == Proof::Pair));
     }
