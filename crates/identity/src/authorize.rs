@@ -5,7 +5,7 @@ use std::{fmt, sync::LazyLock};
 use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
 use opentrail_policy::{
-    Context, Decision, Identity as IdentityPolicies, Policies, Policy, PolicyKind, Request, decide,
+    Context, Decision, Identity as IdentityPolicies, Match, Policies, Policy, PolicyKind, Request, decide,
 };
 
 use crate::{
@@ -216,6 +216,39 @@ pub(crate) fn decision_with_mfa(
     let principal = caller.principal.as_policy_principal();
     let request = Request { action: ask.action, resource: ask.resource, principal, context: &context };
     decide(&request, &policies)
+}
+
+/// What a denial was decided on.
+pub(crate) struct Evidence {
+    /// The request's keys with those about the caller.
+    pub(crate) context: Context,
+    /// The statements that deny, by policy and place: of the caller's own policies, and of the resource's where the
+    /// caller's account has it.
+    pub(crate) denying: Vec<(Policy, usize)>,
+}
+
+/// What a denial was decided on. It is gathered anew, so that a call that is allowed pays nothing for it.
+pub(crate) fn evidence(
+    docs: &impl Documents,
+    caller: &Caller,
+    ask: &Ask<'_>,
+    now: DateTime<Utc>,
+) -> Evidence {
+    let gathered = Gathered::of(docs, caller);
+    let mut context = ask.context.clone();
+    context::set_caller(&mut context, caller, &gathered.tags, now);
+    let own = ask.resource_account.is_none_or(|owner| Some(owner) == caller.principal.account());
+    let resource = ask.resource_policy.filter(|_| own);
+    let principal = caller.principal.as_policy_principal();
+    let request = Request { action: ask.action, resource: ask.resource, principal, context: &context };
+    let Gathered { identity, boundary, session, .. } = &gathered;
+    let policies = identity.iter().chain(boundary).chain(session).chain(resource);
+    let denying = policies.filter_map(|policy| match policy.evaluate(&request) {
+        Match::Deny { index, .. } => Some((policy.clone(), index)),
+        Match::Allow { .. } | Match::None => None,
+    });
+    let denying = denying.collect();
+    Evidence { context, denying }
 }
 
 /// The request's keys with those about the caller.

@@ -109,6 +109,9 @@ pub(crate) fn set_caller(context: &mut Context, caller: &Caller, entity_tags: &[
     for tag in entity_tags {
         context.set(&format!("aws:PrincipalTag/{}", tag.key), tag.value.as_str());
     }
+    if let Principal::WebIdentity { identity } = principal {
+        identity.set_session_keys(context);
+    }
     set_session(context, caller, now);
 }
 

@@ -41,6 +41,12 @@ pub(crate) fn check_session_name(member: &'static str, value: &str) -> Result<()
     }
 }
 
+/// The name of a federated user: 2 to 32 characters of `[\w+=,.@-]`.
+pub(crate) fn check_federated_name(member: &'static str, value: &str) -> Result<(), IdentityError> {
+    check_length(member, value, 2, limits::FEDERATED_NAME_CHARS)?;
+    check_session_name(member, value)
+}
+
 /// An external id: 2 to 1224 characters of `[\w+=,.@:\/-]`.
 pub(crate) fn check_external_id(value: &str) -> Result<(), IdentityError> {
     check_length("externalId", value, 2, limits::EXTERNAL_ID_CHARS)?;

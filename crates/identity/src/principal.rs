@@ -8,6 +8,7 @@ use opentrail_policy::PrincipalRef;
 
 use crate::{
     entity::{Entity, EntityKind},
+    federation::WebIdentity,
     role::Role,
     session::SessionInfo,
     user::User,
@@ -65,12 +66,8 @@ pub enum Principal {
     },
     /// Someone an OpenID Connect provider vouches for, who asks for a role.
     WebIdentity {
-        /// The ARN of the provider.
-        provider: Arc<str>,
-        /// For whom the provider made the token.
-        audience: Arc<str>,
-        /// Who it is at the provider.
-        subject: Arc<str>,
+        /// What the provider says of them.
+        identity: Arc<WebIdentity>,
     },
     /// A service that acts for itself.
     Service {
@@ -147,9 +144,7 @@ impl Principal {
             Self::User { id, .. } => Some(id.to_string()),
             Self::AssumedRole { role_id, session_name, .. } => Some(format!("{role_id}:{session_name}")),
             Self::FederatedUser { account, name, .. } => Some(format!("{account}:{name}")),
-            Self::WebIdentity { provider, audience, subject } => {
-                Some(format!("{provider}:{audience}:{subject}"))
-            }
+            Self::WebIdentity { identity } => Some(identity.principal_id()),
             Self::Service { .. } | Self::Anonymous => None,
         }
     }
@@ -183,7 +178,7 @@ impl Principal {
                     _ => None,
                 },
             },
-            Self::WebIdentity { provider, .. } => PrincipalRef::Federated(provider),
+            Self::WebIdentity { identity } => PrincipalRef::Federated(&identity.provider),
             Self::Service { name } => PrincipalRef::Service(name),
             Self::Anonymous => PrincipalRef::Anonymous,
         }
@@ -294,10 +289,10 @@ impl Caller {
                 },
                 None => UserIdentity::Unknown { access_key_id },
             },
-            Principal::WebIdentity { provider, audience, subject } => UserIdentity::WebIdentityUser {
-                principal_id: format!("{provider}:{audience}:{subject}"),
-                user_name: subject.to_string(),
-                identity_provider: provider.to_string(),
+            Principal::WebIdentity { identity } => UserIdentity::WebIdentityUser {
+                principal_id: identity.principal_id(),
+                user_name: identity.subject.clone(),
+                identity_provider: identity.provider.clone(),
             },
             Principal::Service { name } => UserIdentity::AwsService { invoked_by: name.to_string() },
             Principal::Anonymous => UserIdentity::Anonymous,

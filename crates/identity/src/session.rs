@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     error::{CredentialError, IdentityError},
     federation::WebIdentity,
-    id::{self, IdKind},
+    id::{self, KeyKind},
     limits,
     permissions::PolicyText,
     tags::Tag,
@@ -89,6 +89,17 @@ pub(crate) enum SessionOwner {
     Federated { account: AccountId, name: String, user: Box<SessionOwner> },
 }
 
+impl SessionOwner {
+    fn account(&self) -> AccountId {
+        match self {
+            Self::Root { account }
+            | Self::User { account, .. }
+            | Self::Role { account, .. }
+            | Self::Federated { account, .. } => *account,
+        }
+    }
+}
+
 /// What a token holds.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SessionToken {
@@ -153,7 +164,7 @@ pub(crate) fn issue(
     info: SessionInfo,
 ) -> Result<SessionCredentials, IdentityError> {
     let token = SessionToken {
-        access_key_id: id::fresh(IdKind::SessionKey),
+        access_key_id: id::fresh_key(KeyKind::Session, owner.account()),
         secret: id::fresh_secret(),
         owner,
         info,

@@ -25,7 +25,13 @@ pub struct WebIdentity {
 }
 
 impl WebIdentity {
-    /// Sets the keys that a session keeps for as long as it lasts.
+    /// `PROVIDER:AUDIENCE:SUBJECT`, as records have it.
+    pub(crate) fn principal_id(&self) -> String {
+        let Self { provider, audience, subject, .. } = self;
+        format!("{provider}:{audience}:{subject}")
+    }
+
+    /// Sets the keys that its caller has, and a session keeps for as long as it lasts.
     pub(crate) fn set_session_keys(&self, context: &mut Context) {
         context.set("aws:FederatedProvider", self.provider.as_str());
         context.set(&self.key("aud"), self.audience.as_str());

@@ -1,4 +1,4 @@
-//! Opening sessions: `AssumeRole` and `GetSessionToken`.
+//! `AssumeRole`.
 //!
 //! Source: the STS API reference, and the IAM User Guide's pages on roles, session policies, session tags and
 //! source identity.
@@ -9,19 +9,19 @@ use opentrail_keyring::Keyring;
 use opentrail_policy::{Context, Decision, PolicyKind};
 use opentrail_state::State;
 
+use super::narrowing::{Narrowing, check_tags, packed_size};
 use crate::{
     authorize::{Ask, Denial, decision_with_mfa},
     context::{set_request_tags, set_resource_tags},
     entity::{self, Entity, EntityKind},
     error::{Constraint, IdentityError, InvalidValue},
-    limits, managed_policy,
+    limits,
     mfa::MfaProof,
     name::{check_external_id, check_range, check_session_name},
-    permissions::PolicyText,
     principal::{Caller, Principal},
     role::Role,
     session::{self, SessionCredentials, SessionInfo, SessionOwner},
-    tags::{self, Tag, same_key},
+    tags::{Tag, same_key},
     trust,
 };
 
@@ -72,8 +72,8 @@ pub struct AssumedRole {
 }
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
-const TAG_SESSION: &str = "sts:TagSession";
-const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
+pub(super) const TAG_SESSION: &str = "sts:TagSession";
+pub(super) const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
 
 /// Opens a session of a role.
 pub(crate) fn assume_role(
@@ -94,9 +94,7 @@ pub(crate) fn assume_role(
         Principal::User { .. } | Principal::AssumedRole { .. } => {}
     }
     let asked_seconds = check_form(ask)?;
-    let Some((account, EntityKind::Role, _, name)) = entity::parts_of_arn(ask.role_arn) else {
-        return Err(InvalidValue::new("roleArn", ask.role_arn, Constraint::RoleArn).into());
-    };
+    let (account, name) = parts_of_role(ask.role_arn)?;
     let denied = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
     let role = state.get::<Role>(&entity::document_id(account, name));
     let role = role.filter(|role| role.arn() == ask.role_arn).ok_or_else(|| denied(ASSUME_ROLE))?;
@@ -106,29 +104,49 @@ pub(crate) fn assume_role(
     })?;
     check_trust(state, caller, ask, &role, &info, now)?;
     check_duration(caller, &role, asked_seconds)?;
-    let mut info = info;
-    narrow(state, account, ask, &mut info)?;
+    let narrowing = Narrowing { policy: ask.policy, policy_arns: ask.policy_arns };
+    open(state, keyring, &role, ask.session_name, narrowing, info)
+}
+
+/// Opens the session of a role that was found to be allowed.
+pub(super) fn open(
+    state: &State,
+    keyring: &Keyring,
+    role: &Role,
+    session_name: &str,
+    narrowing: Narrowing<'_>,
+    mut info: SessionInfo,
+) -> Result<AssumedRole, IdentityError> {
+    narrowing.apply(state, role.account, &mut info)?;
     let packed_policy_size = packed_size(&info)?;
     let source_identity = info.source_identity.clone();
     let owner = SessionOwner::Role {
-        account,
+        account: role.account,
         name: role.name.clone(),
         id: role.id.clone(),
-        session: ask.session_name.to_owned(),
+        session: session_name.to_owned(),
     };
-    let principal = Principal::assumed_role(&role, ask.session_name);
+    let principal = Principal::assumed_role(role, session_name);
     let Principal::AssumedRole { arn, role_arn, .. } = principal else {
-        return Err(denied(ASSUME_ROLE));
+        return Err(IdentityError::NotAnIdentity);
     };
     Ok(AssumedRole {
         credentials: session::issue(keyring, owner, info)?,
-        assumed_role_id: format!("{}:{}", role.id, ask.session_name),
+        assumed_role_id: format!("{}:{}", role.id, session_name),
         arn,
         role_arn,
-        account,
+        account: role.account,
         packed_policy_size,
         source_identity,
     })
+}
+
+/// Account and name in the ARN of a role.
+pub(super) fn parts_of_role(arn: &str) -> Result<(AccountId, &str), IdentityError> {
+    match entity::parts_of_arn(arn) {
+        Some((account, EntityKind::Role, _, name)) => Ok((account, name)),
+        _ => Err(InvalidValue::new("roleArn", arn, Constraint::RoleArn).into()),
+    }
 }
 
 /// Checks what can be checked without knowing the role; the session's length.
@@ -136,22 +154,19 @@ fn check_form(ask: &AssumeRole<'_>) -> Result<u32, IdentityError> {
     check_session_name("roleSessionName", ask.session_name)?;
     ask.source_identity.map_or(Ok(()), |identity| check_session_name("sourceIdentity", identity))?;
     ask.external_id.map_or(Ok(()), check_external_id)?;
-    tags::check(ask.tags)?;
-    if let Some(key) =
-        ask.transitive_tag_keys.iter().find(|key| !ask.tags.iter().any(|tag| same_key(&tag.key, key)))
-    {
-        return Err(InvalidValue::new("transitiveTagKeys", key, Constraint::TransitiveTagKey).into());
-    }
-    if ask.policy_arns.len() > limits::SESSION_POLICY_ARNS {
-        let constraint = Constraint::MaxLength(limits::SESSION_POLICY_ARNS);
-        return Err(InvalidValue::new("policyArns", &ask.policy_arns.len().to_string(), constraint).into());
-    }
-    let seconds = ask.duration_seconds.unwrap_or(limits::DEFAULT_ROLE_SESSION_SECONDS);
+    check_tags(ask.tags, ask.transitive_tag_keys)?;
+    Narrowing { policy: ask.policy, policy_arns: ask.policy_arns }.check()?;
+    asked_seconds(ask.duration_seconds)
+}
+
+/// How long the session shall last, if any role's may last so long.
+pub(super) fn asked_seconds(asked: Option<u32>) -> Result<u32, IdentityError> {
+    let seconds = asked.unwrap_or(limits::DEFAULT_ROLE_SESSION_SECONDS);
     check_range("durationSeconds", seconds, limits::MIN_SESSION_SECONDS, limits::MAX_ROLE_SESSION_SECONDS)?;
     Ok(seconds)
 }
 
-fn check_duration(caller: &Caller, role: &Role, seconds: u32) -> Result<(), IdentityError> {
+pub(super) fn check_duration(caller: &Caller, role: &Role, seconds: u32) -> Result<(), IdentityError> {
     let refused =
         |constraint| Err(InvalidValue::new("durationSeconds", &seconds.to_string(), constraint).into());
     let chained = matches!(caller.principal, Principal::AssumedRole { .. });
@@ -256,75 +271,4 @@ fn trust_context(ask: &AssumeRole<'_>, role: &Role, info: &SessionInfo) -> Conte
         context.set_many("sts:TransitiveTagKeys", info.transitive_tag_keys.iter().map(String::as_str));
     }
     context
-}
-
-/// Narrows the session by the policies that were passed.
-fn narrow(
-    state: &State,
-    account: AccountId,
-    ask: &AssumeRole<'_>,
-    info: &mut SessionInfo,
-) -> Result<(), IdentityError> {
-    if let Some(text) = ask.policy {
-        if text.chars().count() > limits::SESSION_POLICY_CHARS {
-            let constraint = Constraint::MaxLength(limits::SESSION_POLICY_CHARS);
-            return Err(InvalidValue::new("policy", text, constraint).into());
-        }
-        info.policy = Some(PolicyText::new("policy", text, PolicyKind::Identity)?);
-    }
-    for arn in ask.policy_arns {
-        managed_policy::check_attachable(state, account, arn)?;
-    }
-    info.policy_arns = ask.policy_arns.to_vec();
-    Ok(())
-}
-
-/// How much of the allowed size a session's policies and tags take, in percent.
-fn packed_size(info: &SessionInfo) -> Result<Option<usize>, IdentityError> {
-    if !info.is_narrowed() && info.tags.is_empty() {
-        return Ok(None);
-    }
-    let policies = info.policy.iter().map(|policy| policy.as_str().len());
-    let arns = info.policy_arns.iter().map(String::len);
-    let tags = info.tags.iter().map(|tag| tag.key.len() + tag.value.len());
-    let keys = info.transitive_tag_keys.iter().map(String::len);
-    let bytes: usize = policies.chain(arns).chain(tags).chain(keys).sum();
-    let percent = (bytes * 100).div_ceil(limits::PACKED_SESSION_BYTES);
-    if percent > 100 { Err(IdentityError::PackedPolicyTooLarge { percent }) } else { Ok(Some(percent)) }
-}
-
-/// Opens a session of the caller itself, for `GetSessionToken`.
-///
-/// It needs no permission: the session can do no more than the credentials that asked for it.
-pub(crate) fn session_token(
-    keyring: &Keyring,
-    caller: &Caller,
-    duration_seconds: Option<u32>,
-    mfa: Option<MfaProof>,
-    now: DateTime<Utc>,
-) -> Result<SessionCredentials, IdentityError> {
-    if caller.session.is_some() {
-        return Err(IdentityError::SessionMayNotGetSession);
-    }
-    let asked = duration_seconds.unwrap_or(limits::DEFAULT_SESSION_TOKEN_SECONDS);
-    check_range("durationSeconds", asked, limits::MIN_SESSION_SECONDS, limits::MAX_SESSION_TOKEN_SECONDS)?;
-    let (owner, seconds) = match &caller.principal {
-        Principal::Root { account } => {
-            (SessionOwner::Root { account: *account }, asked.min(limits::MAX_ROOT_SESSION_TOKEN_SECONDS))
-        }
-        Principal::User { account, name, id, .. } => {
-            let owner = SessionOwner::User { account: *account, name: name.to_string(), id: id.to_string() };
-            (owner, asked)
-        }
-        Principal::AssumedRole { .. }
-        | Principal::FederatedUser { .. }
-        | Principal::WebIdentity { .. }
-        | Principal::Service { .. }
-        | Principal::Anonymous => {
-            return Err(IdentityError::NotAnIdentity);
-        }
-    };
-    let mut info = SessionInfo::starting(now, seconds);
-    info.mfa_authenticated_at = mfa.map(MfaProof::at);
-    session::issue(keyring, owner, info)
 }
