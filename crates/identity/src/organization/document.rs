@@ -271,7 +271,7 @@ pub fn managed_by(
 
 /// Every account of an organization, the management account and those that are suspended included, in the order of
 /// their ids.
-pub fn members(docs: &impl Documents, organization: &Organization) -> Vec<Arc<Member>> {
+pub(super) fn members(docs: &impl Documents, organization: &Organization) -> Vec<Arc<Member>> {
     let members = docs.documents::<Member>("").into_iter().map(|(_, member)| member);
     members.filter(|member| member.organization == organization.id).collect()
 }
@@ -282,7 +282,7 @@ pub fn member_accounts(docs: &impl Documents, organization: &Organization) -> Ve
 }
 
 /// The place of an account in this organization. One that was closed too long ago has none any more.
-pub fn member(
+pub(super) fn member(
     docs: &impl Documents,
     organization: &Organization,
     account: AccountId,
@@ -300,7 +300,7 @@ pub(super) fn is_shown(docs: &impl Documents, member: &Member, now: DateTime<Utc
 }
 
 /// A unit of an organization.
-pub fn unit(docs: &impl Documents, organization: &Organization, id: &str) -> Option<Arc<Unit>> {
+pub(super) fn unit(docs: &impl Documents, organization: &Organization, id: &str) -> Option<Arc<Unit>> {
     docs.document::<Unit>(&within(&organization.id, id))
 }
 

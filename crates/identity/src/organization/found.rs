@@ -7,11 +7,12 @@ use opentrail_event::AccountId;
 use opentrail_state::Transaction;
 
 use super::{
+    creation::Creation,
     document::{
         FeatureSet, JoinedMethod, Member, Organization, PolicyType, Root, Unit, is_shown, managed_by,
         members, prefix,
     },
-    ids,
+    handshake, ids,
     policy::{FULL_ACCESS, ServiceControlPolicy},
     refusal::{Held, OrganizationRefusal},
 };
@@ -105,6 +106,10 @@ pub fn delete(
     for (id, _) in tx.documents::<ServiceControlPolicy>(&prefix) {
         tx.delete::<ServiceControlPolicy>(&id);
     }
+    for (id, _) in tx.documents::<Creation>(&prefix) {
+        tx.delete::<Creation>(&id);
+    }
+    handshake::cancel_all(tx, &organization.id, now);
     tx.delete::<Organization>(&organization.id);
     Ok(())
 }

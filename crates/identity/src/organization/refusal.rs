@@ -55,9 +55,9 @@ pub enum OrganizationRefusal {
     /// A value that the operation cannot take: why, and what it is about.
     #[error("{1}")]
     InvalidInput(InvalidReason, String),
-    /// What AWS has and we do not.
+    /// A type of policies that AWS has and we do not.
     #[error("{0}")]
-    Unsupported(String),
+    PolicyTypeUnsupported(String),
 }
 
 /// What is not there.
@@ -204,9 +204,6 @@ pub enum Constraint {
     /// The service has no access to the organization.
     #[error("You must enable service access before you register a delegated administrator for the service.")]
     NoServiceAccess,
-    /// The service still has administrators.
-    #[error("You must deregister the service's delegated administrators before you disable its access.")]
-    AdministratorsLeft,
     /// A suspended account stays.
     #[error("You can't remove a closed account from the organization; it leaves by itself.")]
     Suspended,
@@ -232,7 +229,6 @@ impl Constraint {
             Self::StillRegistered => "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG",
             Self::Administrators => "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED",
             Self::NoServiceAccess => "SERVICE_ACCESS_NOT_ENABLED",
-            Self::AdministratorsLeft => "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
             Self::Suspended => "ACCOUNT_CANNOT_LEAVE_ORGANIZATION",
         }
     }
@@ -282,6 +278,8 @@ pub enum InvalidReason {
     DuplicateTagKey,
     /// A policy of AWS's own, which nobody changes.
     ImmutablePolicy,
+    /// Not the address of an account that can be invited.
+    InvalidEmailAddressTarget,
     /// Not one of the enumeration's values.
     InvalidEnum,
     /// Not a type of policies.
@@ -328,6 +326,7 @@ impl InvalidReason {
         match self {
             Self::DuplicateTagKey => "DUPLICATE_TAG_KEY",
             Self::ImmutablePolicy => "IMMUTABLE_POLICY",
+            Self::InvalidEmailAddressTarget => "INVALID_EMAIL_ADDRESS_TARGET",
             Self::InvalidEnum => "INVALID_ENUM",
             Self::InvalidEnumPolicyType => "INVALID_ENUM_POLICY_TYPE",
             Self::InvalidNextToken => "INVALID_NEXT_TOKEN",
@@ -372,13 +371,14 @@ impl OrganizationRefusal {
             Self::InvalidHandshakeTransition => "InvalidHandshakeTransitionException",
             Self::MalformedPolicy(_) => "MalformedPolicyDocumentException",
             Self::PolicyTypeNotEnabled => "PolicyTypeNotEnabledException",
-            Self::PolicyTypeNotAvailable => "PolicyTypeNotAvailableForOrganizationException",
+            Self::PolicyTypeNotAvailable | Self::PolicyTypeUnsupported(_) => {
+                "PolicyTypeNotAvailableForOrganizationException"
+            }
             Self::PolicyNotAttached => "PolicyNotAttachedException",
             Self::AccountNotRegistered => "AccountNotRegisteredException",
             Self::Constraint(_) => "ConstraintViolationException",
             Self::HandshakeConstraint(_) => "HandshakeConstraintViolationException",
             Self::InvalidInput(..) => "InvalidInputException",
-            Self::Unsupported(_) => "UnsupportedAPIEndpointException",
         }
     }
 
