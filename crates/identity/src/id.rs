@@ -110,7 +110,7 @@ mod tests {
             (IdKind::User, "AIDA", 21),
             (IdKind::Group, "AGPA", 21),
             (IdKind::Role, "AROA", 21),
-            (IdKind::InstanceProfile, "AIPA"),
+            (IdKind::InstanceProfile, "AIPA", 21),
             (IdKind::ManagedPolicy, "ANPA", 21),
         ] {
             let id = fresh(kind);

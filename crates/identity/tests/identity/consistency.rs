@@ -113,7 +113,7 @@ fn make(tx: &mut Transaction, identity: &Identity, call: &Call) -> Result<(), Id
         C::SwitchKey(n) => {
             let (name, status) = (user_name(n), AccessKeyStatus::Inactive);
             let id = keys(tx, KeyHolder::User(&name));
-            access_key::update(tx, a, KeyHolder::User(&name), &id, status)
+            access_key::update(tx, a, KeyHolder::User(&name), &id, status, noon())
         }
         C::DeleteKey(None) => {
             let id = keys(tx, KeyHolder::Root);

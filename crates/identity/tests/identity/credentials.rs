@@ -35,7 +35,7 @@ async fn an_inactive_or_deleted_key_is_nobodys() {
     world.user("alice").await;
     let (key, holder) = (world.key(account(), "alice").await.key, KeyHolder::User("alice"));
     let set = async |status| {
-        world.change(|tx| access_key::update(tx, account(), holder, &key.id, status)).await.unwrap();
+        world.change(|tx| access_key::update(tx, account(), holder, &key.id, status, noon())).await.unwrap();
     };
     world.identity.credential(&key.id, None, noon()).unwrap();
     set(AccessKeyStatus::Inactive).await;

@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure of the fixture is a failure of the test")]
 
+mod account;
 mod authorization;
 mod consistency;
 mod credentials;
 mod groups;
 mod managed_policies;
 mod mfa;
+mod passwords;
 mod roles;
 mod root;
+mod service_linked_roles;
 mod sessions;
 mod users;
 mod world;

@@ -1,7 +1,7 @@
 //! Managed policies, their versions, and what they are attached to.
 
 use opentrail_identity::{
-    EntityKind, Group, IdentityError, PageRequest, Role, Tag, User, account as accounts,
+    EntityKind, Group, IdentityError, PageRequest, Role, Tag, User, account_summary,
     attach::{self, EntityFilter, PolicyUsage},
     error::{Conflict, InvalidInput},
     group,
@@ -185,7 +185,7 @@ async fn a_policys_tags_come_and_go_and_the_account_is_counted() {
     assert_eq!(managed_policy::get(&world.state, account(), &arn).unwrap().tags, [Tag::new("a", "1")]);
     world.change(|tx| managed_policy::untag(tx, account(), &arn, &["a"])).await.unwrap();
     assert!(managed_policy::get(&world.state, account(), &arn).unwrap().tags.is_empty());
-    let summary = accounts::summary(&world.state, account());
+    let summary = account_summary::of(&world.state, account());
     let figure = |name: &str| summary.iter().find(|(found, _)| *found == name).unwrap().1;
     assert_eq!((figure("Policies"), figure("PolicyVersionsInUse"), figure("Users")), (1, 1, 0));
 }

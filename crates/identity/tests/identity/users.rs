@@ -142,6 +142,7 @@ async fn a_user_has_two_keys_at_most_and_its_own() {
                 KeyHolder::User("bob"),
                 &first.key.id,
                 AccessKeyStatus::Inactive,
+                noon(),
             )
         })
         .await
