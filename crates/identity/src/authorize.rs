@@ -9,12 +9,14 @@ use opentrail_policy::{
 };
 
 use crate::{
+    aws_managed::SERVICE_ROLE_PATH,
     context,
     documents::Documents,
     entity::{self, Entity},
     group::Group,
     managed_policy,
     mfa::MfaProof,
+    organization,
     permissions::{Permissions, PolicyText},
     principal::{Caller, Principal},
     role::Role,
@@ -148,6 +150,8 @@ struct Gathered {
     identity: Vec<Policy>,
     boundary: Option<Policy>,
     session: Vec<Policy>,
+    /// Of the caller's account in its organization, from the root down.
+    service_control: Vec<Vec<Policy>>,
     tags: Vec<Tag>,
 }
 
@@ -194,6 +198,8 @@ pub(crate) fn decision_with_mfa(
     let same_account = ask.resource_account.is_none_or(|owner| Some(owner) == account);
     let identity: Vec<&Policy> = gathered.identity.iter().collect();
     let session: Vec<&Policy> = gathered.session.iter().collect();
+    let service_control: Vec<Vec<&Policy>> =
+        gathered.service_control.iter().map(|level| level.iter().collect()).collect();
     let policies = Policies {
         identity: match &caller.principal {
             Principal::Root { .. } => IdentityPolicies::Root,
@@ -208,7 +214,7 @@ pub(crate) fn decision_with_mfa(
         },
         boundary: gathered.boundary.as_ref(),
         session: &session,
-        service_control: &[],
+        service_control: &service_control,
         resource: ask.resource_policy,
         resource_must_allow: ask.resource_must_allow,
         same_account,
@@ -241,8 +247,9 @@ pub(crate) fn evidence(
     let resource = ask.resource_policy.filter(|_| own);
     let principal = caller.principal.as_policy_principal();
     let request = Request { action: ask.action, resource: ask.resource, principal, context: &context };
-    let Gathered { identity, boundary, session, .. } = &gathered;
-    let policies = identity.iter().chain(boundary).chain(session).chain(resource);
+    let Gathered { identity, boundary, session, service_control, .. } = &gathered;
+    let own = identity.iter().chain(boundary).chain(session);
+    let policies = own.chain(service_control.iter().flatten()).chain(resource);
     let denying = policies.filter_map(|policy| match policy.evaluate(&request) {
         Match::Deny { index, .. } => Some((policy.clone(), index)),
         Match::Allow { .. } | Match::None => None,
@@ -266,6 +273,7 @@ pub(crate) fn full_context(
 impl Gathered {
     fn of(docs: &impl Documents, caller: &Caller) -> Self {
         let mut gathered = Self::of_principal(docs, &caller.principal);
+        gathered.service_control = service_control_levels(docs, &caller.principal);
         if let (Some(account), Some(session)) = (caller.principal.account(), &caller.session) {
             gathered.session = session_policies(docs, account, session);
         }
@@ -331,6 +339,14 @@ impl Gathered {
     fn bound(&mut self, docs: &impl Documents, entity: &impl Entity) {
         self.boundary = entity.permissions_boundary().map(|arn| managed(docs, entity.account(), arn));
     }
+}
+
+/// The service control policies over a principal: those of its account, unless it is a role that is a service's own.
+fn service_control_levels(docs: &impl Documents, principal: &Principal) -> Vec<Vec<Policy>> {
+    let is_linked = matches!(principal, Principal::AssumedRole { role_path, .. }
+        if role_path.starts_with(SERVICE_ROLE_PATH));
+    let account = principal.account().filter(|_| !is_linked);
+    account.map(|account| organization::service_control_levels(docs, account)).unwrap_or_default()
 }
 
 fn session_policies(docs: &impl Documents, account: AccountId, session: &SessionInfo) -> Vec<Policy> {

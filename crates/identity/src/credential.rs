@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     access_key::{self, AccessKey, AccessKeyStatus, KeyOwner},
+    account,
     cache::Cache,
     entity::{self, account_prefix},
     error::{CredentialError, IdentityError},
@@ -75,7 +76,7 @@ impl Credentials {
         session_token: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Credential, IdentityError> {
-        match (state.get::<AccessKey>(access_key_id), session_token) {
+        let found = match (state.get::<AccessKey>(access_key_id), session_token) {
             (Some(_), Some(_)) => Err(CredentialError::SessionTokenOnLongTermKey.into()),
             (Some(key), None) => self.long_term(state, keyring, &key),
             (None, Some(token)) => self.session(state, keyring, access_key_id, token, now),
@@ -83,7 +84,12 @@ impl Credentials {
                 Err(CredentialError::SessionTokenMissing.into())
             }
             (None, None) => Err(CredentialError::UnknownAccessKey.into()),
+        }?;
+        let account = found.caller.principal.account();
+        if account.is_some_and(|account| account::closed_at(state, account).is_some()) {
+            return Err(CredentialError::ClosedAccount.into());
         }
+        Ok(found)
     }
 
     /// Forgets a secret that was opened.

@@ -544,6 +544,9 @@ pub enum CredentialError {
     /// The key was set inactive. AWS answers as for an unknown one.
     #[error("The security token included in the request is invalid.")]
     InactiveAccessKey,
+    /// The account is closed. AWS answers as for an unknown key.
+    #[error("The security token included in the request is invalid.")]
+    ClosedAccount,
     /// A temporary key without its session token. AWS: `InvalidClientTokenId`.
     #[error("The security token included in the request is invalid.")]
     SessionTokenMissing,

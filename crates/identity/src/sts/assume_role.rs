@@ -96,7 +96,8 @@ pub(crate) fn assume_role(
     let asked_seconds = check_form(ask)?;
     let (account, name) = parts_of_role(ask.role_arn)?;
     let denied = |action| IdentityError::AccessDenied(Denial::without_reason(caller, action, ask.role_arn));
-    let role = state.get::<Role>(&entity::document_id(account, name));
+    let is_open = crate::account::closed_at(state, account).is_none();
+    let role = state.get::<Role>(&entity::document_id(account, name)).filter(|_| is_open);
     let role = role.filter(|role| role.arn() == ask.role_arn).ok_or_else(|| denied(ASSUME_ROLE))?;
     let info = session_info(caller, ask, now, asked_seconds).map_err(|error| match error {
         Refused::SourceIdentity => denied(SET_SOURCE_IDENTITY),

@@ -73,7 +73,8 @@ pub(crate) fn assume_role_with_web_identity(
     let seconds = asked_seconds(ask.duration_seconds)?;
     let (account, name) = parts_of_role(ask.role_arn)?;
     check_tags(&vouched.tags, &vouched.transitive_tag_keys)?;
-    let role = state.get::<Role>(&entity::document_id(account, name));
+    let is_open = crate::account::closed_at(state, account).is_none();
+    let role = state.get::<Role>(&entity::document_id(account, name)).filter(|_| is_open);
     let role = role
         .filter(|role| role.arn() == ask.role_arn)
         .ok_or(IdentityError::NotAuthorized { action: ASSUME_ROLE })?;
