@@ -220,7 +220,7 @@ def test_what_is_not_served_is_refused_and_nothing_is_made(shared_server):
         ({"CloudWatchLogsLogGroupArn": group, "CloudWatchLogsRoleArn": role},
          "InvalidCloudWatchLogsLogGroupArnException"),
         ({"CloudWatchLogsRoleArn": role}, "InvalidCloudWatchLogsRoleArnException"),
-        ({"IsOrganizationTrail": True}, "UnsupportedOperationException"),
+        ({"IsOrganizationTrail": True}, "OrganizationsNotInUseException"),
         ({"IsMultiRegionTrail": True, "IncludeGlobalServiceEvents": False},
          "InvalidParameterCombinationException"),
         ({"S3KeyPrefix": "p" * 201}, "InvalidS3PrefixException"),

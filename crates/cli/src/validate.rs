@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use opentrail_event::AccountId;
 use opentrail_trails::{
-    ChainHead, LogReader, TrailArn,
+    ChainHead, LogReader, OrganizationId, TrailArn, Whose,
     store::{
         external::{External, ExternalOptions},
         folder::Folder,
@@ -56,9 +56,12 @@ pub(crate) struct ValidateArguments {
     /// What stands before AWSLogs/ in the keys
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<String>,
-    /// The account whose files are meant; the trail's if absent
+    /// The account whose files are meant; the trail's if absent. An organization trail has files of each member
     #[arg(long, value_name = "ID")]
     account_id: Option<AccountId>,
+    /// The organization, if an organization trail wrote the files and the server is not asked
+    #[arg(long, value_name = "ID")]
+    organization_id: Option<OrganizationId>,
     /// Only files of this region; may be given several times
     #[arg(long = "in-region", value_name = "REGION")]
     in_region: Vec<String>,
@@ -148,8 +151,11 @@ pub(crate) enum ValidateCommandError {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Chains {
-    bucket: String,
+    /// None once the trail was deleted.
+    bucket: Option<String>,
     prefix: Option<String>,
+    /// Of an organization trail.
+    organization_id: Option<OrganizationId>,
     heads: Vec<ChainHead>,
 }
 
@@ -160,18 +166,19 @@ pub(crate) async fn run(arguments: ValidateArguments) -> Result<ExitCode, Valida
         Some(arn) => Some(TrailArn::parse(arn).map_err(|_| ValidateCommandError::BadArn(arn.clone()))?),
         None => None,
     };
-    let chains = match &arguments.trail_arn {
-        Some(arn) if !arguments.offline => Some(chains(&client, arn).await?),
-        _ => None,
-    };
     let account = arguments
         .account_id
         .or(trail.as_ref().map(|trail| trail.account))
         .ok_or(ValidateCommandError::NoAccount)?;
-    let (known_bucket, known_prefix, heads) = match chains {
-        Some(chains) => (Some(chains.bucket), chains.prefix, Some(chains.heads)),
-        None => (None, None, None),
+    let chains = match &arguments.trail_arn {
+        Some(arn) if !arguments.offline => Some(chains(&client, arn, account).await?),
+        _ => None,
     };
+    let (known_bucket, known_prefix, known_organization, heads) = match chains {
+        Some(chains) => (chains.bucket, chains.prefix, chains.organization_id, Some(chains.heads)),
+        None => (None, None, None, None),
+    };
+    let organization = arguments.organization_id.clone().or(known_organization);
     let bucket = match (&arguments.folder, arguments.bucket.clone().or(known_bucket)) {
         (Some(_), _) => String::new(),
         (None, Some(bucket)) => bucket,
@@ -181,7 +188,7 @@ pub(crate) async fn run(arguments: ValidateArguments) -> Result<ExitCode, Valida
     let ask = ValidateAsk {
         bucket,
         prefix: arguments.prefix.clone().or(known_prefix),
-        account,
+        whose: Whose { account, organization },
         trail: trail.map(|trail| (trail.name, trail.region)),
         regions: (!arguments.in_region.is_empty()).then(|| arguments.in_region.clone()),
         start: arguments.start_time,
@@ -200,8 +207,9 @@ pub(crate) async fn run(arguments: ValidateArguments) -> Result<ExitCode, Valida
     })
 }
 
-async fn chains(client: &Client, arn: &str) -> Result<Chains, ClientError> {
-    let path = format!("/v1/chains?TrailArn={}", utf8_percent_encode(arn, NON_ALPHANUMERIC));
+async fn chains(client: &Client, arn: &str, account: AccountId) -> Result<Chains, ClientError> {
+    let arn = utf8_percent_encode(arn, NON_ALPHANUMERIC);
+    let path = format!("/v1/chains?TrailArn={arn}&AccountId={account}");
     client.call(Method::GET, &path, &[], Bytes::new()).await
 }
 

@@ -7,9 +7,8 @@ mod object_keys;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use opentrail_event::AccountId;
 use opentrail_trails::{
-    ListPage, LogReader, LogStore, PutFile, StoreError, StoredFile,
+    BucketCheck, ListPage, LogReader, LogStore, PutFile, StoreError, StoredFile,
     store::external::{External, ExternalOptions},
 };
 
@@ -61,13 +60,7 @@ impl LogStore for Stores {
         self.of(file.bucket).put(PutFile { kms_key: key.as_deref(), ..file }).await
     }
 
-    async fn check(
-        &self,
-        bucket: &str,
-        prefix: Option<&str>,
-        trail_arn: &str,
-        account: AccountId,
-    ) -> Result<(), StoreError> {
-        self.of(bucket).check(bucket, prefix, trail_arn, account).await
+    async fn check(&self, ask: BucketCheck<'_>) -> Result<(), StoreError> {
+        self.of(ask.bucket).check(ask).await
     }
 }

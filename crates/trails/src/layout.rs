@@ -1,11 +1,14 @@
 //! The names of log files and digests in a bucket.
 //!
-//! As AWS documents them under "CloudTrail log file names" and "CloudTrail digest file structure".
+//! As AWS documents them under "CloudTrail log file names", "CloudTrail digest file structure" and "Creating a trail for
+//! an organization".
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use opentrail_event::{AccountId, Region};
 
-use crate::name::TrailName;
+use serde::{Deserialize, Serialize};
+
+use crate::{name::TrailName, organization::OrganizationId};
 
 /// Characters of a log file's unique part.
 pub const UNIQUE_LEN: usize = 16;
@@ -29,37 +32,67 @@ pub fn key_start(prefix: Option<&str>) -> String {
     prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default()
 }
 
-/// `[prefix/]AWSLogs/ACCOUNT/CloudTrail/` and, with a region, `REGION/`.
-pub fn log_files(prefix: Option<&str>, account: AccountId, region: Option<&str>) -> String {
-    let region = region.map(|region| format!("{region}/")).unwrap_or_default();
-    format!("{}AWSLogs/{account}/CloudTrail/{region}", key_start(prefix))
+/// Whose files a folder has: an account's, which a trail of its own or one of its organization writes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Whose {
+    /// The account whose events are in the files.
+    pub account: AccountId,
+    /// The organization, for the files of an organization trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<OrganizationId>,
 }
 
-/// `[prefix/]AWSLogs/ACCOUNT/CloudTrail-Digest/` and, with a region, `REGION/`.
-pub fn digests(prefix: Option<&str>, account: AccountId, region: Option<&str>) -> String {
-    let region = region.map(|region| format!("{region}/")).unwrap_or_default();
-    format!("{}AWSLogs/{account}/CloudTrail-Digest/{region}", key_start(prefix))
+impl Whose {
+    /// `AWSLogs/[ORGANIZATION/]ACCOUNT/`.
+    pub fn folder(&self) -> String {
+        match &self.organization {
+            Some(organization) => format!("AWSLogs/{organization}/{}/", self.account),
+            None => format!("AWSLogs/{}/", self.account),
+        }
+    }
+
+    fn files(&self, prefix: Option<&str>, kind: &str, region: Option<&str>) -> String {
+        let region = region.map(|region| format!("{region}/")).unwrap_or_default();
+        format!("{}{}{kind}/{region}", key_start(prefix), self.folder())
+    }
+
+    /// `[prefix/]AWSLogs/[ORGANIZATION/]ACCOUNT/CloudTrail/` and, with a region, `REGION/`.
+    pub fn log_files(&self, prefix: Option<&str>, region: Option<&str>) -> String {
+        self.files(prefix, "CloudTrail", region)
+    }
+
+    /// `[prefix/]AWSLogs/[ORGANIZATION/]ACCOUNT/CloudTrail-Digest/` and, with a region, `REGION/`.
+    pub fn digests(&self, prefix: Option<&str>, region: Option<&str>) -> String {
+        self.files(prefix, "CloudTrail-Digest", region)
+    }
+}
+
+impl From<AccountId> for Whose {
+    fn from(account: AccountId) -> Self {
+        Self { account, organization: None }
+    }
 }
 
 /// The key of a log file; `unique` has [`UNIQUE_LEN`] letters and digits.
 pub fn log_file_key(
     prefix: Option<&str>,
-    account: AccountId,
+    whose: &Whose,
     region: &str,
     time: DateTime<Utc>,
     unique: &str,
 ) -> String {
-    let folder = log_files(prefix, account, Some(region));
+    let folder = whose.log_files(prefix, Some(region));
+    let account = whose.account;
     let day = time.format("%Y/%m/%d");
     let minute = time.format("%Y%m%dT%H%MZ");
     format!("{folder}{day}/{account}_CloudTrail_{region}_{minute}_{unique}{SUFFIX}")
 }
 
-/// Which digests are meant: those of one trail in one region.
+/// Which digests are meant: those of one trail for one account in one region.
 #[derive(Debug, Clone, Copy)]
 pub struct DigestNames<'a> {
-    /// The trail's account.
-    pub account: AccountId,
+    /// The account whose log files the digests list.
+    pub whose: &'a Whose,
     /// The region whose log files the digests list.
     pub region: &'a str,
     /// The trail's name.
@@ -71,13 +104,14 @@ pub struct DigestNames<'a> {
 impl DigestNames<'_> {
     /// What stands in a digest's file name before the time.
     fn file_start(&self) -> String {
-        let Self { account, region, trail, home_region } = self;
+        let Self { whose, region, trail, home_region } = self;
+        let account = whose.account;
         format!("{account}_CloudTrail-Digest_{region}_{trail}_{home_region}_")
     }
 
     /// The key of the digest that ends at `end`.
     pub fn key(&self, prefix: Option<&str>, end: DateTime<Utc>, backfill: bool) -> String {
-        let folder = digests(prefix, self.account, Some(self.region));
+        let folder = self.whose.digests(prefix, Some(self.region));
         let mark = if backfill { BACKFILL } else { "" };
         let day = end.format("%Y/%m/%d");
         format!("{folder}{day}/{}{}{mark}{SUFFIX}", self.file_start(), compact_time(end))
@@ -110,9 +144,10 @@ mod tests {
 
     #[test]
     fn keys_are_those_that_aws_documents() {
-        let account = "111122223333".parse().unwrap();
+        let account: AccountId = "111122223333".parse().unwrap();
+        let whose = Whose::from(account);
         let time = "2015-08-17T15:01:31Z".parse().unwrap();
-        let key = log_file_key(Some("pre/fix"), account, "us-east-2", time, "aBcDeFgHiJkLmNoP");
+        let key = log_file_key(Some("pre/fix"), &whose, "us-east-2", time, "aBcDeFgHiJkLmNoP");
         assert_eq!(
             key,
             "pre/fix/AWSLogs/111122223333/CloudTrail/us-east-2/2015/08/17/\
@@ -121,7 +156,8 @@ mod tests {
         assert_eq!(log_file_time(&key), Some("2015-08-17T15:01:00Z".parse().unwrap()));
         let trail: TrailName = "your-trail-name".parse().unwrap();
         let home_region = "us-east-2".parse().unwrap();
-        let names = DigestNames { account, region: "us-east-2", trail: &trail, home_region: &home_region };
+        let names =
+            DigestNames { whose: &whose, region: "us-east-2", trail: &trail, home_region: &home_region };
         let key = names.key(None, time, false);
         assert_eq!(
             key,
@@ -131,5 +167,25 @@ mod tests {
         assert_eq!(names.parse(&key), Some((time, false)));
         assert_eq!(names.parse(&names.key(Some("p"), time, true)), Some((time, true)));
         assert_eq!(names.parse("AWSLogs/111122223333/CloudTrail-Digest/us-east-2/x.json.gz"), None);
+    }
+    #[test]
+    fn files_of_an_organization_trail_are_below_the_organization() {
+        let account = "444444444444".parse().unwrap();
+        let whose = Whose { account, organization: Some("o-exampleorgid".parse().unwrap()) };
+        let time = "2015-08-17T15:01:31Z".parse().unwrap();
+        assert_eq!(
+            log_file_key(None, &whose, "us-east-2", time, "aBcDeFgHiJkLmNoP"),
+            "AWSLogs/o-exampleorgid/444444444444/CloudTrail/us-east-2/2015/08/17/\
+             444444444444_CloudTrail_us-east-2_20150817T1501Z_aBcDeFgHiJkLmNoP.json.gz"
+        );
+        let trail: TrailName = "org".parse().unwrap();
+        let home_region = "us-east-1".parse().unwrap();
+        let names =
+            DigestNames { whose: &whose, region: "us-east-2", trail: &trail, home_region: &home_region };
+        assert_eq!(
+            names.key(Some("p"), time, false),
+            "p/AWSLogs/o-exampleorgid/444444444444/CloudTrail-Digest/us-east-2/2015/08/17/\
+             444444444444_CloudTrail-Digest_us-east-2_org_us-east-1_20150817T150131Z.json.gz"
+        );
     }
 }

@@ -25,9 +25,11 @@ pub use self::{
         TrailStatus,
     },
     error::TrailError,
+    layout::Whose,
     name::{TrailArn, TrailName, TrailRef},
+    organization::{Organization, OrganizationId},
     rules::{CreateTrail, Trails, UpdateTrail},
     selector::{Selection, Selectors},
-    store::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile},
+    store::{BucketCheck, ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile},
     trail::Trail,
 };

@@ -142,6 +142,14 @@ impl Organization {
     }
 }
 
+/// The accounts of an organization.
+pub(crate) fn members(state: &State, id: &OrganizationId) -> Vec<AccountId> {
+    let all = state.list::<Member>("").into_iter();
+    all.filter(|(_, member)| member.organization == *id)
+        .filter_map(|(account, _)| account.parse().ok())
+        .collect()
+}
+
 /// Says how an organization is now, with the accounts that belong to it, the management account among them or not.
 /// Stages only what differs from what was said before. An account that another organization had belongs to this one
 /// from here on.

@@ -1,6 +1,8 @@
 """Runs the AWS CLI's own `validate-logs` on a folder that stands for buckets, without a server.
 
-usage: aws_cli.py FOLDER TRAIL_ARN REGION BUCKET PREFIX START
+usage: aws_cli.py FOLDER TRAIL_ARN REGION BUCKET PREFIX START [ACCOUNT ORGANIZATION]
+
+With an account and an organization it is an organization trail, which the CLI asks CloudTrail about.
 
 FOLDER has `files.json` ([{bucket, key, body (base64), metadata}]) and `keys.json` ({region: [public key]}).
 """
@@ -15,6 +17,7 @@ from awscli.customizations.cloudtrail import validation
 from botocore.exceptions import ClientError
 
 folder, arn, region, bucket, prefix, start = sys.argv[1:7]
+account, organization = sys.argv[7:9] if len(sys.argv) > 7 else (None, None)
 FILES = {(f["bucket"], f["key"]): f for f in json.load(open(f"{folder}/files.json"))}
 KEYS = json.load(open(f"{folder}/keys.json"))
 
@@ -43,7 +46,19 @@ class S3:
         return {"Body": io.BytesIO(base64.b64decode(found["body"])), "Metadata": found["metadata"]}
 
 
+class Organizations:
+    def describe_organization(self):
+        return {"Organization": {"Id": organization}}
+
+
 class CloudTrail:
+    def describe_trails(self):
+        return {
+            "trailList": [
+                {"TrailARN": arn, "S3BucketName": bucket, "S3KeyPrefix": prefix, "IsOrganizationTrail": True}
+            ]
+        }
+
     def list_public_keys(self, StartTime, EndTime):
         stamp = lambda text: datetime.fromisoformat(text)
         return {
@@ -63,7 +78,9 @@ class Command(validation.CloudTrailValidateLogs):
         self.start_time = validation.normalize_date(validation.parse_date(start))
         self.end_time = datetime.now(timezone.utc).replace(year=2027)
         self.s3_client_provider, self.cloudtrail_client = S3(), CloudTrail()
-        self.organization_client = None
+        self.organization_client = Organizations()
+        if organization:
+            self.account_id, self.s3_bucket = account, None
         self._source_region = region
 
 

@@ -8,12 +8,23 @@ mod world;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use opentrail_journal::disk::CrashKeeps;
-use opentrail_trails::{Clock, StoreError, UpdateTrail};
+use opentrail_trails::{Clock, CreateTrail, StoreError, UpdateTrail};
 use serde_json::{Value, json};
-use world::{Mood, World, ids, region};
+use world::{Mood, World, account, ids, member, region, usual};
 
 /// Invalid files, and valid digests, backfill digests and log files, as the AWS CLI counts them.
 fn aws_validates(world: &World, at: &str, bucket: &str, prefix: &str) -> (u64, [u64; 3]) {
+    aws_validates_files_of(&[], world, at, bucket, prefix)
+}
+
+/// As `aws_validates`, of an account in an organization, if there is one.
+fn aws_validates_files_of(
+    member: &[&str],
+    world: &World,
+    at: &str,
+    bucket: &str,
+    prefix: &str,
+) -> (u64, [u64; 3]) {
     let python = std::env::var("OPENTRAIL_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<Value> = world
@@ -48,6 +59,7 @@ fn aws_validates(world: &World, at: &str, bucket: &str, prefix: &str) -> (u64, [
         .arg(script)
         .arg(folder.path())
         .args([arn, at, bucket, prefix, "2026-02-01T00:00:00Z"])
+        .args(member)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -107,4 +119,39 @@ async fn a_chain_through_everything_is_valid_for_the_aws_cli() {
     assert_eq!((invalid, backfill + also_backfill), (0, 1));
     assert!(digests >= 6 && logs >= 4, "{digests} {logs}");
     assert_eq!(aws_validates(&world, "eu-west-1", "audit", "").0, 0);
+}
+
+#[tokio::test]
+async fn each_account_of_an_organization_has_a_chain_that_is_valid_for_the_aws_cli() {
+    let mut world = World::new().await;
+    let (one, two) = (member(1), member(2));
+    world.follow(&[one, two], true, vec![]).await;
+    let ask = CreateTrail { is_organization: Some(true), prefix: Some("p".into()), ..usual() };
+    world.create(ask, "us-east-1").await;
+    world.record("us-east-1", ids(0, 3)).await;
+    world.record_of(one, "us-east-1", ids(3, 6)).await;
+    world.record_of(two, "eu-west-1", ids(6, 9)).await;
+    world.hour().await;
+    world = world.restart(CrashKeeps::Nothing).await;
+    world.record_of(two, "us-east-1", ids(9, 12)).await;
+    world.follow(&[one], true, vec![]).await;
+    world.record_of(two, "us-east-1", ids(12, 15)).await;
+    world.hour().await;
+    world.hour().await;
+    world.follow(&[one, two], true, vec![]).await;
+    world.record_of(two, "us-east-1", ids(15, 18)).await;
+    world.hour().await;
+
+    let valid = |account: opentrail_event::AccountId, at: &str| {
+        let member = [account.as_str(), "o-exampleorgid"];
+        let (invalid, valid) = aws_validates_files_of(&member, &world, at, "audit", "p");
+        assert_eq!(invalid, 0, "{account}");
+        valid
+    };
+    // The management account has the records of the signing keys too.
+    let [digests, backfill, logs] = valid(account(), "us-east-1");
+    assert!((digests, backfill) == (4, 0) && logs >= 1, "{logs}");
+    assert_eq!(valid(one, "us-east-1"), [4, 0, 1]);
+    assert_eq!(valid(two, "us-east-1"), [3, 0, 2]);
+    assert_eq!(valid(two, "eu-west-1"), [3, 0, 1]);
 }

@@ -2,7 +2,7 @@
 
 use opentrail_identity::Caller;
 use opentrail_keyring::{KeyRefusal, KeyringError};
-use opentrail_trails::Trail;
+use opentrail_trails::{Trail, Whose};
 
 use crate::{
     call::Call,
@@ -28,8 +28,9 @@ pub(super) fn check_key(named: Option<&str>, trail: &Trail, call: &Call) -> Resu
         .map_err(|refusal| Fault::declared("KmsException", refusal.to_string()))?;
     let trail_arn = trail.arn().to_string();
     let mut context = context_of_trail(&trail_arn);
-    let prefix = trail.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}/"));
-    let probe = format!("arn:aws:s3:::{}/{prefix}AWSLogs/{}/CloudTrail/check", trail.bucket, trail.account);
+    let whose = Whose { account: trail.account, organization: trail.organization.clone() };
+    let folder = whose.log_files(trail.prefix.as_deref(), None);
+    let probe = format!("arn:aws:s3:::{}/{folder}check", trail.bucket);
     context.insert("aws:s3:arn".to_owned(), probe);
     let via = format!("s3.{}.amazonaws.com", call.region);
     let wish = Use {

@@ -1,9 +1,10 @@
 //! StartLogging, StopLogging.
 
+use opentrail_event::RecordResource;
 use opentrail_state::Transaction;
 
 use super::{
-    refused,
+    organization, refused,
     shape::{OneTrail, trail_arn},
 };
 use crate::{
@@ -22,6 +23,10 @@ impl Described for StartLogging {
 
     fn resource(input: &OneTrail, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.name, call))
+    }
+
+    fn touched(input: &OneTrail, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.name, call)
     }
 }
 
@@ -43,6 +48,10 @@ impl Described for StopLogging {
 
     fn resource(input: &OneTrail, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.name, call))
+    }
+
+    fn touched(input: &OneTrail, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.name, call)
     }
 }
 

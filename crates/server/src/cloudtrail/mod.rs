@@ -1,11 +1,13 @@
 //! CloudTrail: <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/>. Each operation is a few
 //! lines over `opentrail_trails`, `opentrail_archive` and `opentrail_keyring`.
 
+mod delegated_admin;
 mod describe;
 mod encryption;
 mod insights;
 mod logging;
 mod lookup_events;
+mod organization;
 mod public_keys;
 mod selectors;
 mod shape;
@@ -25,6 +27,7 @@ use crate::{
 };
 
 pub(crate) use lookup_events::{EventShape, attribute};
+pub(crate) use organization::follow as follow_organization;
 
 /// CloudTrail, as the door knows it.
 pub(crate) static SERVICE: Service = Service {
@@ -38,6 +41,7 @@ pub(crate) static SERVICE: Service = Service {
         write::<tags::AddTags>(),
         write::<trail::CreateTrail>(),
         write::<trail::DeleteTrail>(),
+        write::<delegated_admin::DeregisterOrganizationDelegatedAdmin>(),
         read::<describe::DescribeTrails>(),
         read::<selectors::GetEventSelectors>(),
         read::<insights::GetInsightSelectors>(),
@@ -48,6 +52,7 @@ pub(crate) static SERVICE: Service = Service {
         read::<describe::ListTrails>(),
         read::<lookup_events::LookupEvents>(),
         write::<selectors::PutEventSelectors>(),
+        write::<delegated_admin::RegisterOrganizationDelegatedAdmin>(),
         write::<tags::RemoveTags>(),
         write::<logging::StartLogging>(),
         write::<logging::StopLogging>(),
@@ -62,7 +67,6 @@ pub(crate) static SERVICE: Service = Service {
         "DeleteDashboard",
         "DeleteEventDataStore",
         "DeleteResourcePolicy",
-        "DeregisterOrganizationDelegatedAdmin",
         "DescribeQuery",
         "DisableFederation",
         "EnableFederation",
@@ -85,7 +89,6 @@ pub(crate) static SERVICE: Service = Service {
         "PutEventConfiguration",
         "PutInsightSelectors",
         "PutResourcePolicy",
-        "RegisterOrganizationDelegatedAdmin",
         "RestoreEventDataStore",
         "SearchSampleQueries",
         "StartDashboardRefresh",

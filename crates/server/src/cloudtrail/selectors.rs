@@ -1,5 +1,6 @@
 //! PutEventSelectors, GetEventSelectors.
 
+use opentrail_event::RecordResource;
 use opentrail_state::Transaction;
 use opentrail_trails::{
     Selectors, Trail, TrailError,
@@ -7,7 +8,7 @@ use opentrail_trails::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{refused, shape::trail_arn};
+use super::{organization, refused, shape::trail_arn};
 use crate::{
     call::Call,
     fault::Fault,
@@ -93,6 +94,10 @@ impl Described for PutEventSelectors {
 
     fn resource(input: &PutEventSelectorsInput, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.trail_name, call))
+    }
+
+    fn touched(input: &PutEventSelectorsInput, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.trail_name, call)
     }
 }
 

@@ -1,11 +1,12 @@
 //! AddTags, RemoveTags, ListTags.
 
+use opentrail_event::RecordResource;
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    refused,
+    organization, refused,
     shape::{TagShape, pairs, set_request_tags, trail_arn},
 };
 use crate::{
@@ -40,6 +41,10 @@ impl Described for AddTags {
     fn context(input: &Tagging, _: &Call, context: &mut Context) {
         set_request_tags(context, &input.tags_list);
     }
+
+    fn touched(input: &Tagging, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.resource_id, call)
+    }
 }
 
 impl Write for AddTags {
@@ -65,6 +70,10 @@ impl Described for RemoveTags {
 
     fn context(input: &Tagging, _: &Call, context: &mut Context) {
         set_request_tags(context, &input.tags_list);
+    }
+
+    fn touched(input: &Tagging, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.resource_id, call)
     }
 }
 

@@ -1,12 +1,13 @@
 //! CreateTrail, UpdateTrail, DeleteTrail.
 
+use opentrail_event::RecordResource;
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
-use opentrail_trails::{self as trails, LogStore, Trail, TrailError};
+use opentrail_trails::{self as trails, BucketCheck, LogStore, Trail, TrailError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    encryption, refused,
+    encryption, organization, refused,
     shape::{OneTrail, TagShape, TrailShape, pairs, set_request_tags, trail_arn},
 };
 use crate::{
@@ -60,14 +61,17 @@ impl Settings {
     }
 }
 
-/// Asks the trail's bucket whether it is there and lets CloudTrail write.
+/// Asks the trail's bucket whether it is there and lets CloudTrail write, for every account of an organization.
 async fn check_bucket(trail: &Trail, call: &Call) -> Result<(), Fault> {
-    let arn = trail.arn().to_string();
-    call.rooms
-        .stores
-        .check(&trail.bucket, trail.prefix.as_deref(), &arn, trail.account)
-        .await
-        .map_err(|cause| refused(call)(TrailError::of_bucket_check(&trail.bucket, cause)))
+    let ask = BucketCheck {
+        bucket: &trail.bucket,
+        prefix: trail.prefix.as_deref(),
+        trail_arn: &trail.arn().to_string(),
+        account: trail.account,
+        whose: &call.rooms.trails.writes_for(trail),
+    };
+    let checked = call.rooms.stores.check(ask).await;
+    checked.map_err(|cause| refused(call)(TrailError::of_bucket_check(&trail.bucket, cause)))
 }
 
 /// CreateTrail
@@ -116,6 +120,15 @@ impl Described for CreateTrail {
     fn context(input: &CreateTrailInput, _: &Call, context: &mut Context) {
         set_request_tags(context, input.tags_list.as_deref().unwrap_or_default());
     }
+
+    fn touched(input: &CreateTrailInput, call: &Call) -> Vec<RecordResource> {
+        if input.settings.is_organization_trail != Some(true) {
+            return Vec::new();
+        }
+        let organization = call.rooms.trails.organization_of(call.account);
+        let arn = |account| format!("arn:aws:cloudtrail:{}:{account}:trail/{}", call.region, input.name);
+        organization.map_or_else(Vec::new, |it| organization::trail_of_another(&arn(it.management), call))
+    }
 }
 
 impl Write for CreateTrail {
@@ -126,12 +139,17 @@ impl Write for CreateTrail {
             input.stage(call, &mut tx)?
         };
         input.settings.check_served()?;
+        if trail.organization.is_some() {
+            organization::check_dependencies(&trail, call)?;
+        }
         check_bucket(&trail, call).await?;
         encryption::check_key(input.settings.kms_key_id.as_deref(), &trail, call)
     }
 
     fn act(input: CreateTrailInput, call: &Call, tx: &mut Transaction) -> Result<TrailShape, Fault> {
-        input.stage(call, tx).map(|trail| TrailShape::from(&trail))
+        let trail = input.stage(call, tx)?;
+        organization::ensure_role(&trail, call, tx)?;
+        Ok(TrailShape::from(&trail))
     }
 }
 
@@ -172,7 +190,8 @@ impl UpdateTrailInput {
     }
 
     fn moves_files(&self) -> bool {
-        self.s3_bucket_name.is_some() || self.settings.s3_key_prefix.is_some()
+        let of_organization = self.settings.is_organization_trail.is_some();
+        of_organization || self.s3_bucket_name.is_some() || self.settings.s3_key_prefix.is_some()
     }
 }
 
@@ -183,6 +202,10 @@ impl Described for UpdateTrail {
 
     fn resource(input: &UpdateTrailInput, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.name, call))
+    }
+
+    fn touched(input: &UpdateTrailInput, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.name, call)
     }
 }
 
@@ -195,6 +218,9 @@ impl Write for UpdateTrail {
             input.stage(call, &mut tx)?
         };
         input.settings.check_served()?;
+        if trail.organization.is_some() {
+            organization::check_dependencies(&trail, call)?;
+        }
         if input.moves_files() {
             check_bucket(&trail, call).await?;
         }
@@ -202,7 +228,9 @@ impl Write for UpdateTrail {
     }
 
     fn act(input: UpdateTrailInput, call: &Call, tx: &mut Transaction) -> Result<TrailShape, Fault> {
-        input.stage(call, tx).map(|trail| TrailShape::from(&trail))
+        let trail = input.stage(call, tx)?;
+        organization::ensure_role(&trail, call, tx)?;
+        Ok(TrailShape::from(&trail))
     }
 }
 
@@ -216,6 +244,10 @@ impl Described for DeleteTrail {
 
     fn resource(input: &OneTrail, call: &Call) -> Result<String, Fault> {
         Ok(trail_arn(&input.name, call))
+    }
+
+    fn touched(input: &OneTrail, call: &Call) -> Vec<RecordResource> {
+        organization::trail_of_another(&input.name, call)
     }
 }
 

@@ -9,7 +9,9 @@ use opentrail_event::{AccountId, Category, RecordResource, Region};
 use opentrail_identity::{Ask, Caller, Identity};
 use opentrail_keyring::Keyring;
 use opentrail_policy::Context;
-use opentrail_trails::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
+use opentrail_trails::{
+    BucketCheck, ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile,
+};
 use opentrail_vault::{
     Bucket, Expected, ListQuery, NewObject, ObjectHeaders, PutOptions, Vault, VaultError, WriteConditions,
 };
@@ -214,20 +216,20 @@ impl LogStore for Embedded {
         Err(StoreError::AccessDenied)
     }
 
-    async fn check(
-        &self,
-        bucket: &str,
-        prefix: Option<&str>,
-        trail_arn: &str,
-        account: AccountId,
-    ) -> Result<(), StoreError> {
-        let bucket = self.bucket(bucket)?;
-        let errand = Errand { bucket: &bucket, trail_arn, account, kms_key: None };
-        let folder =
-            prefix.filter(|prefix| !prefix.is_empty()).map_or(String::new(), |prefix| format!("{prefix}/"));
-        let probe = format!("{folder}AWSLogs/{account}/{}", Utc::now().format("CloudTrail/%Y/%m/%d/check"));
-        let reads = self.may(&errand, "s3:GetBucketAcl", &arn(&bucket.name, None))?;
-        let writes = self.may(&errand, "s3:PutObject", &arn(&bucket.name, Some(&probe)))?;
-        if reads && writes { Ok(()) } else { Err(StoreError::InsufficientPolicy) }
+    async fn check(&self, ask: BucketCheck<'_>) -> Result<(), StoreError> {
+        let bucket = self.bucket(ask.bucket)?;
+        let errand =
+            Errand { bucket: &bucket, trail_arn: ask.trail_arn, account: ask.account, kms_key: None };
+        if !self.may(&errand, "s3:GetBucketAcl", &arn(&bucket.name, None))? {
+            return Err(StoreError::InsufficientPolicy);
+        }
+        let today = Utc::now().format("%Y/%m/%d/check").to_string();
+        for folder in ask.folders() {
+            let probe = format!("{folder}/{today}");
+            if !self.may(&errand, "s3:PutObject", &arn(&bucket.name, Some(&probe)))? {
+                return Err(StoreError::InsufficientPolicy);
+            }
+        }
+        Ok(())
     }
 }

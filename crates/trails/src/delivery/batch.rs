@@ -11,13 +11,17 @@ use flate2::Compression;
 use opentrail_event::{AccountId, Event};
 
 use super::gzip::Gzip;
-use crate::trail::Trail;
+use crate::{layout::Whose, trail::Trail};
 
-/// Where the files of one trail go, as its configuration said when a file was begun.
+/// A file is not compressed while it is smaller: a compressor takes some 300 KB, and an organization has many accounts
+/// of few events.
+const UNCOMPRESSED: usize = 16 << 10;
+
+/// Where the files of one trail for one account go, as its configuration said when a file was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) trail_arn: String,
-    pub(crate) account: AccountId,
+    pub(crate) whose: Whose,
     pub(crate) bucket: String,
     pub(crate) prefix: Option<String>,
     /// The ARN of the trail's KMS key.
@@ -27,10 +31,11 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    pub(crate) fn of(trail: &Trail) -> Self {
+    /// `account` is the trail's, or one of its organization.
+    pub(crate) fn of(trail: &Trail, account: AccountId) -> Self {
         Self {
             trail_arn: trail.arn().to_string(),
-            account: trail.account,
+            whose: Whose { account, organization: trail.organization.clone() },
             bucket: trail.bucket.clone(),
             prefix: trail.prefix.clone(),
             kms_key: trail.kms_key.clone(),
@@ -43,12 +48,18 @@ impl Destination {
 pub(crate) struct Batch {
     destination: Arc<Destination>,
     region: Arc<str>,
-    encoder: Gzip,
+    text: Text,
     hash: Context,
     bytes: u64,
     events: u64,
     oldest: DateTime<Utc>,
     newest: DateTime<Utc>,
+}
+
+/// The file's JSON so far.
+enum Text {
+    Plain(Vec<u8>),
+    Packed(Gzip),
 }
 
 /// A closed log file.
@@ -68,7 +79,7 @@ impl Batch {
         Self {
             destination,
             region,
-            encoder: Gzip::new(Compression::fast()),
+            text: Text::Plain(Vec::new()),
             hash: Context::new(&SHA256),
             bytes: 0,
             events: 0,
@@ -93,18 +104,30 @@ impl Batch {
         self.bytes
     }
 
-    /// Compressed bytes held so far.
+    /// Bytes held so far, compressed where there is a compressor.
     pub(crate) fn held(&self) -> u64 {
-        self.encoder.held() as u64
+        match &self.text {
+            Text::Plain(text) => text.capacity() as u64,
+            Text::Packed(encoder) => encoder.held() as u64,
+        }
+    }
+
+    /// Whether it has a compressor.
+    pub(crate) fn is_packed(&self) -> bool {
+        matches!(self.text, Text::Packed(_))
     }
 
     /// Closes the file.
     pub(crate) fn finish(mut self) -> io::Result<Finished> {
         self.write(b"]}")?;
+        let encoder = match self.text {
+            Text::Plain(text) => packed(&text)?,
+            Text::Packed(encoder) => encoder,
+        };
         Ok(Finished {
             destination: self.destination,
             region: self.region,
-            body: self.encoder.finish()?,
+            body: encoder.finish()?,
             sha256: hex::encode(self.hash.finish()),
             events: self.events,
             oldest: self.oldest,
@@ -115,6 +138,24 @@ impl Batch {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
-        self.encoder.write_all(bytes)
+        match &mut self.text {
+            Text::Packed(encoder) => encoder.write_all(bytes),
+            Text::Plain(text) if text.len() + bytes.len() <= UNCOMPRESSED => {
+                text.extend_from_slice(bytes);
+                Ok(())
+            }
+            Text::Plain(text) => {
+                let mut encoder = packed(text)?;
+                encoder.write_all(bytes)?;
+                self.text = Text::Packed(encoder);
+                Ok(())
+            }
+        }
     }
+}
+
+fn packed(text: &[u8]) -> io::Result<Gzip> {
+    let mut encoder = Gzip::new(Compression::fast());
+    encoder.write_all(text)?;
+    Ok(encoder)
 }

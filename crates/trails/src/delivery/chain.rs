@@ -1,9 +1,13 @@
-//! The digest chain of one trail in one region.
+//! The digest chain of one trail for one account in one region.
 //!
 //! A chain begins when a trail with log file validation starts logging (in its home region) or delivers its
 //! first file (in other regions). It has one digest for each period, also for periods without files, as
 //! long as the trail is logging with validation, and one for the period in which that ended. As AWS documents,
 //! what comes after a longer break begins a new chain: its first digest has no previous one.
+//!
+//! An organization trail has chains for each account of the organization. For an account that joins, it is as if the
+//! trail started then, and for one that leaves as if it stopped. A trail that becomes an organization trail, or is one
+//! no longer, ends its chains in the one folder and begins others in the other.
 //!
 //! A file that is delivered late, while the chain runs, is listed by the digest of the period in which it was
 //! delivered. One that is delivered after the chain has ended is listed by a backfill digest.
@@ -18,8 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     batch::Destination,
     ledger::{FileKind, Ledger, LogFile, Outstanding},
+    membership::Membership,
 };
 use crate::{
+    layout::Whose,
     name::{TrailArn, TrailName},
     trail::Trail,
 };
@@ -32,7 +38,12 @@ const MAX_REMEMBERED: usize = 256;
 pub(crate) struct Chain {
     pub(crate) trail: TrailName,
     pub(crate) home_region: Region,
-    pub(crate) account: AccountId,
+    /// The trail's account, where it is not the one whose files the digests list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<AccountId>,
+    /// Whose files the digests list.
+    #[serde(flatten)]
+    pub(crate) whose: Whose,
     pub(crate) region: String,
     /// Whether periods without files get digests.
     pub(crate) running: bool,
@@ -80,6 +91,9 @@ pub struct ChainLink {
 /// where chains began and ended. With it a validator finds digests that were deleted from the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainHead {
+    /// The account of the log files, and for an organization trail the organization.
+    #[serde(flatten)]
+    pub whose: Whose,
     /// The region of the log files.
     pub region: String,
     /// The newest digest that was delivered; none if none was yet.
@@ -94,8 +108,9 @@ pub struct ChainHead {
     pub complete: bool,
     /// Whether the chain goes on.
     pub running: bool,
-    /// Since when the trail, which keeps digests, has been stopped; none where it logs, or is gone. What it wrote
-    /// before is in a digest or pending, and since then it writes nothing.
+    /// Since when the trail, which keeps digests, has been stopped, or the account has not belonged to the trail's
+    /// organization; none where it logs, or is gone. What it wrote before is in a digest or pending, and since then it
+    /// writes nothing.
     #[serde(default)]
     pub silent_since: Option<DateTime<Utc>>,
     /// The keys of log files of the account and region, of all trails, that are delivered or on their way and
@@ -116,12 +131,22 @@ pub(crate) struct DeliveredFile {
 
 impl Chain {
     /// The name of a chain in the ledger.
-    pub(crate) fn name(trail_arn: &str, region: &str) -> String {
-        format!("{trail_arn} {region}")
+    pub(crate) fn name(trail_arn: &str, whose: &Whose, region: &str) -> String {
+        match &whose.organization {
+            Some(organization) => format!("{trail_arn} {region} {organization}/{}", whose.account),
+            None => format!("{trail_arn} {region}"),
+        }
     }
 
     pub(crate) fn trail_arn(&self) -> TrailArn {
-        TrailArn { region: self.home_region.clone(), account: self.account, name: self.trail.clone() }
+        let account = self.owner.unwrap_or(self.whose.account);
+        TrailArn { region: self.home_region.clone(), account, name: self.trail.clone() }
+    }
+
+    /// The id of the trail's document.
+    fn trail_id(&self) -> String {
+        let account = self.owner.unwrap_or(self.whose.account);
+        format!("{account}/{}/{}", self.home_region, self.trail)
     }
 
     pub(crate) fn new(
@@ -133,7 +158,8 @@ impl Chain {
         Self {
             trail: trail.name.clone(),
             home_region: trail.region.clone(),
-            account: trail.account,
+            owner: (trail.account != destination.whose.account).then_some(trail.account),
+            whose: destination.whose.clone(),
             region: region.to_owned(),
             running: true,
             ending: None,
@@ -182,6 +208,7 @@ impl Chain {
         as_of: DateTime<Utc>,
     ) -> ChainHead {
         ChainHead {
+            whose: self.whose.clone(),
             region: self.region.clone(),
             newest: self.delivered.clone(),
             newest_backfill: self.backfill_delivered.clone(),
@@ -206,25 +233,36 @@ fn remember(links: &mut Vec<ChainLink>, new: ChainLink) -> bool {
     full
 }
 
+/// Whether a trail writes digests for an account now.
+fn is_active(membership: &Membership, trail: &Trail, whose: &Whose) -> bool {
+    trail.logging
+        && trail.log_file_validation
+        && trail.organization == whose.organization
+        && membership.covers(trail, whose.account)
+}
+
 /// Brings the chains in line with the trails: begins chains of trails that log with validation, marks those
 /// of others as ending. `boundary` is the beginning of the current period.
 pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: DateTime<Utc>) {
-    let active = |trail: &Trail| trail.logging && trail.log_file_validation;
-    for trail in ledger.trails.values().filter(|trail| active(trail)) {
+    let Ledger { trails, membership, chains, .. } = ledger;
+    for trail in trails.values().filter(|trail| trail.logging && trail.log_file_validation) {
         let arn = trail.arn();
-        let name = Chain::name(&arn.to_string(), trail.home_region.as_str());
-        ledger.chains.entry(name).or_insert_with(|| {
-            Chain::new(&arn, trail.home_region.as_str(), &Destination::of(trail), boundary)
-        });
+        let text = arn.to_string();
+        for account in membership.covered_by(trail) {
+            let whose = Whose { account, organization: trail.organization.clone() };
+            let name = Chain::name(&text, &whose, trail.home_region.as_str());
+            chains.entry(name).or_insert_with(|| {
+                Chain::new(&arn, trail.home_region.as_str(), &Destination::of(trail, account), boundary)
+            });
+        }
     }
-    for chain in ledger.chains.values_mut() {
-        let id = format!("{}/{}/{}", chain.account, chain.home_region, chain.trail);
-        let trail = ledger.trails.get(&id);
+    for chain in chains.values_mut() {
+        let trail = trails.get(&chain.trail_id());
         if let Some(trail) = trail {
             chain.bucket.clone_from(&trail.bucket);
             chain.prefix.clone_from(&trail.prefix);
         }
-        if trail.is_some_and(active) {
+        if trail.is_some_and(|trail| is_active(membership, trail, &chain.whose)) {
             chain.resume(boundary);
         } else if chain.running && chain.ending.is_none() {
             chain.ending = Some(now);
@@ -232,15 +270,27 @@ pub(crate) fn follow_trails(ledger: &mut Ledger, now: DateTime<Utc>, boundary: D
     }
 }
 
-/// What a validator is told about the chains of a trail.
-pub(crate) fn heads(ledger: &Ledger, trail_arn: &str, now: DateTime<Utc>) -> Vec<ChainHead> {
-    let of_trail = ledger.chains.values().filter(|chain| chain.trail_arn().to_string() == trail_arn);
-    of_trail.map(|chain| chain.head(silent_since(ledger, chain), pending(ledger, chain), now)).collect()
+/// What a validator is told about the chains of a trail; only those of one account, if `account` says so.
+pub(crate) fn heads(
+    ledger: &Ledger,
+    trail_arn: &str,
+    account: Option<AccountId>,
+    now: DateTime<Utc>,
+) -> Vec<ChainHead> {
+    let is_asked = |chain: &&Chain| {
+        account.is_none_or(|account| account == chain.whose.account)
+            && chain.trail_arn().to_string() == trail_arn
+    };
+    let asked = ledger.chains.values().filter(is_asked);
+    asked.map(|chain| chain.head(silent_since(ledger, chain), pending(ledger, chain), now)).collect()
 }
 
 fn silent_since(ledger: &Ledger, chain: &Chain) -> Option<DateTime<Utc>> {
-    let id = format!("{}/{}/{}", chain.account, chain.home_region, chain.trail);
-    let trail = ledger.trails.get(&id)?;
+    let trail = ledger.trails.get(&chain.trail_id())?;
+    let is_another = trail.organization != chain.whose.organization;
+    if is_another || !ledger.membership.covers(trail, chain.whose.account) {
+        return (!chain.running).then_some(chain.period_start);
+    }
     trail.stop_logging_time.filter(|_| !trail.logging && trail.log_file_validation)
 }
 
@@ -248,9 +298,9 @@ fn pending(ledger: &Ledger, beside: &Chain) -> Vec<String> {
     let delivered = ledger
         .chains
         .values()
-        .filter(|chain| chain.account == beside.account && chain.region == beside.region)
+        .filter(|chain| chain.whose == beside.whose && chain.region == beside.region)
         .flat_map(|chain| chain.files.iter().map(|file| file.key.clone()));
-    let on_the_way = ledger.files.values().filter(|file| file.account == beside.account);
+    let on_the_way = ledger.files.values().filter(|file| file.whose == beside.whose);
     let on_the_way = on_the_way.flat_map(|file| match &file.kind {
         FileKind::Log(log) if log.region == beside.region => vec![file.key.clone()],
         FileKind::Log(_) => Vec::new(),
@@ -276,12 +326,13 @@ pub(crate) fn log_file_delivered(
         return;
     }
     let id = format!("{}/{}/{}", arn.account, arn.region, arn.name);
-    let running = ledger.trails.get(&id).is_some_and(|trail| trail.logging && trail.log_file_validation);
-    let name = Chain::name(&file.trail_arn, &log.region);
+    let trail = ledger.trails.get(&id);
+    let running = trail.is_some_and(|trail| is_active(&ledger.membership, trail, &file.whose));
+    let name = Chain::name(&file.trail_arn, &file.whose, &log.region);
     let chain = ledger.chains.entry(name).or_insert_with(|| {
         let destination = Destination {
             trail_arn: file.trail_arn.clone(),
-            account: file.account,
+            whose: file.whose.clone(),
             bucket: file.bucket.clone(),
             prefix: log.prefix.clone(),
             kms_key: file.kms_key.clone(),

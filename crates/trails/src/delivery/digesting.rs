@@ -53,7 +53,7 @@ impl Waiting {
             match &file.kind {
                 FileKind::Digest { chain, .. } => *waiting.digests.entry(chain.clone()).or_default() += 1,
                 FileKind::Log(log) if log.validation => {
-                    waiting.log_files.insert(Chain::name(&file.trail_arn, &log.region));
+                    waiting.log_files.insert(Chain::name(&file.trail_arn, &file.whose, &log.region));
                 }
                 FileKind::Log(_) => {}
             }
@@ -99,13 +99,13 @@ fn plan(
     };
     let last = chain.ending.is_some_and(is_last);
     let names = DigestNames {
-        account: chain.account,
+        whose: &chain.whose,
         region: &chain.region,
         trail: &chain.trail,
         home_region: &chain.home_region,
     };
     let digest = Digest {
-        aws_account_id: chain.account.to_string(),
+        aws_account_id: chain.whose.account.to_string(),
         digest_start_time: long_time(chain.period_start),
         digest_end_time: long_time(end),
         digest_s3_bucket: chain.bucket.clone(),
@@ -200,7 +200,7 @@ pub(crate) fn adopt(ledger: &mut Ledger, signed: SignedDigest, number: u64) {
     let file = Outstanding {
         kms_key: kms_keys.get(&trail_arn).cloned().flatten(),
         trail_arn,
-        account: chain.account,
+        whose: chain.whose.clone(),
         bucket: link.bucket.clone(),
         key: link.key.clone(),
         size: body.len() as u64,

@@ -49,9 +49,9 @@ pub enum DeliveryError {
     /// An entry of the journal could not be decoded.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A trail's document in the journal could not be read.
-    #[error("the trail {id} in the journal cannot be read: {source}")]
-    Trail {
+    /// The document of a trail or of an organization in the journal could not be read.
+    #[error("the document {id} in the journal cannot be read: {source}")]
+    Document {
         /// The document.
         id: String,
         /// What is wrong with it.

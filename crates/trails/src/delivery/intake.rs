@@ -12,25 +12,33 @@ use opentrail_state::{Change, Entry, Resource};
 use super::{
     batch::{Batch, Destination, Finished},
     error::DeliveryError,
+    ledger::Ledger,
+    membership::Membership,
     options::DeliveryOptions,
     spool::Spool,
 };
-use crate::trail::Trail;
+use crate::{organization::OrganizationId, trail::Trail};
 
-/// Files that are open at once; with more all are closed. Each has a compressor of some 300 KB, and whoever may
-/// send events names their regions.
-const MAX_OPEN: usize = 384;
+/// Files with a compressor of some 300 KB that are open at once; with more these are closed. Whoever may send events
+/// names their regions.
+const MAX_PACKED: usize = 384;
+/// Files that are open at once; with more all are closed. An organization has up to 10,000 accounts (AWS: Organizations
+/// quotas), each with files of several regions; what small ones hold counts against the memory of all.
+const MAX_OPEN: usize = 32_768;
 
 /// What decides where an event goes, as of one position of the journal.
 #[derive(Default)]
 struct Routes {
     trails: BTreeMap<String, Route>,
     by_account: HashMap<AccountId, Vec<String>>,
+    by_organization: HashMap<OrganizationId, Vec<String>>,
+    membership: Membership,
 }
 
 struct Route {
     trail: Arc<Trail>,
-    destination: Arc<Destination>,
+    /// Of the accounts whose events it has taken.
+    destinations: HashMap<AccountId, Arc<Destination>>,
 }
 
 /// A closed file whose bytes are in the spool.
@@ -52,6 +60,8 @@ pub(crate) struct Intake {
     /// The last entry that was applied.
     pub(crate) position: u64,
     open: HashMap<BatchKey, Batch>,
+    /// How many of the open files have a compressor.
+    packed: usize,
     /// Files that were full before the cut.
     sealed: Vec<Sealed>,
     /// Bytes of JSON since the last cut.
@@ -65,13 +75,16 @@ pub(crate) struct Intake {
 pub(crate) struct Cut {
     pub(crate) position: u64,
     pub(crate) trails: BTreeMap<String, Trail>,
+    pub(crate) membership: Membership,
     pub(crate) files: Vec<Sealed>,
 }
 
 impl Intake {
-    pub(crate) fn new(reader: Reader, position: u64, trails: &BTreeMap<String, Trail>) -> Self {
-        let mut routes = Routes::default();
-        for (id, trail) in trails {
+    /// Begins after the ledger's position, with the trails and organizations as they were there.
+    pub(crate) fn new(reader: Reader, ledger: &Ledger) -> Self {
+        let position = ledger.cursor;
+        let mut routes = Routes { membership: ledger.membership.clone(), ..Routes::default() };
+        for (id, trail) in &ledger.trails {
             routes.put(id, trail.clone());
         }
         Self {
@@ -79,6 +92,7 @@ impl Intake {
             routes,
             position,
             open: HashMap::new(),
+            packed: 0,
             sealed: Vec::new(),
             read_bytes: 0,
             sealed_bytes: 0,
@@ -101,21 +115,37 @@ impl Intake {
         self.seal_largest(options.memory_bytes, spool)
     }
 
-    /// Closes the largest files until no more than `most` compressed bytes are in memory.
+    /// Closes the largest files until no more than `most` bytes are in memory.
     fn seal_largest(&mut self, most: u64, spool: &Spool) -> Result<(), DeliveryError> {
         let mut held: u64 = self.open.values().map(Batch::held).sum();
-        while held > most {
-            let largest = self.open.iter().max_by_key(|(_, batch)| batch.held()).map(|(key, _)| key.clone());
-            let Some(batch) = largest.and_then(|key| self.open.remove(&key)) else { break };
-            held -= batch.held();
-            self.seal(batch, spool)?;
+        if held <= most {
+            return Ok(());
+        }
+        let mut by_size: Vec<(u64, BatchKey)> =
+            self.open.iter().map(|(key, batch)| (batch.held(), key.clone())).collect();
+        by_size.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        for (size, key) in by_size {
+            if held <= most {
+                break;
+            }
+            if let Some(batch) = self.take_open(&key) {
+                held -= size;
+                self.seal(batch, spool)?;
+            }
         }
         Ok(())
     }
 
-    /// An entry that changes trails belongs to the trails as they were and as they are: so StopLogging and
-    /// DeleteTrail are in the files of the trail that they stop, and StartLogging in those of the one that it
-    /// starts.
+    fn take_open(&mut self, key: &BatchKey) -> Option<Batch> {
+        let batch = self.open.remove(key)?;
+        self.packed -= usize::from(batch.is_packed());
+        Some(batch)
+    }
+
+    /// An entry that changes trails or organizations belongs to the trails as they were and as they are: so
+    /// StopLogging and DeleteTrail are in the files of the trail that they stop, and StartLogging in those of the one
+    /// that it starts; that an account joins its organization, or leaves it, is in the files of the organization's
+    /// trails.
     fn apply_entry(
         &mut self,
         entry: &Entry,
@@ -123,8 +153,8 @@ impl Intake {
         spool: &Spool,
     ) -> Result<(), DeliveryError> {
         let mut before = Vec::new();
-        let changes_trails = entry.changes.iter().any(|change| id_of_trail(change).is_some());
-        if changes_trails {
+        let changes_routes = |change: &Change| id_of_trail(change).is_some() || Membership::concerns(change);
+        if entry.changes.iter().any(changes_routes) {
             before = entry.events.iter().map(|owned| self.routes.of(owned.owner, &owned.event)).collect();
             for change in &entry.changes {
                 self.routes.apply(change)?;
@@ -154,16 +184,20 @@ impl Intake {
         let region = self.region(event.region());
         let key = (Arc::as_ptr(&destination) as usize, region.clone());
         let batch = self.open.entry(key.clone()).or_insert_with(|| Batch::new(destination, region));
-        let before = batch.bytes();
+        let (before, was_packed) = (batch.bytes(), batch.is_packed());
         batch.add(event).map_err(DeliveryError::disk("memory"))?;
         self.read_bytes += batch.bytes() - before;
+        self.packed += usize::from(batch.is_packed() && !was_packed);
         if batch.bytes() >= options.file_bytes
-            && let Some(full) = self.open.remove(&key)
+            && let Some(full) = self.take_open(&key)
         {
             self.seal(full, spool)?;
         }
+        if self.packed > MAX_PACKED {
+            self.seal_where(Batch::is_packed, spool)?;
+        }
         if self.open.len() > MAX_OPEN {
-            self.seal_all(spool)?;
+            self.seal_where(|_| true, spool)?;
         }
         Ok(())
     }
@@ -189,15 +223,16 @@ impl Intake {
         Ok(())
     }
 
-    fn seal_all(&mut self, spool: &Spool) -> Result<(), DeliveryError> {
-        let mut open: Vec<(BatchKey, Batch)> = self.open.drain().collect();
+    fn seal_where(&mut self, is_meant: fn(&Batch) -> bool, spool: &Spool) -> Result<(), DeliveryError> {
+        let mut open: Vec<(BatchKey, Batch)> = self.open.extract_if(|_, batch| is_meant(batch)).collect();
+        self.packed -= open.iter().filter(|(_, batch)| batch.is_packed()).count();
         open.sort_by(|(a, _), (b, _)| a.1.cmp(&b.1));
         open.into_iter().try_for_each(|(_, batch)| self.seal(batch, spool))
     }
 
     /// Closes all open files at this position of the journal; their bytes and names are durable in the spool.
     pub(crate) fn cut(&mut self, spool: &Spool) -> Result<Cut, DeliveryError> {
-        self.seal_all(spool)?;
+        self.seal_where(|_| true, spool)?;
         let files = std::mem::take(&mut self.sealed);
         if !files.is_empty() {
             spool.sync()?;
@@ -205,7 +240,8 @@ impl Intake {
         self.read_bytes = 0;
         self.sealed_bytes = 0;
         self.regions.clear();
-        Ok(Cut { position: self.position, trails: self.routes.trails(), files })
+        let membership = self.routes.membership.clone();
+        Ok(Cut { position: self.position, trails: self.routes.trails(), membership, files })
     }
 }
 
@@ -220,41 +256,59 @@ impl Routes {
         match change {
             Change::Put { kind, id, body, .. } if kind == Trail::KIND => {
                 let trail = serde_json::from_slice(body)
-                    .map_err(|source| DeliveryError::Trail { id: id.clone(), source })?;
+                    .map_err(|source| DeliveryError::Document { id: id.clone(), source })?;
                 self.put(id, trail);
             }
             Change::Delete { kind, id } if kind == Trail::KIND => self.remove(id),
-            _ => {}
+            _ => self.membership.apply(change)?,
         }
         Ok(())
     }
 
+    /// A destination that stays as it was keeps its open files.
     fn put(&mut self, id: &str, trail: Trail) {
-        let new = Destination::of(&trail);
-        let destination = match self.trails.get(id) {
-            Some(known) if *known.destination == new => known.destination.clone(),
-            _ => Arc::new(new),
-        };
+        let known = self.trails.get_mut(id).map(|route| std::mem::take(&mut route.destinations));
+        let mut destinations = known.unwrap_or_default();
+        destinations.retain(|account, known| **known == Destination::of(&trail, *account));
         self.remove(id);
         self.by_account.entry(trail.account).or_default().push(id.to_owned());
-        self.trails.insert(id.to_owned(), Route { trail: Arc::new(trail), destination });
+        if let Some(organization) = &trail.organization {
+            self.by_organization.entry(organization.clone()).or_default().push(id.to_owned());
+        }
+        self.trails.insert(id.to_owned(), Route { trail: Arc::new(trail), destinations });
     }
 
     fn remove(&mut self, id: &str) {
-        if let Some(route) = self.trails.remove(id)
-            && let Some(ids) = self.by_account.get_mut(&route.trail.account)
-        {
-            ids.retain(|known| known != id);
+        let Some(route) = self.trails.remove(id) else { return };
+        let forget = |ids: &mut Vec<String>| ids.retain(|known| known != id);
+        self.by_account.entry(route.trail.account).and_modify(forget);
+        if let Some(organization) = &route.trail.organization {
+            self.by_organization.entry(organization.clone()).and_modify(forget);
         }
     }
 
-    fn of(&self, owner: AccountId, event: &Event) -> Vec<Arc<Destination>> {
-        let Some(ids) = self.by_account.get(&owner) else { return Vec::new() };
-        ids.iter()
-            .filter_map(|id| self.trails.get(id))
-            .filter(|route| route.trail.logging && route.trail.takes(event))
-            .map(|route| route.destination.clone())
-            .collect()
+    fn of(&mut self, owner: AccountId, event: &Event) -> Vec<Arc<Destination>> {
+        let own = self.by_account.get(&owner).into_iter().flatten();
+        let organization = if self.by_organization.is_empty() {
+            None
+        } else {
+            self.membership.organization_of(owner).and_then(|id| self.by_organization.get(id))
+        };
+        let mut taking = Vec::new();
+        for id in own.chain(organization.into_iter().flatten()) {
+            let Some(route) = self.trails.get(id) else { continue };
+            // A management account's own organization trails are named twice.
+            if route.trail.logging && route.trail.takes(event) && !taking.contains(&id) {
+                taking.push(id);
+            }
+        }
+        let destination = |id: &String| {
+            let route = self.trails.get_mut(id)?;
+            let trail = &route.trail;
+            let made = || Arc::new(Destination::of(trail, owner));
+            Some(route.destinations.entry(owner).or_insert_with(made).clone())
+        };
+        taking.into_iter().filter_map(destination).collect()
     }
 
     fn trails(&self) -> BTreeMap<String, Trail> {

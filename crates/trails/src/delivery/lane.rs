@@ -10,8 +10,11 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Files that are uploaded before the ledger is written again.
+/// Files that are uploaded before the ledger is written again, at least.
 const PASS: usize = 64;
+/// The part of the files that wait which is uploaded before the ledger is written again, where that is more: with many
+/// accounts the ledger is large.
+const PASS_PART: usize = 8;
 /// How long the files of a deleted trail are tried.
 pub(crate) const DELETED_GRACE: TimeDelta = TimeDelta::hours(24);
 
@@ -84,7 +87,7 @@ pub(crate) fn waiting(
 /// The files that a lane uploads next, oldest first. Of each digest chain it is the first; as long as the bucket
 /// does not take files, it is one log file and one digest.
 pub(crate) fn next_files(ledger: &Ledger, key: &LaneKey, failures: u32) -> Vec<(u64, Outstanding)> {
-    let most = if failures > 0 { 1 } else { PASS };
+    let most = if failures > 0 { 1 } else { PASS.max(ledger.files.len() / PASS_PART) };
     let mut chains = HashSet::new();
     let (mut logs, mut digests) = (0, 0);
     let mut files = Vec::new();

@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::{Chain, ChainLink, DeliveredFile},
     error::DeliveryError,
+    membership::Membership,
     status::DeliveryStatus,
 };
-use crate::trail::Trail;
+use crate::{layout::Whose, name::TrailArn, trail::Trail};
 
 const FILE: &str = "ledger";
 const VERSION: u32 = 1;
@@ -32,11 +33,14 @@ pub(crate) struct Ledger {
     pub(crate) cursor: u64,
     /// The trails as of the cursor, by the id of their document.
     pub(crate) trails: BTreeMap<String, Trail>,
+    /// The organizations as of the cursor.
+    #[serde(default)]
+    pub(crate) membership: Membership,
     /// Files that are not delivered yet, by number.
     pub(crate) files: BTreeMap<u64, Outstanding>,
     /// Above every number that was given to a file.
     pub(crate) next_number: u64,
-    /// The digest chains, by trail ARN and region (see [`Chain::name`]).
+    /// The digest chains, by trail ARN, account and region (see [`Chain::name`]).
     pub(crate) chains: BTreeMap<String, Chain>,
     /// What GetTrailStatus says, by trail ARN.
     pub(crate) statuses: BTreeMap<String, DeliveryStatus>,
@@ -48,7 +52,8 @@ pub(crate) struct Ledger {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outstanding {
     pub(crate) trail_arn: String,
-    pub(crate) account: AccountId,
+    #[serde(flatten)]
+    pub(crate) whose: Whose,
     pub(crate) bucket: String,
     pub(crate) key: String,
     /// Bytes in the spool.
@@ -109,6 +114,13 @@ pub(crate) struct LogFile {
     pub(crate) validation: bool,
     /// The trail's prefix when it was decided.
     pub(crate) prefix: Option<String>,
+}
+
+impl Outstanding {
+    /// The account that owns the trail.
+    pub(crate) fn trail_account(&self) -> AccountId {
+        TrailArn::parse(&self.trail_arn).map_or(self.whose.account, |arn| arn.account)
+    }
 }
 
 impl Ledger {

@@ -24,6 +24,7 @@ mod gzip;
 mod intake;
 mod lane;
 mod ledger;
+mod membership;
 mod options;
 mod retarget;
 mod schedule;
@@ -39,6 +40,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use opentrail_event::AccountId;
 use opentrail_journal::{Hold, Journal, Seq, disk::Disk};
 use opentrail_keyring::Keyring;
 use opentrail_state::State;
@@ -124,7 +126,7 @@ impl Delivery {
         }
         let cursor = Seq(ledger.cursor);
         let hold = journal.hold("trails", cursor);
-        let intake = Intake::new(journal.reader(cursor), cursor.0, &ledger.trails);
+        let intake = Intake::new(journal.reader(cursor), &ledger);
         let schedule = schedule::Schedule::new(clock.now(), &options);
         let inner = Inner {
             dir: dir.to_owned(),
@@ -194,9 +196,10 @@ impl Delivery {
         status
     }
 
-    /// What a validator needs to know about a trail's chains, by region.
-    pub fn chain_heads(&self, trail_arn: &str) -> Vec<ChainHead> {
-        chain::heads(&self.inner.ledger.lock(), trail_arn, self.inner.clock.now())
+    /// What a validator needs to know about a trail's chains, by account and region; of an organization trail's only
+    /// those of one account, if `account` says so.
+    pub fn chain_heads(&self, trail_arn: &str, account: Option<AccountId>) -> Vec<ChainHead> {
+        chain::heads(&self.inner.ledger.lock(), trail_arn, account, self.inner.clock.now())
     }
 
     /// The last journal entry whose events are in files.

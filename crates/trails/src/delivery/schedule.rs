@@ -204,6 +204,7 @@ impl Delivery {
         }
         ledger.cursor = cut.position;
         ledger.trails = cut.trails;
+        ledger.membership = cut.membership;
         for sealed in cut.files {
             let (number, file) = outstanding(sealed, now);
             ledger.files.insert(number, file);
@@ -257,7 +258,7 @@ impl Delivery {
         let known: BTreeSet<u64> = {
             let ledger = self.inner.ledger.lock();
             let reader = self.inner.journal.reader(opentrail_journal::Seq(ledger.cursor));
-            *intake = Intake::new(reader, ledger.cursor, &ledger.trails);
+            *intake = Intake::new(reader, &ledger);
             // The ledger on disk may still have files that have left the one in memory.
             ledger.files.keys().chain(&*self.inner.stored.lock()).copied().collect()
         };
@@ -281,10 +282,10 @@ fn outstanding(sealed: Sealed, now: DateTime<Utc>) -> (u64, Outstanding) {
     let Sealed { number, size, body_sha256, finished } = sealed;
     let unique = Alphanumeric.sample_string(&mut rand::rng(), UNIQUE_LEN);
     let to = &finished.destination;
-    let key = log_file_key(to.prefix.as_deref(), to.account, &finished.region, now, &unique);
+    let key = log_file_key(to.prefix.as_deref(), &to.whose, &finished.region, now, &unique);
     let file = Outstanding {
         trail_arn: to.trail_arn.clone(),
-        account: to.account,
+        whose: to.whose.clone(),
         bucket: to.bucket.clone(),
         key,
         size,

@@ -110,7 +110,7 @@ impl Delivery {
             content_type: CONTENT_TYPE,
             content_encoding: CONTENT_ENCODING,
             trail_arn: &file.trail_arn,
-            account: file.account,
+            account: file.trail_account(),
             kms_key: file.kms_key.as_deref(),
         });
         match timeout(self.inner.options.upload_timeout, put).await {

@@ -8,6 +8,7 @@ use opentrail_state::Transaction;
 use super::Trails;
 use crate::{
     error::TrailError,
+    layout::Whose,
     organization::{self, Documents, Organization, OrganizationId},
     trail::Trail,
 };
@@ -21,6 +22,17 @@ impl Trails {
     /// Whether the account may change this trail.
     pub fn may_change(&self, account: AccountId, trail: &Trail) -> bool {
         check_may_change(&self.state, account, trail).is_ok()
+    }
+
+    /// Whose files the trail writes, the trail's account first.
+    pub fn writes_for(&self, trail: &Trail) -> Vec<Whose> {
+        let whose = |account| Whose { account, organization: trail.organization.clone() };
+        let mut all = vec![whose(trail.account)];
+        if let Some(id) = &trail.organization {
+            let members = organization::members(&self.state, id).into_iter();
+            all.extend(members.filter(|account| *account != trail.account).map(whose));
+        }
+        all
     }
 
     /// Whether the trail takes events of the account `owner`, should its selectors select them.

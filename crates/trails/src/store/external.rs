@@ -11,10 +11,9 @@ use object_store::{
     Attribute, Attributes, ClientOptions, ObjectStore, ObjectStoreExt, PutOptions, RetryConfig,
     aws::AmazonS3Builder, path::Path,
 };
-use opentrail_event::AccountId;
 use parking_lot::Mutex;
 
-use super::{ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
+use super::{BucketCheck, ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile};
 
 /// Files of one page of a listing, which is made of the endpoint's own pages.
 const PAGE: usize = 10_000;
@@ -151,16 +150,10 @@ impl LogStore for External {
 
     /// The endpoint's own policies decide at each write; what can be asked beforehand is whether the bucket
     /// can be listed.
-    async fn check(
-        &self,
-        bucket: &str,
-        prefix: Option<&str>,
-        _trail_arn: &str,
-        account: AccountId,
-    ) -> Result<(), StoreError> {
-        let start = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
-        let folder = path_of(&format!("{start}AWSLogs/{account}"))?;
-        match self.store(bucket, None)?.list(Some(&folder)).next().await {
+    /// Only that it can be listed: what a policy elsewhere says is known when a file is written.
+    async fn check(&self, ask: BucketCheck<'_>) -> Result<(), StoreError> {
+        let folder = ask.folders().next().unwrap_or_default();
+        match self.store(ask.bucket, None)?.list(Some(&path_of(&folder)?)).next().await {
             None | Some(Ok(_)) => Ok(()),
             Some(Err(e)) => Err(write_error(&e)),
         }

@@ -12,6 +12,8 @@ use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
 use serde::{Deserialize, Serialize};
 
+use crate::layout::{Whose, key_start};
+
 /// The content type of log files and digests.
 pub const CONTENT_TYPE: &str = "application/json";
 /// The content encoding of log files and digests.
@@ -40,6 +42,29 @@ pub struct PutFile<'a> {
     /// The ARN of the KMS key that the trail had when the file was decided. A store that knows the trail goes by
     /// what it says now, so that another key, or none, lets files through that wait for one that can't be used.
     pub kms_key: Option<&'a str>,
+}
+
+/// A bucket that a trail is to have, to be asked whether it lets CloudTrail write.
+#[derive(Debug, Clone, Copy)]
+pub struct BucketCheck<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// What stands before `AWSLogs/` in the keys.
+    pub prefix: Option<&'a str>,
+    /// The trail: `aws:SourceArn`.
+    pub trail_arn: &'a str,
+    /// The trail's account: `aws:SourceAccount`.
+    pub account: AccountId,
+    /// Whose files it is to take: of an organization trail those of every account of the organization.
+    pub whose: &'a [Whose],
+}
+
+impl BucketCheck<'_> {
+    /// The folders that it is to let CloudTrail write into, without a slash at the end.
+    pub fn folders(&self) -> impl Iterator<Item = String> {
+        let start = key_start(self.prefix.filter(|prefix| !prefix.is_empty()));
+        self.whose.iter().map(move |whose| format!("{start}{}CloudTrail", whose.folder()))
+    }
 }
 
 /// A file as it was read.
@@ -101,14 +126,8 @@ pub trait LogStore: LogReader {
     async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError>;
 
     /// Whether the bucket exists and its policy lets CloudTrail read the bucket's ACL and write the trail's
-    /// files (the check of CreateTrail and UpdateTrail). `prefix` is what stands before `AWSLogs/`.
-    async fn check(
-        &self,
-        bucket: &str,
-        prefix: Option<&str>,
-        trail_arn: &str,
-        account: AccountId,
-    ) -> Result<(), StoreError>;
+    /// files (the check of CreateTrail and UpdateTrail).
+    async fn check(&self, ask: BucketCheck<'_>) -> Result<(), StoreError>;
 }
 
 /// Why a store did not do what it was asked.

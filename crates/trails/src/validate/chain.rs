@@ -86,7 +86,7 @@ async fn follow(job: &Job<'_>, walk: &mut Walk<'_>) {
 /// The chain's digests in another bucket or under another prefix. Where they cannot be listed, those that are
 /// named are read one by one.
 async fn list_elsewhere(job: &Job<'_>, id: &ChainId, place: &Place) -> Vec<DigestKey> {
-    let listing = discover::chains(job.reader, &place.bucket, place.prefix.as_deref(), job.ask.account);
+    let listing = discover::chains(job.reader, &place.bucket, place.prefix.as_deref(), &job.ask.whose);
     let found = listing.await.ok().and_then(|mut chains| chains.remove(id)).unwrap_or_default();
     found.into_iter().filter(|key| job.ask.in_range(key.end)).collect()
 }
@@ -168,7 +168,7 @@ impl Walk<'_> {
             .filter(|(bucket, key)| Place::of(job, bucket, key) != asked && of_bucket(bucket));
         let mut open: BTreeMap<Place, BTreeSet<DigestKey>> = BTreeMap::new();
         for (bucket, key) in named.chain(known) {
-            let Some((_, digest)) = parse_key(job.ask.account, key) else { continue };
+            let Some((_, digest)) = parse_key(&job.ask.whose, key) else { continue };
             if job.ask.in_range(digest.end) && !self.digests.contains_key(&digest) {
                 open.entry(Place::of(job, bucket, key)).or_default().insert(digest);
             }
@@ -263,7 +263,7 @@ impl Walk<'_> {
     }
 
     fn is_missing(&self, job: &Job<'_>, key: &str) -> bool {
-        parse_key(job.ask.account, key)
+        parse_key(&job.ask.whose, key)
             .and_then(|(_, key)| self.digests.get(&key))
             .is_some_and(|read| read.as_ref().is_err_and(|fault| fault.kind == FindingKind::DigestMissing))
     }
@@ -296,7 +296,7 @@ impl Walk<'_> {
             job.ask.in_range(link.end) && copied_from.as_ref().is_none_or(|bucket| *bucket == link.bucket)
         };
         for link in known_links(head).filter(checkable) {
-            let Some((_, key)) = parse_key(job.ask.account, &link.key) else { continue };
+            let Some((_, key)) = parse_key(&job.ask.whose, &link.key) else { continue };
             match (self.digests.get(&key), signed.get(&key)) {
                 (Some(Ok(read)), Some(signature)) if read.link(signature) != *link => {
                     missing.push((

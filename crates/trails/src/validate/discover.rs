@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use opentrail_event::{AccountId, Region};
+use opentrail_event::Region;
 
 use crate::{
-    layout,
+    layout::Whose,
     name::TrailName,
     store::{LogReader, StoreError, list_all},
 };
@@ -28,11 +28,11 @@ pub(crate) struct DigestKey {
 }
 
 /// Reads a digest's key: its chain and when it ends. None for the key of something else.
-pub(crate) fn parse_key(account: AccountId, key: &str) -> Option<(ChainId, DigestKey)> {
+pub(crate) fn parse_key(whose: &Whose, key: &str) -> Option<(ChainId, DigestKey)> {
     let (folder, name) = key.rsplit_once('/')?;
-    let (_, rest) = folder.split_once(&format!("AWSLogs/{account}/CloudTrail-Digest/"))?;
+    let (_, rest) = folder.split_once(&whose.digests(None, None))?;
     let region = rest.split('/').next()?;
-    let start = format!("{account}_CloudTrail-Digest_{region}_");
+    let start = format!("{}_CloudTrail-Digest_{region}_", whose.account);
     let rest = name.strip_prefix(start.as_str())?.strip_suffix(".json.gz")?;
     let (rest, backfill) = match rest.strip_suffix("_backfill") {
         Some(rest) => (rest, true),
@@ -51,12 +51,12 @@ pub(crate) async fn chains(
     reader: &dyn LogReader,
     bucket: &str,
     prefix: Option<&str>,
-    account: AccountId,
+    whose: &Whose,
 ) -> Result<BTreeMap<ChainId, Vec<DigestKey>>, StoreError> {
-    let folder = layout::digests(prefix, account, None);
+    let folder = whose.digests(prefix, None);
     let mut chains: BTreeMap<ChainId, Vec<DigestKey>> = BTreeMap::new();
     for file in list_all(reader, bucket, &folder, None).await? {
-        if let Some((id, digest)) = parse_key(account, &file.key) {
+        if let Some((id, digest)) = parse_key(whose, &file.key) {
             chains.entry(id).or_default().push(digest);
         }
     }
@@ -68,18 +68,21 @@ pub(crate) async fn chains(
 
 #[cfg(test)]
 mod tests {
+    use opentrail_event::AccountId;
+
     use super::*;
 
     #[test]
     fn a_key_says_its_chain() {
-        let account = "111122223333".parse().unwrap();
+        let account: AccountId = "111122223333".parse().unwrap();
+        let whose = Whose::from(account);
         let key = "p/AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2015/08/17/\
                    111122223333_CloudTrail-Digest_eu-west-1_my_trail_us-east-2_20150817T150131Z_backfill.json.gz";
-        let (id, digest) = parse_key(account, key).unwrap();
+        let (id, digest) = parse_key(&whose, key).unwrap();
         assert_eq!((id.region.as_str(), id.trail.as_str()), ("eu-west-1", "my_trail"));
         assert_eq!(id.home_region.as_str(), "us-east-2");
         assert!(digest.backfill);
         assert_eq!(digest.end, "2015-08-17T15:01:31Z".parse::<DateTime<Utc>>().unwrap());
-        assert!(parse_key(account, "AWSLogs/111122223333/CloudTrail-Digest/x.json.gz").is_none());
+        assert!(parse_key(&whose, "AWSLogs/111122223333/CloudTrail-Digest/x.json.gz").is_none());
     }
 }

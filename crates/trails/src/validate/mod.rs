@@ -26,7 +26,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
-use opentrail_event::{AccountId, Region};
+use opentrail_event::Region;
 
 use self::{
     chain::CheckedChain,
@@ -42,7 +42,7 @@ pub use self::{
 use crate::{
     delivery::ChainHead,
     digest::DigestLogFile,
-    layout,
+    layout::Whose,
     name::TrailName,
     store::{LogReader, StoreError},
 };
@@ -57,8 +57,8 @@ pub struct ValidateAsk {
     pub bucket: String,
     /// What stands before `AWSLogs/` in the keys.
     pub prefix: Option<String>,
-    /// The account whose files are meant.
-    pub account: AccountId,
+    /// The account whose files are meant, and the organization if an organization trail wrote them.
+    pub whose: Whose,
     /// One trail and its home region; all trails that have digests if absent.
     pub trail: Option<(TrailName, Region)>,
     /// The regions; all that have digests if absent.
@@ -114,7 +114,7 @@ pub async fn validate(
     progress: OnProgress,
 ) -> Result<Report, ValidateError> {
     let job = Job { reader: &*reader, keys: KeyCache::new(&*keys), ask: &ask, meter: Meter::new(progress) };
-    let listing = discover::chains(&*reader, &ask.bucket, ask.prefix.as_deref(), ask.account);
+    let listing = discover::chains(&*reader, &ask.bucket, ask.prefix.as_deref(), &ask.whose);
     let found = listing.await.map_err(|source| ValidateError::List { bucket: ask.bucket.clone(), source })?;
     let (asked, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
         found.into_iter().filter(|(id, _)| ask.has_region(&id.region)).partition(|(id, _)| ask.has_trail(id));
@@ -123,7 +123,7 @@ pub async fn validate(
 
     let mut checked = Vec::new();
     for (id, keys) in &asked {
-        let head = ask.heads.iter().flatten().find(|head| head.region == id.region);
+        let head = ask.head_of(&id.region);
         checked.push(chain::check(&job, id, keys, head, &mut report).await);
     }
     report.regions = asked.keys().map(|id| id.region.clone()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -140,9 +140,9 @@ pub async fn validate(
 
 /// Regions whose digests the server delivered and which the bucket does not have at all.
 fn report_absent(ask: &ValidateAsk, asked: &BTreeMap<ChainId, Vec<DigestKey>>, report: &mut Report) {
-    let folder = |region: Option<&str>| layout::digests(ask.prefix.as_deref(), ask.account, region);
+    let folder = |region: Option<&str>| ask.whose.digests(ask.prefix.as_deref(), region);
     let mut known_absent = false;
-    for head in ask.heads.iter().flatten().filter(|head| ask.has_region(&head.region)) {
+    for head in ask.heads().filter(|head| ask.has_region(&head.region)) {
         let has_digests = asked.keys().any(|id| id.region == head.region);
         if let Some(newest) = head.newest.as_ref().filter(|newest| !has_digests && ask.in_range(newest.end)) {
             known_absent = true;
@@ -171,6 +171,15 @@ fn report_absent(ask: &ValidateAsk, asked: &BTreeMap<ChainId, Vec<DigestKey>>, r
 }
 
 impl ValidateAsk {
+    /// What the server knows about the chains of the files that are meant.
+    fn heads(&self) -> impl Iterator<Item = &ChainHead> {
+        self.heads.iter().flatten().filter(|head| head.whose == self.whose)
+    }
+
+    fn head_of(&self, region: &str) -> Option<&ChainHead> {
+        self.heads().find(|head| head.region == region)
+    }
+
     fn has_region(&self, region: &str) -> bool {
         self.regions.as_ref().is_none_or(|regions| regions.iter().any(|known| known == region))
     }

@@ -29,9 +29,9 @@ pub(crate) async fn find(
     let regions: BTreeSet<&str> = chains.iter().map(|chain| chain.region.as_str()).collect();
     let mut strays: HashMap<String, (String, String)> = HashMap::new();
     for region in regions {
-        let head = job.ask.heads.iter().flatten().find(|head| head.region == region);
+        let head = job.ask.head_of(region);
         let spans = spans(chains.iter().filter(|chain| chain.region == region), head, job.ask.clocks);
-        let folder = layout::log_files(job.ask.prefix.as_deref(), job.ask.account, Some(region));
+        let folder = job.ask.whose.log_files(job.ask.prefix.as_deref(), Some(region));
         let files = match list_all(job.reader, &job.ask.bucket, &folder, None).await {
             Ok(files) => files,
             Err(error) => {

@@ -20,8 +20,9 @@ use opentrail_journal::{
 use opentrail_keyring::{Keyring, MasterKeySource};
 use opentrail_state::{OwnedEvent, State, StateOptions};
 use opentrail_trails::{
-    Clock, CreateTrail, Delivery, DeliveryError, DeliveryOptions, ListPage, ListedFile, LogReader, LogStore,
-    PutFile, Selectors, StoreError, StoredFile, Trail, Trails, UpdateTrail,
+    BucketCheck, Clock, CreateTrail, Delivery, DeliveryError, DeliveryOptions, ListPage, ListedFile,
+    LogReader, LogStore, Organization, OrganizationId, PutFile, Selectors, StoreError, StoredFile, Trail,
+    Trails, UpdateTrail, Whose,
     selector::{DataResource, EventSelector},
     validate::{CLOCKS, Report, ValidateAsk, validate},
 };
@@ -186,7 +187,7 @@ impl LogStore for MemoryStore {
         }
     }
 
-    async fn check(&self, _: &str, _: Option<&str>, _: &str, _: AccountId) -> Result<(), StoreError> {
+    async fn check(&self, _: BucketCheck<'_>) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -318,6 +319,37 @@ impl World {
         tx.commit(events).await.unwrap();
     }
 
+    /// The organization is like this from now on: these accounts and the management account, which is the usual one.
+    pub(crate) async fn follow(&self, members: &[AccountId], trusted: bool, events: Vec<OwnedEvent>) {
+        let organization = Organization {
+            id: organization_id(),
+            management: account(),
+            all_features: true,
+            trusted,
+            administrators: BTreeSet::new(),
+        };
+        let mut tx = self.state.begin().await;
+        opentrail_trails::organization::follow(&mut tx, &organization, &members.iter().copied().collect());
+        tx.commit(events).await.unwrap();
+    }
+
+    /// Records events of an account with these ids in a region.
+    pub(crate) async fn record_of(
+        &self,
+        owner: AccountId,
+        region: &str,
+        ids: impl IntoIterator<Item = String>,
+    ) {
+        let events = ids.into_iter().map(|id| OwnedEvent { owner, ..owned(&id, region) }).collect();
+        self.state.append(vec![], events).await.unwrap();
+    }
+
+    /// What validates the files of one account that the trail `main` of the organization wrote.
+    pub(crate) fn ask_of(&self, account: AccountId) -> ValidateAsk {
+        let whose = Whose { account, organization: Some(organization_id()) };
+        ValidateAsk { whose, ..self.ask() }
+    }
+
     /// Records events with these ids in a region.
     pub(crate) async fn record(&self, region: &str, ids: impl IntoIterator<Item = String>) {
         let events = ids.into_iter().map(|id| owned(&id, region)).collect();
@@ -341,7 +373,7 @@ impl World {
         ValidateAsk {
             bucket: "audit".to_owned(),
             prefix: None,
-            account: account(),
+            whose: account().into(),
             trail: Some(("main".parse().unwrap(), region("us-east-1"))),
             regions: None,
             start: None,
@@ -354,7 +386,7 @@ impl World {
     }
 
     pub(crate) fn heads(&self) -> Vec<opentrail_trails::ChainHead> {
-        self.delivery.chain_heads("arn:aws:cloudtrail:us-east-1:123456789012:trail/main")
+        self.delivery.chain_heads("arn:aws:cloudtrail:us-east-1:123456789012:trail/main", None)
     }
 
     pub(crate) async fn validate(&self, ask: ValidateAsk) -> Report {
@@ -366,6 +398,15 @@ impl World {
     pub(crate) fn ask_alone(&self) -> ValidateAsk {
         ValidateAsk { heads: None, ..self.ask() }
     }
+}
+
+pub(crate) fn organization_id() -> OrganizationId {
+    "o-exampleorgid".parse().unwrap()
+}
+
+/// A member account: twelve times the digit.
+pub(crate) fn member(digit: u8) -> AccountId {
+    digit.to_string().repeat(12).parse().unwrap()
 }
 
 pub(crate) fn usual() -> CreateTrail {
