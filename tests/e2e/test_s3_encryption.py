@@ -59,14 +59,14 @@ def read(s3, bucket, key, **more):
     return s3.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
 
 
-def of_user(server, name, *statements):
+def of_user(server, name, *statements, **more):
     iam = server.client("iam")
     iam.create_user(UserName=name)
     if statements:
         document = {"Version": "2012-10-17", "Statement": list(statements)}
         iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(document))
     made = iam.create_access_key(UserName=name)["AccessKey"]
-    return server.client("s3", key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+    return server.client("s3", key=made["AccessKeyId"], secret=made["SecretAccessKey"], **more)
 
 
 def allow(action, resource="*"):
@@ -241,6 +241,39 @@ def test_the_caller_needs_the_keys_permissions_too(s3, server, bucket, key):
     assert requests.get(url).status_code == 403
     s3.put_object(Bucket=bucket, Key="open", Body=b"x")
     assert requests.get(f"{server.endpoint}/{bucket}/open").content == b"x"
+
+
+def test_what_is_told_of_parts_takes_the_key_too(server, s3, bucket, key):
+    keyless = of_user(server, "no-parts", allow("s3:*"))
+    of = {"Bucket": bucket, "Key": "k"}
+    begun = s3.create_multipart_upload(**of, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    upload = {**of, "UploadId": begun["UploadId"]}
+    part = s3.upload_part(**upload, PartNumber=1, Body=b"part")
+    assert refused(keyless.list_parts, **upload) == ("AccessDenied", 403)
+    assert s3.list_parts(**upload)["Parts"][0]["ETag"] == part["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    for attribute in ["Checksum", "ObjectParts"]:
+        asked = {**of, "ObjectAttributes": [attribute]}
+        assert refused(keyless.get_object_attributes, **asked) == ("AccessDenied", 403)
+        assert attribute in s3.get_object_attributes(**asked)
+    assert keyless.get_object_attributes(**of, ObjectAttributes=["ETag", "ObjectSize"])["ObjectSize"] == 4
+
+
+def test_the_accounts_own_key_is_made_for_who_may_use_it_only(server, request):
+    region, bucket = "eu-south-2", own_bucket("m", request)
+    s3 = server.client("s3", region=region)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+    asked = {"Bucket": bucket, "Key": "k", "Body": b"x", "ServerSideEncryption": "aws:kms"}
+    keyless = of_user(server, "no-kms", allow("s3:*"), allow("kms:*") | {"Effect": "Deny"}, region=region)
+    kms = server.client("kms", region=region)
+    with pytest.raises(ClientError) as caught:
+        keyless.put_object(**asked)
+    error = caught.value.response["Error"]
+    assert error["Code"] == "AccessDenied" and "on resource: alias/aws/s3 because" in error["Message"]
+    assert refused(keyless.create_multipart_upload, **{k: v for k, v in asked.items() if k != "Body"})[1] == 403
+    assert kms.list_keys()["Keys"] == [] and kms.list_aliases()["Aliases"] == []
+    s3.put_object(**asked)
+    assert len(kms.list_keys()["Keys"]) == 1
 
 
 def test_a_key_that_is_disabled_or_to_be_deleted_opens_nothing(s3, kms, bucket, key):

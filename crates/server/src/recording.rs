@@ -275,6 +275,8 @@ impl Trace {
             self.parameters = None;
             self.resources.clear();
         }
+        // Who is refused learns nothing of what others have, not even whether it is there.
+        self.resources.retain(|resource| resource.account_id.is_none_or(|owner| owner == call.account));
         match self.deed(call, None, Some(&fault)).keep(&call.rooms.recorder, call.dialect()).await {
             Ok(()) => fault,
             Err(unrecorded) => unrecorded,

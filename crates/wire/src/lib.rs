@@ -11,3 +11,8 @@ pub mod query;
 pub mod request_id;
 pub mod sigv4;
 pub mod value;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+/// What is percent-encoded wherever AWS encodes: everything but RFC 3986's unreserved characters.
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -37,6 +37,7 @@ pub(super) fn check_key(named: Option<&str>, trail: &Trail, call: &Call) -> Resu
         action: "kms:GenerateDataKey",
         context: Some(&context),
         via: Some(&via),
+        named,
         ask: service_context(&call.region, &trail_arn, &trail.account),
     };
     call.rooms.key_guard.may(&Caller::service(CLOUDTRAIL), &key, &wish).map_err(|_| {

@@ -1,9 +1,7 @@
 //! Policy documents in answers: IAM gives them URL-encoded (RFC 3986).
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// Everything but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use opentrail_wire::RESERVED;
+use percent_encoding::utf8_percent_encode;
 
 /// The document as answers have it.
 pub(super) fn encoded(document: &str) -> String {

@@ -127,7 +127,7 @@ impl<'a> Asking<'a> {
             ask.set("kms:RequestAlias", alias);
         }
         let action = format!("kms:{}", self.permission);
-        let wish = Use { action: &action, context, via: None, ask };
+        let wish = Use { action: &action, context, via: None, named: self.reference, ask };
         let verdict = call.rooms.key_guard.may_grant(&call.caller, key, &wish, granting);
         verdict.map_err(|refusal| call.fault(Common::AccessDenied, refusal.to_string()))
     }

@@ -14,11 +14,6 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::grant_shape::grantable;
-use crate::{
-    fault::{Common, Dialect, Fault},
-    rooms::Rooms,
-};
-
 /// What decides on the use of keys. Clones share the policies that were read.
 #[derive(Clone)]
 pub(crate) struct KeyGuard {
@@ -64,6 +59,8 @@ pub(crate) struct Use<'a> {
     pub(crate) context: Option<&'a EncryptionContext>,
     /// The service through which the caller asks: `s3.us-east-1.amazonaws.com`.
     pub(crate) via: Option<&'a str>,
+    /// The key as the caller named it: who is refused a key of another account is told of no other name.
+    pub(crate) named: &'a str,
     /// The request's own condition keys.
     pub(crate) ask: Context,
 }
@@ -72,36 +69,16 @@ pub(crate) struct Use<'a> {
 /// is wider.
 pub(super) type Granting<'a> = (&'a [String], &'a GrantConstraints);
 
-/// Whether the caller may use the key so. `action` is `kms:GenerateDataKey`, …; `via` the service through which the
-/// caller asks (`s3.REGION.amazonaws.com`), in whose words the refusal is then told; `ask` has the request's own
-/// condition keys. A service that asks for itself (`cloudtrail.amazonaws.com`) needs the key policy or a grant.
-///
-/// The key's state is not looked at: the keyring does, when the key is used.
-pub(crate) fn may_use(
-    rooms: &Rooms,
-    caller: &Caller,
-    key: &Key,
-    action: &str,
-    context: &EncryptionContext,
-    via: Option<&str>,
-    ask: Context,
-) -> Result<(), Fault> {
-    let of_s3 = via.is_some_and(|via| via.starts_with("s3."));
-    let dialect = if of_s3 { Dialect::S3 } else { Dialect::Json };
-    let wish = Use { action, context: Some(context), via, ask };
-    rooms
-        .key_guard
-        .may(caller, key, &wish)
-        .map_err(|refusal| Fault::common(Common::AccessDenied, dialect, refusal.to_string()))
-}
-
 impl KeyGuard {
     /// Decides with these identities, keys and grants.
     pub(crate) fn new(identity: Identity, keyring: Keyring) -> Self {
         Self { identity, keyring, policies: Arc::default() }
     }
 
-    /// Whether the caller may use the key so.
+    /// Whether the caller may use the key so. A service that asks for itself (`cloudtrail.amazonaws.com`) needs the
+    /// key policy or a grant.
+    ///
+    /// The key's state is not looked at: the keyring does, when the key is used.
     pub(crate) fn may(&self, caller: &Caller, key: &Key, wish: &Use<'_>) -> Result<(), Refused> {
         self.may_grant(caller, key, wish, None)
     }
@@ -127,7 +104,7 @@ impl KeyGuard {
         }
         match caller.principal.account() {
             Some(account) if account != key.account => {
-                Err(Refused::of_stranger(caller, wish.action, &key.arn))
+                Err(Refused::of_stranger(caller, wish.action, wish.named))
             }
             _ => Err(Refused::Denied(denial)),
         }

@@ -58,7 +58,7 @@ pub(super) fn checked(call: &Call, text: &str) -> Result<Policy, Fault> {
 pub(super) fn check_lockout(call: &Call, key: &Key, policy: &Policy) -> Result<(), Fault> {
     let action = "kms:PutKeyPolicy";
     let ask = call.arrival.context(&call.region);
-    let wish = Use { action, context: None, via: None, ask };
+    let wish = Use { action, context: None, via: None, named: &key.arn, ask };
     let context = call.rooms.key_guard.context(&call.caller, key, &wish);
     let principal = call.caller.principal.as_policy_principal();
     let request = Request { action, resource: &key.arn, principal, context: &context };

@@ -102,7 +102,7 @@ impl Described for RetireGrant {
 impl Write for RetireGrant {
     fn act(input: RetireGrantInput, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
         let (key, grant) = input.find(call)?;
-        check_may_retire(call, &key, &grant)?;
+        check_may_retire(call, &key, &grant, input.key_id.as_deref().unwrap_or(OF_TOKEN))?;
         key.check_not_pending_deletion().map_err(|error| refused(call, error))?;
         let keyring = &call.rooms.keyring;
         keyring.remove_grant(tx, &key, &grant.id).map_err(|error| refused(call, error))?;
@@ -110,20 +110,23 @@ impl Write for RetireGrant {
     }
 }
 
+/// How a refusal names the key of a grant that is named by a token only.
+const OF_TOKEN: &str = "the key of the grant token";
+
 /// Who may retire a grant is in the grant: its retiring principal, its grantee if it has that operation, and the
 /// account that made it (the API, RetireGrant).
-fn check_may_retire(call: &Call, key: &Key, grant: &Grant) -> Result<(), Fault> {
+fn check_may_retire(call: &Call, key: &Key, grant: &Grant, named: &str) -> Result<(), Fault> {
     let action = "kms:RetireGrant";
     let ask = call.arrival.context(&call.region);
-    let wish = Use { action, context: None, via: None, ask };
+    let wish = Use { action, context: None, via: None, named, ask };
     let root = root_arn(grant.issuer).to_string();
     let grantee = grant.operations.iter().any(|name| name == "RetireGrant").then_some(grant.grantee.as_str());
-    let named = [grant.retiring.as_deref(), grantee, Some(root.as_str())];
+    let may = [grant.retiring.as_deref(), grantee, Some(root.as_str())];
     let guard = &call.rooms.key_guard;
-    if named.into_iter().flatten().any(|name| guard.is(&call.caller, name, key, &wish)) {
+    if may.into_iter().flatten().any(|name| guard.is(&call.caller, name, key, &wish)) {
         return Ok(());
     }
-    let hidden = Refused::of_stranger(&call.caller, action, &key.arn);
+    let hidden = Refused::of_stranger(&call.caller, action, named);
     Err(call.fault(Common::AccessDenied, hidden.to_string()))
 }
 

@@ -28,7 +28,8 @@ pub(super) async fn get_object_attributes(
         return Err(Refusal::of("InvalidArgument", "Invalid attribute name specified."));
     }
     let asks = |name: &str| asked.contains(&name);
-    if asks("Checksum") {
+    // Checksums tell of the bytes, those of parts no less.
+    if asks("Checksum") || (asks("ObjectParts") && meta.parts_count().is_some()) {
         scene.may_decrypt(scene.bucket()?, &input.key, &meta)?;
     }
     let mut output = dto::GetObjectAttributesOutput {

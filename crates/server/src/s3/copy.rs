@@ -148,7 +148,7 @@ pub(super) async fn upload_part_copy(
     input: dto::UploadPartCopyInput,
 ) -> Answered<dto::UploadPartCopyOutput> {
     let source = source_of(&scene, input.copy_source)?;
-    scene.may_add_part(&input.upload_id)?;
+    scene.may_open_upload(&input.upload_id)?;
     let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
     let (part, source_version_id) = scene
         .vault()

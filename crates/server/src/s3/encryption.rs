@@ -3,15 +3,18 @@
 //! Sources: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html> and "Protecting data with
 //! server-side encryption" in the S3 user guide.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use opentrail_keyring::Keyring;
+use opentrail_keyring::{Key, Keyring};
 use opentrail_policy::Context;
-use opentrail_vault::{Bucket, BucketEncryption, DefaultEncryption, Encryption, KmsEncryption, ObjectMeta};
+use opentrail_vault::{
+    Bucket, BucketEncryption, DefaultEncryption, Encryption, KmsEncryption, ObjectMeta, VaultError,
+};
 use s3s::dto;
 
 use super::{encryption_kms::Wish, refusal::Refusal, scene::Scene};
+use crate::store;
 
 const ALGORITHM: &str = "x-amz-server-side-encryption";
 const KEY_ID: &str = "x-amz-server-side-encryption-aws-kms-key-id";
@@ -136,11 +139,13 @@ pub(super) async fn choose(scene: &Scene) -> Result<Chosen, Refusal> {
         (Asked::Kms { key, context }, _) => (key, context),
     };
     let bucket_key = wants_bucket_key(scene, &settings)?;
-    let key = scene.kms_key(&bucket, key.as_deref().unwrap_or(MANAGED_KEY)).await?;
-    let kms = KmsEncryption { key_arn: key.arn.clone(), context, bucket_key };
     let object_key = scene.subject().key.clone().unwrap_or_default();
-    scene.use_key(&Wish::to_encrypt(&bucket, &object_key, &kms), &key)?;
-    Ok(scene.encrypts(Encryption::Kms(kms), is_named))
+    let reference = key.as_deref().unwrap_or(MANAGED_KEY);
+    let under = |key: &Key| KmsEncryption { key_arn: key.arn.clone(), context: context.clone(), bucket_key };
+    let wish = |key: &Key| Wish::to_encrypt(&bucket, &object_key, &under(key));
+    let key = scene.kms_key(&bucket, reference, wish).await?;
+    scene.use_key(&wish(&key), &key, reference)?;
+    Ok(scene.encrypts(Encryption::Kms(under(&key)), is_named))
 }
 
 impl Scene {
@@ -149,21 +154,32 @@ impl Scene {
         Chosen { encryption, is_named }
     }
 
-    /// The KMS key that a call of S3 names. Names without an account are of the caller's.
-    pub(super) async fn kms_key(
+    /// The KMS key that a call of S3 names. Names without an account are of the caller's. AWS's own key is made if it
+    /// is not there yet, for a caller who may do with it what they `wish`: nobody else leaves anything behind.
+    async fn kms_key(
         &self,
         bucket: &Bucket,
         reference: &str,
-    ) -> Result<std::sync::Arc<opentrail_keyring::Key>, Refusal> {
+        wish: impl Fn(&Key) -> Wish + Sync,
+    ) -> Result<Arc<Key>, Refusal> {
         let account = self.account().unwrap_or(bucket.owner);
         let (keyring, region) = (&self.rooms.keyring, &bucket.region);
         let found = match Keyring::managed_service(reference) {
             Some(service) if !reference.starts_with("arn:") => {
-                keyring.managed_key(&account, region, service, self.arrival.at).await
+                let mut refused = None;
+                let may = |key: &Key| {
+                    refused = self.may_make(&wish(key), key, reference).err();
+                    refused.is_none()
+                };
+                match keyring.managed_key_for(&account, region, service, self.arrival.at, may).await {
+                    Ok(Some(key)) => Ok(key),
+                    Ok(None) => return Err(refused.unwrap_or_else(Refusal::access_denied)),
+                    Err(error) => Err(error),
+                }
             }
             _ => keyring.key(&account, region, reference),
         };
-        found.map_err(|error| opentrail_vault::VaultError::from(crate::store::key_failure(&error)).into())
+        found.map_err(|error| VaultError::from(store::key_failure(&error)).into())
     }
 }
 

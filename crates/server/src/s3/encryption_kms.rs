@@ -3,9 +3,7 @@
 //! S3 asks KMS with the caller's permissions, so a KMS key is used as its policy and the caller's say, and each use
 //! is a record of KMS in the same journal entry as the call's own.
 
-use std::sync::Arc;
-
-use opentrail_event::{Category, EventError, RecordResource};
+use opentrail_event::{AccountId, Category, EventError, RecordResource, Region};
 use opentrail_keyring::{EncryptionContext, Key};
 use opentrail_state::OwnedEvent;
 use opentrail_vault::{Bucket, Encryption, KmsEncryption, ObjectMeta, ObjectPlace, VaultError};
@@ -15,7 +13,7 @@ use super::{context, refusal::Refusal, scene::Scene};
 use crate::{
     call::Arrival,
     fault::Fault,
-    kms,
+    kms::permit::{Refused, Use},
     recording::{Deed, Who},
     store,
 };
@@ -60,31 +58,65 @@ impl Wish {
 #[derive(Clone)]
 pub(super) struct KmsUse {
     action: &'static str,
-    key: Arc<Key>,
+    /// The key as the record names it.
+    named: String,
+    /// The key's ARN, unless it is another account's, or is not there, and the caller was refused.
+    arn: Option<String>,
+    owner: AccountId,
+    region: Region,
     context: EncryptionContext,
     arrival: Arrival,
     fault: Option<Fault>,
 }
 
 impl Scene {
-    /// Uses a KMS key for the caller: whether they may and whether it can be used, with its record.
-    pub(super) fn use_key(&self, wish: &Wish, key: &Arc<Key>) -> Result<(), Refusal> {
-        let decided = self.decide_use(wish, key);
-        let arrival = Arrival { at: self.arrival.at, ..Arrival::of_service(S3) };
+    /// Uses a KMS key, which the caller names so, for them: whether they may and whether it can be used, with its
+    /// record.
+    pub(super) fn use_key(&self, wish: &Wish, key: &Key, named: &str) -> Result<(), Refusal> {
+        let decided = self.decide_use(wish, key, named);
         let fault = decided.as_ref().err().map(|refusal| refusal.fault.clone());
-        let is_call = fault.is_some() || !wish.is_bucket_key || self.is_call(wish, key);
-        if is_call {
-            let (action, context) = (wish.action, wish.context.clone());
-            self.progress.lock().uses.push(KmsUse { action, key: key.clone(), context, arrival, fault });
+        if fault.is_some() || !wish.is_bucket_key || self.is_call(wish, key) {
+            let is_told = fault.is_none() || self.account().is_none_or(|account| account == key.account);
+            self.note_use(wish, key, fault, (!is_told).then_some(named));
         }
         decided
     }
 
-    fn decide_use(&self, wish: &Wish, key: &Key) -> Result<(), Refusal> {
+    /// Whether the caller may use a key that is not there yet; who may not learns no more than that.
+    pub(super) fn may_make(&self, wish: &Wish, key: &Key, named: &str) -> Result<(), Refusal> {
+        self.decide_use(wish, key, named).map_err(|_| {
+            let hidden = Refused::of_stranger(&self.caller(), &format!("kms:{}", wish.action), named);
+            let refusal = Refusal::of("AccessDenied", hidden.to_string());
+            self.note_use(wish, key, Some(refusal.fault.clone()), Some(named));
+            refusal
+        })
+    }
+
+    /// Notes a use for its record; `hidden` is all that the record may say of the key.
+    fn note_use(&self, wish: &Wish, key: &Key, fault: Option<Fault>, hidden: Option<&str>) {
+        self.progress.lock().uses.push(KmsUse {
+            action: wish.action,
+            named: hidden.unwrap_or(&key.arn).to_owned(),
+            arn: hidden.is_none().then(|| key.arn.clone()),
+            owner: key.account,
+            region: key.region.clone(),
+            context: wish.context.clone(),
+            arrival: Arrival { at: self.arrival.at, ..Arrival::of_service(S3) },
+            fault,
+        });
+    }
+
+    fn decide_use(&self, wish: &Wish, key: &Key, named: &str) -> Result<(), Refusal> {
         let action = format!("kms:{}", wish.action);
-        let (ask, caller) = (context::of(self), self.caller());
-        kms::permit::may_use(&self.rooms, &caller, key, &action, &wish.context, Some(&wish.via), ask)
-            .map_err(|denied| Refusal::of("AccessDenied", denied.message()))?;
+        let wanted = Use {
+            action: &action,
+            context: Some(&wish.context),
+            via: Some(&wish.via),
+            named,
+            ask: context::of(self),
+        };
+        let decided = self.rooms.key_guard.may(&self.caller(), key, &wanted);
+        decided.map_err(|denied| Refusal::of("AccessDenied", denied.to_string()))?;
         let usable = key.check_symmetric(wish.action).and_then(|()| key.check_usable());
         usable.map_err(|refusal| VaultError::from(store::key_failure(&refusal.into())).into())
     }
@@ -100,8 +132,9 @@ impl Scene {
         self.may_decrypt_with(bucket, key, meta.encryption())
     }
 
-    /// Uses the KMS key of an upload in progress, whose parts are encrypted with its one data key.
-    pub(super) fn may_add_part(&self, upload_id: &str) -> Result<(), Refusal> {
+    /// Uses the KMS key of an upload in progress: to add to its parts, which are encrypted with its one data key, or to
+    /// be told of them (S3 API reference, UploadPart and ListParts).
+    pub(super) fn may_open_upload(&self, upload_id: &str) -> Result<(), Refusal> {
         let bucket = self.bucket()?.clone();
         let key = self.subject().key.clone().unwrap_or_default();
         // An upload that is not there is told by the operation.
@@ -118,7 +151,7 @@ impl Scene {
         let Some(Encryption::Kms(kms)) = encryption else { return Ok(()) };
         let found = self.rooms.keyring.key(&bucket.owner, &bucket.region, &kms.key_arn);
         let found = found.map_err(|error| VaultError::from(store::key_failure(&error)))?;
-        self.use_key(&Wish::to_decrypt(bucket, key, kms), &found)
+        self.use_key(&Wish::to_decrypt(bucket, key, kms), &found, &kms.key_arn)
     }
 
     /// The records of the KMS keys that were used.
@@ -142,23 +175,24 @@ pub(crate) fn parameters(action: &str, key_arn: &str, context: &EncryptionContex
 }
 
 fn deed<'a>(scene: &'a Scene, used: &'a KmsUse) -> Deed<'a> {
-    let account = scene.account().unwrap_or(used.key.account);
+    let account = scene.account().unwrap_or(used.owner);
+    let resource = |arn: &String| RecordResource::new("AWS::KMS::Key", arn.as_str(), Some(used.owner));
     Deed {
         event_source: KMS,
         event_name: used.action,
-        region: used.key.region.clone(),
+        region: used.region.clone(),
         arrival: &used.arrival,
         who: match &scene.sender {
             Ok(caller) => Who::Through(caller, S3),
             Err(stranger) => stranger.who(),
         },
-        accounts: vec![account, used.key.account],
+        accounts: if used.fault.is_none() { vec![account, used.owner] } else { vec![account] },
         read_only: true,
         category: Category::Management,
-        parameters: Some(parameters(used.action, &used.key.arn, &used.context)),
+        parameters: Some(parameters(used.action, &used.named, &used.context)),
         elements: None,
         additional: None,
-        resources: vec![RecordResource::new("AWS::KMS::Key", used.key.arn.as_str(), Some(used.key.account))],
+        resources: used.arn.iter().map(resource).collect(),
         fault: used.fault.as_ref(),
     }
 }

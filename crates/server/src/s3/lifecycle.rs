@@ -12,7 +12,8 @@ use opentrail_vault::{
     },
     limits, tags_of,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use opentrail_wire::RESERVED;
+use percent_encoding::utf8_percent_encode;
 use s3s::dto;
 use uuid::Uuid;
 
@@ -66,7 +67,7 @@ pub(super) async fn delete(
 /// `x-amz-expiration` of an object that has just been found or made.
 pub(super) fn expiration(rooms: &Rooms, bucket: &Bucket, key: &str, meta: &ObjectMeta) -> Option<String> {
     let Expiry { at, rule_id } = bucket.lifecycle.as_ref()?.expiry(rooms.calendar, key, meta)?;
-    let rule_id = utf8_percent_encode(&rule_id, NON_ALPHANUMERIC);
+    let rule_id = utf8_percent_encode(&rule_id, RESERVED);
     Some(format!("expiry-date=\"{}\", rule-id=\"{rule_id}\"", shape::http_date(at)))
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn complete(
     scene: Arc<Scene>,
     input: dto::CompleteMultipartUploadInput,
 ) -> Answered<dto::CompleteMultipartUploadOutput> {
-    scene.may_add_part(&input.upload_id)?;
+    scene.may_open_upload(&input.upload_id)?;
     let checksums = given_checksums!(input);
     let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     let completion = Completion {

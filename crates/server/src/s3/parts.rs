@@ -21,7 +21,7 @@ pub(super) async fn upload(
 ) -> Answered<dto::UploadPartOutput> {
     let vault = scene.vault();
     let (algorithms, length) = (headers::algorithms(&scene)?, content_length(&scene)?);
-    scene.may_add_part(&input.upload_id)?;
+    scene.may_open_upload(&input.upload_id)?;
     let number = input.part_number.into();
     let mut part =
         vault.begin_part(&input.bucket, &input.key, &input.upload_id, number, &algorithms, Some(length))?;
@@ -54,6 +54,7 @@ pub(super) fn after(marker: Option<i32>) -> Result<Option<u16>, Refusal> {
 
 pub(super) async fn list(scene: Arc<Scene>, input: dto::ListPartsInput) -> Answered<dto::ListPartsOutput> {
     let (max, marker) = (page_size(input.max_parts)?, after(input.part_number_marker)?);
+    scene.may_open_upload(&input.upload_id)?;
     let (upload, page) =
         scene.vault().list_parts(&input.bucket, &input.key, &input.upload_id, marker, Some(max))?;
     let parts = page.parts.iter().map(|part| {

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use opentrail_event::{Category, RecordResource};
+use opentrail_event::{AccountId, Category, RecordResource, Region};
 use opentrail_identity::Caller;
 use opentrail_keyring::{EncryptionContext, Key, Keyring};
 use opentrail_state::OwnedEvent;
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     call::Arrival,
     fault::{Common, Dialect, Fault},
-    kms::permit::Use,
+    kms::permit::{Refused, Use},
     recording::{Deed, Who},
     s3::encryption_kms::parameters,
 };
@@ -63,20 +63,69 @@ impl Embedded {
                 (key.as_deref().unwrap_or(MANAGED_KEY), BTreeMap::new())
             }
         };
-        let key = self.kms_key(reference, bucket).await.map_err(|cause| of_key(&cause))?;
-        let kms = KmsEncryption { key_arn: key.arn.clone(), context, bucket_key: settings.bucket_key };
+        let of = |key: &Key| KmsEncryption {
+            key_arn: key.arn.clone(),
+            context: context.clone(),
+            bucket_key: settings.bucket_key,
+        };
+        let key = self.kms_key(file, bucket, reference, of).await?;
+        let kms = of(&key);
         let events = self.use_key(file, bucket, &key, &kms).await?;
         Ok((Encryption::Kms(kms), events))
     }
 
-    async fn kms_key(&self, reference: &str, bucket: &Bucket) -> Result<Arc<Key>, KeyFailure> {
+    /// The key of this name. AWS's own is made if it is not there yet and CloudTrail may use it.
+    async fn kms_key(
+        &self,
+        file: &PutFile<'_>,
+        bucket: &Bucket,
+        reference: &str,
+        of: impl Fn(&Key) -> KmsEncryption + Sync,
+    ) -> Result<Arc<Key>, StoreError> {
+        let (keyring, region) = (&self.keyring, &bucket.region);
         let found = match Keyring::managed_service(reference) {
             Some(service) if !reference.starts_with("arn:") => {
-                self.keyring.managed_key(&bucket.owner, &bucket.region, service, chrono::Utc::now()).await
+                let mut denied = None;
+                let may = |key: &Key| {
+                    let context = context_of(&of(key), &ObjectPlace { bucket, key: file.key });
+                    denied = self.may_use(file, bucket, key, &context).err().map(|denied| (context, denied));
+                    denied.is_none()
+                };
+                let made = keyring.managed_key_for(&bucket.owner, region, service, chrono::Utc::now(), may);
+                match made.await {
+                    Ok(Some(key)) => Ok(key),
+                    Ok(None) => {
+                        let arn = format!("arn:aws:kms:{region}:{}:{reference}", bucket.owner);
+                        let (context, denied) = denied.unzip();
+                        let message = denied.map_or_else(String::new, |denied| denied.to_string());
+                        let fault = Fault::common(Common::AccessDenied, Dialect::S3, message);
+                        let named = Named { arn: &arn, owner: bucket.owner, region };
+                        self.keep_refusal(&named, &context.unwrap_or_default(), &fault).await?;
+                        return Err(StoreError::AccessDenied);
+                    }
+                    Err(error) => Err(error),
+                }
             }
-            _ => self.keyring.key(&bucket.owner, &bucket.region, reference),
+            _ => keyring.key(&bucket.owner, region, reference),
         };
-        found.map_err(|error| failure(&error))
+        found.map_err(|error| of_key(&failure(&error)))
+    }
+
+    fn may_use(
+        &self,
+        file: &PutFile<'_>,
+        bucket: &Bucket,
+        key: &Key,
+        context: &EncryptionContext,
+    ) -> Result<(), Refused> {
+        let wish = Use {
+            action: "kms:GenerateDataKey",
+            context: Some(context),
+            via: Some(&format!("s3.{}.amazonaws.com", bucket.region)),
+            named: &key.arn,
+            ask: service_context(&bucket.region, file.trail_arn, &file.account),
+        };
+        self.key_guard.may(&Caller::service(CLOUDTRAIL), key, &wish)
     }
 
     /// Whether CloudTrail may use the key and whether it can be used. Gives the record of the use; a use that is
@@ -85,18 +134,11 @@ impl Embedded {
         &self,
         file: &PutFile<'_>,
         bucket: &Bucket,
-        key: &Arc<Key>,
+        key: &Key,
         kms: &KmsEncryption,
     ) -> Result<Vec<OwnedEvent>, StoreError> {
         let context = context_of(kms, &ObjectPlace { bucket, key: file.key });
-        let via = format!("s3.{}.amazonaws.com", bucket.region);
-        let wish = Use {
-            action: "kms:GenerateDataKey",
-            context: Some(&context),
-            via: Some(&via),
-            ask: service_context(&bucket.region, file.trail_arn, &file.account),
-        };
-        let refused = match self.key_guard.may(&Caller::service(CLOUDTRAIL), key, &wish) {
+        let refused = match self.may_use(file, bucket, key, &context) {
             Err(denied) => {
                 let fault = Fault::common(Common::AccessDenied, Dialect::S3, denied.to_string());
                 Some((fault, StoreError::AccessDenied))
@@ -108,11 +150,9 @@ impl Embedded {
                 },
             ),
         };
-        let arrival = Arrival::of_service(CLOUDTRAIL);
-        let unrecorded = |reason: String| StoreError::Unavailable { reason };
+        let named = Named { arn: &key.arn, owner: key.account, region: &key.region };
         if let Some((fault, error)) = refused {
-            let kept = deed(key, &context, &arrival, Some(&fault)).keep(&self.recorder, Dialect::S3).await;
-            kept.map_err(|fault| unrecorded(fault.message().to_owned()))?;
+            self.keep_refusal(&named, &context, &fault).await?;
             return Err(error);
         }
         let requester =
@@ -120,9 +160,27 @@ impl Embedded {
         if kms.bucket_key && !self.requesters.calls(requester) {
             return Ok(Vec::new());
         }
-        let events = deed(key, &context, &arrival, None).events(&self.recorder);
-        events.map_err(|error| unrecorded(error.to_string()))
+        let events = deed(&named, &context, &Arrival::of_service(CLOUDTRAIL), None).events(&self.recorder);
+        events.map_err(|error| StoreError::Unavailable { reason: error.to_string() })
     }
+
+    async fn keep_refusal(
+        &self,
+        key: &Named<'_>,
+        context: &EncryptionContext,
+        fault: &Fault,
+    ) -> Result<(), StoreError> {
+        let arrival = Arrival::of_service(CLOUDTRAIL);
+        let kept = deed(key, context, &arrival, Some(fault)).keep(&self.recorder, Dialect::S3).await;
+        kept.map_err(|unrecorded| StoreError::Unavailable { reason: unrecorded.message().to_owned() })
+    }
+}
+
+/// A key as a record names it.
+struct Named<'a> {
+    arn: &'a str,
+    owner: AccountId,
+    region: &'a Region,
 }
 
 fn of_key(cause: &KeyFailure) -> StoreError {
@@ -134,7 +192,7 @@ fn of_key(cause: &KeyFailure) -> StoreError {
 
 /// The record of CloudTrail using a key.
 fn deed<'a>(
-    key: &Key,
+    key: &Named<'_>,
     context: &EncryptionContext,
     arrival: &'a Arrival,
     fault: Option<&'a Fault>,
@@ -145,13 +203,13 @@ fn deed<'a>(
         region: key.region.clone(),
         arrival,
         who: Who::Service(CLOUDTRAIL),
-        accounts: vec![key.account],
+        accounts: vec![key.owner],
         read_only: true,
         category: Category::Management,
-        parameters: Some(parameters("GenerateDataKey", &key.arn, context)),
+        parameters: Some(parameters("GenerateDataKey", key.arn, context)),
         elements: None,
         additional: None,
-        resources: vec![RecordResource::new("AWS::KMS::Key", key.arn.as_str(), Some(key.account))],
+        resources: vec![RecordResource::new("AWS::KMS::Key", key.arn, Some(key.owner))],
         fault,
     }
 }

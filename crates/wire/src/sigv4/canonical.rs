@@ -5,13 +5,12 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, Uri, header::HOST};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
 
-/// What AWS's `UriEncode` leaves alone: RFC 3986's unreserved characters.
-const ENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::RESERVED;
 
-/// The same in a path, where `/` separates.
-const ENCODE_PATH: &AsciiSet = &ENCODE.remove(b'/');
+/// What AWS's `UriEncode` encodes in a path, where `/` separates.
+const ENCODE_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// One or two spellings of the same path or query, the documented one first.
 ///
@@ -83,9 +82,9 @@ fn reencode<'a>(text: &'a str, set: &'static AsciiSet) -> Cow<'a, str> {
 /// As [`reencode`], with `+` read as a space, as in forms.
 fn reencode_parameter(text: &str) -> Cow<'_, str> {
     if text.contains('+') {
-        Cow::Owned(reencode(&text.replace('+', "%20"), ENCODE).into_owned())
+        Cow::Owned(reencode(&text.replace('+', "%20"), RESERVED).into_owned())
     } else {
-        reencode(text, ENCODE)
+        reencode(text, RESERVED)
     }
 }
 
