@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use opentrail_event::{
     AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
 };
-use opentrail_identity::{Caller, Principal, mfa};
+use opentrail_identity::{Caller, Principal, login_profile, mfa};
 use opentrail_state::{OwnedEvent, State};
 use opentrail_trails::Trails;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     call::{Arrival, Call},
-    fault::{Common, Dialect, Fault},
+    fault::{Common, Dialect, Fault, WrongProof},
 };
 
 use strangers::summary;
@@ -106,7 +106,11 @@ impl Deed<'_> {
     fn is_strangers(&self) -> bool {
         match self.who {
             Who::Unknown(_) => true,
-            Who::Known(caller) => self.fault.is_some() && caller.principal == Principal::Anonymous,
+            Who::Known(caller) => {
+                let proves_little =
+                    matches!(caller.principal, Principal::Anonymous | Principal::WebIdentity { .. });
+                self.fault.is_some() && proves_little
+            }
             Who::Service(_) | Who::Through(..) => false,
         }
     }
@@ -175,7 +179,7 @@ impl Deed<'_> {
     /// Makes the record durable by itself: for calls that changed nothing. Of strangers' calls, those beyond a
     /// rate are only counted.
     ///
-    /// Where a call failed by a wrong MFA code, that it was wrong is counted in the same entry; so nobody may hold
+    /// Where a call failed by a wrong MFA code or password, that it was wrong is counted in the same entry; so nobody may hold
     /// a transaction while this is called.
     pub(crate) async fn keep(self, recorder: &Recorder, dialect: Dialect) -> Result<(), Fault> {
         self.keep_with(Vec::new(), recorder, dialect).await
@@ -189,12 +193,15 @@ impl Deed<'_> {
         dialect: Dialect,
     ) -> Result<(), Fault> {
         let stranger = self.is_strangers().then_some(self.arrival);
-        let wrong_code = self.fault.and_then(Fault::wrong_code).cloned();
+        let wrong = self.fault.and_then(Fault::wrong).cloned();
         let mut events = self.events(recorder).map_err(|error| unwritable(&error, dialect))?;
         events.extend(more);
-        if let Some(wrong) = wrong_code {
+        if let Some(wrong) = wrong {
             let mut tx = recorder.state.begin().await;
-            mfa::keep_wrong_code(&mut tx, &wrong);
+            match &wrong {
+                WrongProof::Code(wrong) => mfa::keep_wrong_code(&mut tx, wrong),
+                WrongProof::Password(wrong) => login_profile::keep_wrong_password(&mut tx, wrong),
+            }
             tx.commit(events).await.map_err(|error| Fault::of_state(error, dialect))?;
             return Ok(());
         }
@@ -299,7 +306,7 @@ impl Trace {
             event_name: self.name,
             region: call.recorded_region(),
             arrival: &call.arrival,
-            who: Who::Known(&call.caller),
+            who: call.who(),
             accounts,
             read_only: self.read_only,
             category: Category::Management,

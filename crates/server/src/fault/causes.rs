@@ -1,6 +1,6 @@
 //! From each room's errors to AWS's codes.
 
-use opentrail_identity::{CredentialError, IdentityError, mfa::Proof};
+use opentrail_identity::{CredentialError, IdentityError, federation::TokenRefusal, mfa::Proof};
 use opentrail_state::StateError;
 use opentrail_wire::sigv4::SignatureError;
 
@@ -39,6 +39,19 @@ impl Fault {
             IdentityError::LimitExceeded(_) => Self::declared("LimitExceeded", text),
             IdentityError::MalformedPolicy(_) => Self::declared("MalformedPolicyDocument", text),
             IdentityError::InvalidInput(_) => Self::declared("InvalidInput", text),
+            IdentityError::WrongPassword(None) | IdentityError::PasswordLocked { .. } => {
+                Self::common(Common::AccessDenied, dialect, text)
+            }
+            IdentityError::WrongPassword(Some(wrong)) => {
+                Self::common(Common::AccessDenied, dialect, text).with_wrong_password(wrong)
+            }
+            IdentityError::ReportNotPresent => Self::declared("ReportNotPresent", text),
+            IdentityError::ReportExpired => Self::declared("ReportExpired", text),
+            IdentityError::PasswordPolicy(_) => Self::declared("PasswordPolicyViolation", text),
+            IdentityError::TemporarilyUnmodifiable(_) => {
+                Self::declared("EntityTemporarilyUnmodifiable", text)
+            }
+            IdentityError::Busy => Self::common(Common::Unavailable, dialect, text),
             IdentityError::Unmodifiable(_) => Self::declared("UnmodifiableEntity", text),
             IdentityError::NotAttachable => Self::declared("PolicyNotAttachable", text),
             IdentityError::PackedPolicyTooLarge { .. } => Self::declared("PackedPolicyTooLarge", text),
@@ -47,6 +60,8 @@ impl Fault {
             IdentityError::AccessDenied(_)
             | IdentityError::RootMayNotAssumeRole
             | IdentityError::SessionMayNotGetSession
+            | IdentityError::SessionMayNotFederate
+            | IdentityError::NotAuthorized { .. }
             | IdentityError::MfaUnknownDevice
             | IdentityError::MfaIncomplete
             | IdentityError::MfaLocked { proof: Proof::Code, .. } => {
@@ -60,11 +75,17 @@ impl Fault {
                 Proof::Pair => Self::declared("InvalidAuthenticationCode", text),
             }
             .with_wrong_code(wrong),
+            IdentityError::WebIdentity(refusal) => Self::declared(token_code(&refusal), text),
+            IdentityError::AuthorizationMessage => {
+                Self::declared("InvalidAuthorizationMessageException", text)
+            }
             IdentityError::NotAnIdentity => Self::common(Common::Unsigned, dialect, text),
+            IdentityError::Organization(refusal) => Self::of_organization(&refusal),
             IdentityError::State(cause) => Self::of_state(cause, dialect),
             IdentityError::Keyring(_)
             | IdentityError::Token(_)
             | IdentityError::MfaUri
+            | IdentityError::PasswordHash
             | IdentityError::Event(_) => {
                 tracing::error!(error = %text, "identity failed");
                 Self::common(Common::Internal, dialect, "An internal error occurred.")
@@ -83,7 +104,10 @@ impl Fault {
                 ("ExpiredTokenException", Status::BAD_REQUEST)
             }
             (
-                Cause::UnknownAccessKey | Cause::InactiveAccessKey | Cause::SessionTokenMissing,
+                Cause::UnknownAccessKey
+                | Cause::InactiveAccessKey
+                | Cause::ClosedAccount
+                | Cause::SessionTokenMissing,
                 Dialect::S3,
             ) => ("InvalidAccessKeyId", Status::FORBIDDEN),
             (_, Dialect::S3) => ("InvalidToken", Status::BAD_REQUEST),
@@ -98,5 +122,20 @@ impl Fault {
         let (code, status) = error.code(dialect.family());
         let status = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::FORBIDDEN);
         Self::exact(code, status, error.message(dialect.family()))
+    }
+}
+
+/// STS's code for a web identity token that opens no session.
+fn token_code(refusal: &TokenRefusal) -> &'static str {
+    match refusal {
+        TokenRefusal::Expired { .. } => "ExpiredTokenException",
+        TokenRefusal::Claim(_) => "IDPRejectedClaim",
+        TokenRefusal::Unreachable(_) => "IDPCommunicationError",
+        TokenRefusal::NotAToken
+        | TokenRefusal::NoProvider(_)
+        | TokenRefusal::MissingClaim(_)
+        | TokenRefusal::Audience
+        | TokenRefusal::NoKey
+        | TokenRefusal::Signature => "InvalidIdentityToken",
     }
 }

@@ -4,11 +4,12 @@ mod archive;
 mod causes;
 mod codes;
 mod kms;
+mod organizations;
 mod trails;
 mod vault;
 
 use http::StatusCode;
-use opentrail_identity::mfa::WrongCode;
+use opentrail_identity::{login_profile::WrongPassword, mfa::WrongCode};
 use opentrail_wire::sigv4::Family;
 
 pub(crate) use codes::Common;
@@ -44,7 +45,18 @@ pub(crate) struct Fault {
     recorded: Box<str>,
     status: StatusCode,
     message: Box<str>,
-    wrong_code: Option<Box<WrongCode>>,
+    wrong: Option<Box<WrongProof>>,
+    authorization: Option<Box<str>>,
+    reason: Option<&'static str>,
+}
+
+/// The count of wrong proofs of who somebody is, to be kept with the record of the call that failed by one.
+#[derive(Debug, Clone)]
+pub(crate) enum WrongProof {
+    /// MFA codes.
+    Code(WrongCode),
+    /// Passwords.
+    Password(WrongPassword),
 }
 
 impl Fault {
@@ -57,7 +69,9 @@ impl Fault {
             recorded: recorded.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong_code: None,
+            wrong: None,
+            authorization: None,
+            reason: None,
         }
     }
 
@@ -71,7 +85,9 @@ impl Fault {
             recorded: recorded.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong_code: None,
+            wrong: None,
+            authorization: None,
+            reason: None,
         }
     }
 
@@ -82,18 +98,45 @@ impl Fault {
             recorded: code.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong_code: None,
+            wrong: None,
+            authorization: None,
+            reason: None,
         }
     }
 
     /// The same failure, with the count of wrong MFA codes that is to be kept with its record.
     pub(crate) fn with_wrong_code(self, wrong: WrongCode) -> Self {
-        Self { wrong_code: Some(Box::new(wrong)), ..self }
+        Self { wrong: Some(Box::new(WrongProof::Code(wrong))), ..self }
     }
 
-    /// The count of wrong MFA codes that is to be kept with its record.
-    pub(crate) fn wrong_code(&self) -> Option<&WrongCode> {
-        self.wrong_code.as_deref()
+    /// The same failure, with the count of wrong passwords that is to be kept with its record.
+    pub(crate) fn with_wrong_password(self, wrong: WrongPassword) -> Self {
+        Self { wrong: Some(Box::new(WrongProof::Password(wrong))), ..self }
+    }
+
+    /// The same failure, with what `DecodeAuthorizationMessage` takes.
+    pub(crate) fn with_authorization_message(self, message: Option<String>) -> Self {
+        Self { authorization: message.map(String::into_boxed_str), ..self }
+    }
+
+    /// What `DecodeAuthorizationMessage` takes, where the caller's policies are why.
+    pub(crate) fn authorization_message(&self) -> Option<&str> {
+        self.authorization.as_deref()
+    }
+
+    /// The same failure, with the member `Reason` that Organizations' errors have.
+    pub(crate) fn with_reason(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// The error's member `Reason`.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+
+    /// The count that is to be kept with its record.
+    pub(crate) fn wrong(&self) -> Option<&WrongProof> {
+        self.wrong.as_deref()
     }
 
     /// The code on the wire.

@@ -42,7 +42,9 @@ impl Fault {
             code: code.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong_code: None,
+            wrong: None,
+            authorization: None,
+            reason: None,
         }
     }
 }

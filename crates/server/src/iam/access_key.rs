@@ -220,7 +220,7 @@ impl Write for UpdateAccessKey {
             &[("Active", AccessKeyStatus::Active), ("Inactive", AccessKeyStatus::Inactive)];
         let status = choose(call, "status", &input.status, STATUSES)?;
         let holder = holder(input.user_name.as_deref(), call)?;
-        access_key::update(tx, call.account, holder, &input.access_key_id, status)
+        access_key::update(tx, call.account, holder, &input.access_key_id, status, call.arrival.at)
             .map_err(|e| call.refused(e))
     }
 }

@@ -1,13 +1,14 @@
 //! The account as a whole.
 
-use opentrail_identity::account;
+use opentrail_identity::{account_alias, account_summary};
+use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use super::page::{More, Paging};
 use crate::{
     call::Call,
     fault::Fault,
-    operation::{Described, Read},
+    operation::{Described, Read, Write},
 };
 
 /// GetAccountSummary
@@ -49,18 +50,18 @@ impl Described for GetAccountSummary {
 
 impl Read for GetAccountSummary {
     async fn act(_: GetAccountSummaryInput, call: &Call) -> Result<GetAccountSummaryOutput, Fault> {
-        let summary_map = SummaryMap(account::summary(&call.rooms.state, call.account));
+        let summary_map = SummaryMap(account_summary::of(&call.rooms.state, call.account));
         Ok(GetAccountSummaryOutput { summary_map })
     }
 }
 
-/// ListAccountAliases: an account has none here.
+/// ListAccountAliases: there is one at most.
 pub(super) struct ListAccountAliases;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListAccountAliasesOutput {
-    account_aliases: [&'static str; 0],
+    account_aliases: Vec<String>,
     #[serde(flatten)]
     more: More,
 }
@@ -73,7 +74,44 @@ impl Described for ListAccountAliases {
 
 impl Read for ListAccountAliases {
     async fn act(input: Paging, call: &Call) -> Result<ListAccountAliasesOutput, Fault> {
-        input.cut(&[(); 0], call)?;
-        Ok(ListAccountAliasesOutput { account_aliases: [], more: More::default() })
+        let aliases = Vec::from_iter(account_alias::get(&call.rooms.state, call.account));
+        let (page, next) = input.cut(&aliases, call)?;
+        Ok(ListAccountAliasesOutput { account_aliases: page.to_vec(), more: next.into() })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AliasInput {
+    account_alias: String,
+}
+
+/// CreateAccountAlias: in place of the one before.
+pub(super) struct CreateAccountAlias;
+
+impl Described for CreateAccountAlias {
+    type Input = AliasInput;
+    type Output = ();
+    const NAME: &'static str = "CreateAccountAlias";
+}
+
+impl Write for CreateAccountAlias {
+    fn act(input: AliasInput, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
+        account_alias::create(tx, call.account, &input.account_alias).map_err(|e| call.refused(e))
+    }
+}
+
+/// DeleteAccountAlias
+pub(super) struct DeleteAccountAlias;
+
+impl Described for DeleteAccountAlias {
+    type Input = AliasInput;
+    type Output = ();
+    const NAME: &'static str = "DeleteAccountAlias";
+}
+
+impl Write for DeleteAccountAlias {
+    fn act(input: AliasInput, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
+        account_alias::delete(tx, call.account, &input.account_alias).map_err(|e| call.refused(e))
     }
 }

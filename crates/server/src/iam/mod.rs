@@ -7,28 +7,37 @@ mod account;
 mod attached;
 mod authorization_details;
 mod boundary;
+mod change_password;
 mod choice;
 mod conditions;
+mod credential_report;
 mod document;
 mod group;
 mod inline;
+mod instance_profile;
+mod login_profile;
 mod membership;
 mod mfa;
 mod mfa_device;
 mod mfa_list;
 mod mfa_qr;
+mod oidc_provider;
 mod page;
+mod password_policy;
 mod permission;
 mod policy;
 mod policy_version;
 mod role;
+mod service_linked_role;
 mod shape;
 mod subject;
 mod tagging;
 mod unsupported;
 mod user;
 
-use opentrail_identity::{Group, ManagedPolicy, MfaDevice, Role, User};
+use opentrail_identity::{
+    Group, InstanceProfile, ManagedPolicy, MfaDevice, Role, User, federation::oidc_provider::OidcProvider,
+};
 use opentrail_wire::value::RecordTimes;
 
 use crate::{
@@ -60,6 +69,14 @@ const OPERATIONS: &[Operation] = &[
     write::<access_key::UpdateAccessKey>(),
     write::<access_key::DeleteAccessKey>(),
     read::<access_key::GetAccessKeyLastUsed>(),
+    write::<login_profile::CreateLoginProfile>(),
+    read::<login_profile::GetLoginProfile>(),
+    write::<login_profile::UpdateLoginProfile>(),
+    write::<login_profile::DeleteLoginProfile>(),
+    write::<change_password::ChangePassword>(),
+    write::<password_policy::UpdateAccountPasswordPolicy>(),
+    read::<password_policy::GetAccountPasswordPolicy>(),
+    write::<password_policy::DeleteAccountPasswordPolicy>(),
     write::<group::CreateGroup>(),
     read::<group::GetGroup>(),
     read::<group::ListGroups>(),
@@ -71,11 +88,20 @@ const OPERATIONS: &[Operation] = &[
     write::<role::CreateRole>(),
     read::<role::GetRole>(),
     read::<role::ListRoles>(),
-    read::<role::ListInstanceProfilesForRole>(),
     write::<role::UpdateRole>(),
     write::<role::UpdateRoleDescription>(),
     write::<role::UpdateAssumeRolePolicy>(),
     write::<role::DeleteRole>(),
+    write::<service_linked_role::CreateServiceLinkedRole>(),
+    write::<service_linked_role::DeleteServiceLinkedRole>(),
+    read::<service_linked_role::GetServiceLinkedRoleDeletionStatus>(),
+    write::<instance_profile::CreateInstanceProfile>(),
+    read::<instance_profile::GetInstanceProfile>(),
+    read::<instance_profile::ListInstanceProfiles>(),
+    read::<instance_profile::ListInstanceProfilesForRole>(),
+    write::<instance_profile::DeleteInstanceProfile>(),
+    write::<instance_profile::AddRoleToInstanceProfile>(),
+    write::<instance_profile::RemoveRoleFromInstanceProfile>(),
     write::<policy::CreatePolicy>(),
     read::<policy::GetPolicy>(),
     read::<policy::ListPolicies>(),
@@ -116,6 +142,9 @@ const OPERATIONS: &[Operation] = &[
     write::<tagging::TagIt<ManagedPolicy>>(),
     write::<tagging::Untag<ManagedPolicy>>(),
     read::<tagging::List<ManagedPolicy>>(),
+    write::<tagging::TagIt<InstanceProfile>>(),
+    write::<tagging::Untag<InstanceProfile>>(),
+    read::<tagging::List<InstanceProfile>>(),
     write::<boundary::Put<User>>(),
     write::<boundary::Delete<User>>(),
     write::<boundary::Put<Role>>(),
@@ -123,6 +152,16 @@ const OPERATIONS: &[Operation] = &[
     write::<tagging::TagIt<MfaDevice>>(),
     write::<tagging::Untag<MfaDevice>>(),
     read::<tagging::List<MfaDevice>>(),
+    write::<oidc_provider::CreateOpenIdConnectProvider>(),
+    read::<oidc_provider::GetOpenIdConnectProvider>(),
+    read::<oidc_provider::ListOpenIdConnectProviders>(),
+    write::<oidc_provider::DeleteOpenIdConnectProvider>(),
+    write::<oidc_provider::UpdateOpenIdConnectProviderThumbprint>(),
+    write::<oidc_provider::AddClientId>(),
+    write::<oidc_provider::RemoveClientId>(),
+    write::<tagging::TagIt<OidcProvider>>(),
+    write::<tagging::Untag<OidcProvider>>(),
+    read::<tagging::List<OidcProvider>>(),
     write::<mfa_device::CreateVirtualMfaDevice>(),
     write::<mfa_device::DeleteVirtualMfaDevice>(),
     read::<mfa_device::GetMfaDevice>(),
@@ -133,6 +172,10 @@ const OPERATIONS: &[Operation] = &[
     read::<mfa_list::ListVirtualMfaDevices>(),
     read::<account::GetAccountSummary>(),
     read::<account::ListAccountAliases>(),
+    write::<account::CreateAccountAlias>(),
+    write::<account::DeleteAccountAlias>(),
+    read::<credential_report::GenerateCredentialReport>(),
+    read::<credential_report::GetCredentialReport>(),
     read::<authorization_details::GetAccountAuthorizationDetails>(),
 ];
 

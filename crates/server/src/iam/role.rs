@@ -151,51 +151,6 @@ impl Read for ListRoles {
     }
 }
 
-/// ListInstanceProfilesForRole: there are no instances here and so no profiles, but clients ask before they
-/// delete a role.
-pub(super) struct ListInstanceProfilesForRole;
-
-#[derive(Deserialize, Serialize)]
-pub(super) struct ListInstanceProfilesForRoleInput {
-    #[serde(flatten)]
-    role: Named<Role>,
-    #[serde(flatten)]
-    paging: Paging,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListInstanceProfilesForRoleOutput {
-    instance_profiles: [(); 0],
-    #[serde(flatten)]
-    more: More,
-}
-
-impl Described for ListInstanceProfilesForRole {
-    type Input = ListInstanceProfilesForRoleInput;
-    type Output = ListInstanceProfilesForRoleOutput;
-    const NAME: &'static str = "ListInstanceProfilesForRole";
-
-    fn resource(input: &ListInstanceProfilesForRoleInput, call: &Call) -> Result<String, Fault> {
-        Ok(input.role.arn(call))
-    }
-
-    fn context(input: &ListInstanceProfilesForRoleInput, call: &Call, context: &mut Context) {
-        input.role.describe(call, context);
-    }
-}
-
-impl Read for ListInstanceProfilesForRole {
-    async fn act(
-        input: ListInstanceProfilesForRoleInput,
-        call: &Call,
-    ) -> Result<ListInstanceProfilesForRoleOutput, Fault> {
-        role::get(&call.rooms.state, call.account, input.role.name()).map_err(|e| call.refused(e))?;
-        input.paging.cut(&[(); 0], call)?;
-        Ok(ListInstanceProfilesForRoleOutput { instance_profiles: [], more: More::default() })
-    }
-}
-
 /// UpdateRole: its description and its longest session.
 pub(super) struct UpdateRole;
 

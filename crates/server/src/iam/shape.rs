@@ -41,6 +41,7 @@ pub(super) struct UserShape {
     user_id: String,
     arn: String,
     create_date: Timestamp,
+    password_last_used: Option<Timestamp>,
     permissions_boundary: Option<BoundaryShape>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<TagShape>,
@@ -64,6 +65,7 @@ impl UserShape {
             user_id: user.id.clone(),
             arn: user.arn(),
             create_date: user.created_at.into(),
+            password_last_used: user.password_last_used.map(Timestamp::from),
             permissions_boundary: None,
             tags: Vec::new(),
         }

@@ -3,8 +3,10 @@
 use std::{fmt, marker::PhantomData};
 
 use opentrail_identity::{
-    Group, ManagedPolicy, MfaDevice, Role, Tag, User, entity, limits, managed_policy, mfa,
+    Group, InstanceProfile, ManagedPolicy, MfaDevice, Role, Tag, User, entity, instance_profile, limits,
+    managed_policy, mfa,
 };
+use opentrail_identity::federation::oidc_provider::{self, OidcProvider};
 use opentrail_policy::Context;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -114,6 +116,42 @@ impl Subject for MfaDevice {
     fn marks(serial: &str, call: &Call) -> Option<Marks> {
         let device = mfa::get(&call.rooms.state, call.account, serial).ok()?;
         Some(Marks { tags: device.tags.clone(), boundary: None })
+    }
+}
+
+impl Subject for InstanceProfile {
+    const MEMBER: [&'static str; 1] = ["InstanceProfileName"];
+
+    fn arn(name: &str, call: &Call) -> String {
+        let profile = instance_profile::get(&call.rooms.state, call.account, name);
+        profile.map_or_else(|_| instance_profile::arn(call.account, "/", name), |profile| profile.arn())
+    }
+
+    fn marks(name: &str, call: &Call) -> Option<Marks> {
+        let profile = instance_profile::get(&call.rooms.state, call.account, name).ok()?;
+        Some(Marks { tags: profile.tags.clone(), boundary: None })
+    }
+}
+
+impl Subject for OidcProvider {
+    const MEMBER: [&'static str; 1] = ["OpenIDConnectProviderArn"];
+
+    /// What is no ARN is refused as one, when it is looked for.
+    fn check(arn: &str) -> Result<(), String> {
+        if arn.len() <= limits::ARN_CHARS {
+            Ok(())
+        } else {
+            Err(too_long(Self::MEMBER[0], limits::ARN_CHARS))
+        }
+    }
+
+    fn arn(arn: &str, _: &Call) -> String {
+        arn.to_owned()
+    }
+
+    fn marks(arn: &str, call: &Call) -> Option<Marks> {
+        let provider = oidc_provider::get(&call.rooms.state, call.account, arn).ok()?;
+        Some(Marks { tags: provider.tags.clone(), boundary: None })
     }
 }
 

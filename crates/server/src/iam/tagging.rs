@@ -1,11 +1,13 @@
-//! Tags of users, roles, managed policies and MFA devices.
+//! Tags of users, roles, managed policies, MFA devices and OpenID Connect providers.
 
 use std::marker::PhantomData;
 
 use opentrail_event::AccountId;
 use opentrail_identity::{
-    IdentityError, ManagedPolicy, MfaDevice, Role, Tag, User, managed_policy, mfa, role, user,
+    IdentityError, InstanceProfile, ManagedPolicy, MfaDevice, Role, Tag, User, instance_profile,
+    managed_policy, mfa, role, user,
 };
+use opentrail_identity::federation::oidc_provider::{self, OidcProvider};
 use opentrail_policy::Context;
 use opentrail_state::{State, Transaction};
 use serde::{Deserialize, Serialize};
@@ -109,6 +111,31 @@ impl Tagged for ManagedPolicy {
     }
 }
 
+impl Tagged for InstanceProfile {
+    const OPERATIONS: Operations = Operations {
+        tag: "TagInstanceProfile",
+        untag: "UntagInstanceProfile",
+        list: "ListInstanceProfileTags",
+    };
+
+    fn tag(tx: &mut Transaction, account: AccountId, name: &str, tags: &[Tag]) -> Result<(), IdentityError> {
+        instance_profile::tag(tx, account, name, tags)
+    }
+
+    fn untag(
+        tx: &mut Transaction,
+        account: AccountId,
+        name: &str,
+        keys: &[String],
+    ) -> Result<(), IdentityError> {
+        instance_profile::untag(tx, account, name, keys)
+    }
+
+    fn tags(docs: &State, account: AccountId, name: &str) -> Result<Vec<Tag>, IdentityError> {
+        Ok(instance_profile::get(docs, account, name)?.tags.clone())
+    }
+}
+
 impl Tagged for MfaDevice {
     const OPERATIONS: Operations =
         Operations { tag: "TagMFADevice", untag: "UntagMFADevice", list: "ListMFADeviceTags" };
@@ -136,7 +163,32 @@ impl Tagged for MfaDevice {
     }
 }
 
-/// TagUser, TagRole, TagPolicy, TagMFADevice
+impl Tagged for OidcProvider {
+    const OPERATIONS: Operations = Operations {
+        tag: "TagOpenIDConnectProvider",
+        untag: "UntagOpenIDConnectProvider",
+        list: "ListOpenIDConnectProviderTags",
+    };
+
+    fn tag(tx: &mut Transaction, account: AccountId, arn: &str, tags: &[Tag]) -> Result<(), IdentityError> {
+        oidc_provider::tag(tx, account, arn, tags)
+    }
+
+    fn untag(
+        tx: &mut Transaction,
+        account: AccountId,
+        arn: &str,
+        keys: &[String],
+    ) -> Result<(), IdentityError> {
+        oidc_provider::untag(tx, account, arn, keys)
+    }
+
+    fn tags(docs: &State, account: AccountId, arn: &str) -> Result<Vec<Tag>, IdentityError> {
+        Ok(oidc_provider::get(docs, account, arn)?.tags.clone())
+    }
+}
+
+/// TagUser, TagRole, TagPolicy, TagMFADevice, TagOpenIDConnectProvider
 pub(super) struct TagIt<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
@@ -168,7 +220,7 @@ impl<T: Tagged> Write for TagIt<T> {
     }
 }
 
-/// UntagUser, UntagRole, UntagPolicy, UntagMFADevice
+/// UntagUser, UntagRole, UntagPolicy, UntagMFADevice, UntagOpenIDConnectProvider
 pub(super) struct Untag<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
@@ -200,7 +252,7 @@ impl<T: Tagged> Write for Untag<T> {
     }
 }
 
-/// ListUserTags, ListRoleTags, ListPolicyTags, ListMFADeviceTags
+/// ListUserTags, ListRoleTags, ListPolicyTags, ListMFADeviceTags, ListOpenIDConnectProviderTags
 pub(super) struct List<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
