@@ -7,6 +7,7 @@ use crate::{
     lookup,
     object::{ObjectMeta, Version, check_key},
     records::Records,
+    replication,
     tags::{Tags, check_tags},
 };
 
@@ -28,7 +29,7 @@ impl Vault {
             meta.object.tags = tags;
             Ok(())
         };
-        self.amend(bucket, key, version_id, amend, events).await
+        self.amend_copied(bucket, key, version_id, amend, events).await
     }
 
     /// Keeps another canned ACL with an object.
@@ -51,6 +52,24 @@ impl Vault {
             Ok(())
         };
         self.amend(bucket, key, version_id, amend, events).await
+    }
+
+    /// As [`Vault::amend`], for a change that the version's copies in other buckets are to have too.
+    pub(crate) async fn amend_copied<R: Records>(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+        change: impl FnOnce(&mut ObjectMeta) -> Result<(), VaultError>,
+        events: impl FnOnce(&ObjectMeta) -> R,
+    ) -> Result<ObjectMeta, VaultError> {
+        let of = self.bucket(bucket)?;
+        let change = |meta: &mut ObjectMeta| {
+            change(meta)?;
+            replication::touch(&of, key, meta);
+            Ok(())
+        };
+        self.amend(bucket, key, version_id, change, events).await
     }
 
     /// Changes a version as `change` says, which may refuse once it sees it.

@@ -9,8 +9,10 @@ use crate::{
     id::{BlobId, UploadId},
     multipart::PartRecord,
     object::{Body, Version},
+    replication::OpenCopy,
     tables::{
-        CURRENT, CurrentRow, FILES, IDS, INLINE, META, PARTS, UPLOADS, VERSIONS, decode_row, encode_row,
+        CURRENT, CurrentRow, FILES, IDS, INLINE, META, OPEN_COPIES, OPEN_COPY_BYTES, PARTS, UPLOADS,
+        VERSIONS, decode_row, encode_row,
     },
 };
 
@@ -24,6 +26,7 @@ pub(crate) struct Writing<'t> {
     inline: Table<'t, u128, &'static [u8]>,
     files: Table<'t, u128, ()>,
     meta: Table<'t, &'static str, u64>,
+    open_copies: Table<'t, (BucketId, u8, &'static [u8], &'static [u8], u64), &'static [u8]>,
     freed: Vec<BlobId>,
 }
 
@@ -38,6 +41,7 @@ impl<'t> Writing<'t> {
             inline: transaction.open_table(INLINE)?,
             files: transaction.open_table(FILES)?,
             meta: transaction.open_table(META)?,
+            open_copies: transaction.open_table(OPEN_COPIES)?,
             freed: Vec::new(),
         })
     }
@@ -75,6 +79,17 @@ impl<'t> Writing<'t> {
                     return self.release(&part.body);
                 }
                 self.remove_part(upload, number)?;
+                self.parts.insert((upload.0, number), &*encode_row(&part)?)?;
+                Ok(())
+            }
+            VaultFact::PutReplica { bucket, key, version } => {
+                if let Version::Object(meta) = &version {
+                    self.refer(&meta.body, &inline)?;
+                }
+                self.put_replica(bucket, &key, &version, age)
+            }
+            VaultFact::PutReplicaPart { upload, number, part } => {
+                self.refer(&part.body, &inline)?;
                 self.parts.insert((upload.0, number), &*encode_row(&part)?)?;
                 Ok(())
             }
@@ -123,29 +138,105 @@ impl<'t> Writing<'t> {
         let key = key.as_bytes();
         self.versions.insert((bucket, key, age), &*encode_row(version)?)?;
         self.ids.insert((bucket, key, version.id().as_bytes()), age)?;
+        self.list_open_copies(bucket, key, version, age)?;
         self.set_current(bucket, key, version)
+    }
+
+    /// Puts a copy among the key's versions where its time of making belongs, whenever it arrives.
+    fn put_replica(
+        &mut self,
+        bucket: BucketId,
+        key: &str,
+        version: &Version,
+        age: u64,
+    ) -> Result<(), VaultError> {
+        self.remove_version(bucket, key, version.id())?;
+        let bytes = key.as_bytes();
+        let (mut newer, mut older) = (None, u64::MAX);
+        for row in self.versions.range((bucket, bytes, 0)..=(bucket, bytes, u64::MAX))? {
+            let (place, value) = row?;
+            if decode_row::<Version>(value.value())?.last_modified() <= version.last_modified() {
+                older = place.value().2;
+                break;
+            }
+            newer = Some(place.value().2);
+        }
+        // The gap between two entries of the journal is wide; where many copies have filled one, the rest come last.
+        let between =
+            newer.map(|newer| newer + (older - newer) / 2).filter(|between| newer != Some(*between));
+        let age = between.unwrap_or(age);
+        self.versions.insert((bucket, bytes, age), &*encode_row(version)?)?;
+        self.ids.insert((bucket, bytes, version.id().as_bytes()), age)?;
+        self.renew_current(bucket, key)
+    }
+
+    /// Lists what of this version is to be copied.
+    fn list_open_copies(
+        &mut self,
+        bucket: BucketId,
+        key: &[u8],
+        version: &Version,
+        age: u64,
+    ) -> Result<(), VaultError> {
+        for OpenCopy { failed, destination, order, value, bytes } in OpenCopy::of(version, age) {
+            self.open_copies.insert((bucket, failed, &*destination, key, order), &*value)?;
+            self.count_open_bytes(|open| open.saturating_add(bytes))?;
+        }
+        Ok(())
+    }
+
+    fn unlist_open_copies(
+        &mut self,
+        bucket: BucketId,
+        key: &[u8],
+        version: &Version,
+        age: u64,
+    ) -> Result<(), VaultError> {
+        for OpenCopy { failed, destination, order, bytes, .. } in OpenCopy::of(version, age) {
+            self.open_copies.remove((bucket, failed, &*destination, key, order))?;
+            self.count_open_bytes(|open| open.saturating_sub(bytes))?;
+        }
+        Ok(())
+    }
+
+    fn count_open_bytes(&mut self, change: impl FnOnce(u64) -> u64) -> Result<(), VaultError> {
+        let open = self.meta.get(OPEN_COPY_BYTES)?.map_or(0, |open| open.value());
+        let changed = change(open);
+        if changed != open {
+            self.meta.insert(OPEN_COPY_BYTES, changed)?;
+        }
+        Ok(())
+    }
+
+    fn version_of_age(&self, bucket: BucketId, key: &[u8], age: u64) -> Result<Version, VaultError> {
+        match self.versions.get((bucket, key, age))? {
+            Some(row) => Ok(decode_row::<Version>(row.value())?),
+            None => Err(IndexEntryError::Dangling("version").into()),
+        }
     }
 
     fn amend_version(&mut self, bucket: BucketId, key: &str, version: &Version) -> Result<(), VaultError> {
         let bytes = key.as_bytes();
         let age = self.ids.get((bucket, bytes, version.id().as_bytes()))?.map(|age| age.value());
         let Some(age) = age else { return Err(IndexEntryError::Dangling("version").into()) };
+        let before = self.version_of_age(bucket, bytes, age)?;
+        self.unlist_open_copies(bucket, bytes, &before, age)?;
         self.versions.insert((bucket, bytes, age), &*encode_row(version)?)?;
+        self.list_open_copies(bucket, bytes, version, age)?;
         self.renew_current(bucket, key)
     }
 
     fn repack_version(&mut self, bucket: BucketId, key: &str, version: &Version) -> Result<(), VaultError> {
-        let (bytes, dangling) = (key.as_bytes(), || VaultError::from(IndexEntryError::Dangling("version")));
+        let bytes = key.as_bytes();
         let age = self.ids.get((bucket, bytes, version.id().as_bytes()))?.map(|age| age.value());
-        let age = age.ok_or_else(dangling)?;
-        let before = match self.versions.get((bucket, bytes, age))? {
-            Some(row) => decode_row::<Version>(row.value())?,
-            None => return Err(dangling()),
-        };
+        let age = age.ok_or(IndexEntryError::Dangling("version"))?;
+        let before = self.version_of_age(bucket, bytes, age)?;
+        self.unlist_open_copies(bucket, bytes, &before, age)?;
         if let Version::Object(meta) = before {
             self.release(&meta.body)?;
         }
         self.versions.insert((bucket, bytes, age), &*encode_row(version)?)?;
+        self.list_open_copies(bucket, bytes, version, age)?;
         self.renew_current(bucket, key)
     }
 
@@ -157,6 +248,7 @@ impl<'t> Writing<'t> {
             Some(row) => decode_row::<Version>(row.value())?,
             None => return Err(IndexEntryError::Dangling("version").into()),
         };
+        self.unlist_open_copies(bucket, key, &removed, age)?;
         match removed {
             Version::Object(meta) => self.release(&meta.body),
             Version::DeleteMarker(_) => Ok(()),

@@ -17,6 +17,7 @@ use crate::{
     lifecycle::Lifecycle,
     limits,
     object_lock::LockConfiguration,
+    replication::Replication,
     tags::{Tags, check_tags},
     vault::refused,
 };
@@ -126,6 +127,9 @@ pub struct Bucket {
     /// Where its calls are logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<AccessLogging>,
+    /// Where its versions are copied to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
     /// What becomes of its objects with time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
@@ -245,6 +249,7 @@ impl Vault {
             encryption: None,
             lifecycle: None,
             logging: None,
+            replication: None,
         };
         tx.put(&bucket.name, &bucket);
         Ok(bucket)
@@ -299,7 +304,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::VersioningCannotBeRemoved`],
-    /// [`VaultError::VersioningIsLocked`], [`VaultError::MfaRequired`], [`VaultError::LifecycleWithMfaDelete`].
+    /// [`VaultError::VersioningIsLocked`], [`VaultError::VersioningIsReplicated`], [`VaultError::MfaRequired`],
+    /// [`VaultError::LifecycleWithMfaDelete`].
     pub fn put_versioning(
         &self,
         tx: &mut Transaction,
@@ -319,6 +325,9 @@ impl Vault {
         }
         if bucket.object_lock.is_some() && versioning != Versioning::Enabled {
             return Err(VaultError::VersioningIsLocked { bucket: name.to_owned() });
+        }
+        if bucket.replication.is_some() && versioning != Versioning::Enabled {
+            return Err(VaultError::VersioningIsReplicated { bucket: name.to_owned() });
         }
         self.change(tx, name, |bucket| {
             bucket.versioning = versioning;

@@ -15,6 +15,7 @@ use crate::{
     object::{Body, Version},
     put::Made,
     records::Records,
+    replication,
 };
 
 /// A part as the caller names it on completion.
@@ -73,7 +74,8 @@ impl Vault {
         let numbers: Vec<u16> = named.iter().map(|(number, _)| *number).collect();
         let mut record = record;
         record.object.lock = self.lock_of_new(&bucket, record.object.lock, now)?;
-        let outcome = assemble(&bucket, record, upload, &named, completion, now)?;
+        let mut outcome = assemble(&bucket, record, upload, &named, completion, now)?;
+        outcome.meta.replication = replication::of_new_object(&bucket, key, &outcome.meta);
         self.may_take_place(&bucket, key, &outcome.meta.version_id, now)?;
         let fact = VaultFact::CompleteUpload {
             bucket: bucket.id,

@@ -18,6 +18,7 @@ use crate::{
     object_lock::Powers,
     put::new_version,
     records::Records,
+    replication,
     vault::refused,
 };
 
@@ -38,6 +39,8 @@ pub struct DeleteRequest<'a> {
     pub bypass_governance: bool,
     /// A code of the bucket owner's MFA device was spent for this, which a bucket with MFA delete asks for.
     pub with_mfa: bool,
+    /// A lifecycle rule deletes it: the delete marker is not copied to other buckets.
+    pub by_lifecycle: bool,
 }
 
 impl<'a> DeleteRequest<'a> {
@@ -51,6 +54,7 @@ impl<'a> DeleteRequest<'a> {
             owner,
             bypass_governance: false,
             with_mfa: false,
+            by_lifecycle: false,
         }
     }
 
@@ -195,8 +199,10 @@ impl Vault {
         }
         let (id, shown) = new_version(bucket.versioning);
         self.may_take_place(bucket, request.key, &id, now)?;
-        let marker =
-            DeleteMarker { version_id: id, last_modified: now.trunc_subsecs(3), owner: request.owner };
+        let replication =
+            if request.by_lifecycle { None } else { replication::of_new_marker(bucket, request.key) };
+        let last_modified = now.trunc_subsecs(3);
+        let marker = DeleteMarker { version_id: id, last_modified, owner: request.owner, replication };
         let fact = VaultFact::PutVersion {
             bucket: bucket.id,
             key: request.key.to_owned(),

@@ -242,9 +242,18 @@ impl Vault {
         key: &str,
     ) -> Result<Option<(ContentKey, SealedKey)>, VaultError> {
         let Some(how) = &object.encryption else { return Ok(None) };
-        let keys = self.inner.keys_of_objects.as_ref().ok_or(KeyFailure::NoKeys)?;
-        let (opened, sealed) = keys.make(how, &ObjectPlace { bucket, key })?;
+        let (opened, sealed) = self.make_key(how, bucket, key)?;
         Ok(Some((ContentKey::new(opened, how), sealed)))
+    }
+
+    pub(crate) fn make_key(
+        &self,
+        how: &Encryption,
+        bucket: &Bucket,
+        key: &str,
+    ) -> Result<(ObjectKey, SealedKey), VaultError> {
+        let keys = self.inner.keys_of_objects.as_ref().ok_or(KeyFailure::NoKeys)?;
+        Ok(keys.make(how, &ObjectPlace { bucket, key })?)
     }
 
     /// The key for more bytes of an object that has one: of a part, or of the same content stored anew.

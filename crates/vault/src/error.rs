@@ -272,6 +272,23 @@ pub enum VaultError {
     /// The bucket can't take another's access logs.
     #[error("{0}")]
     LogTarget(#[from] crate::access_log::LogTargetProblem),
+    /// The replication rules are not ones that S3 takes, or the destination can't take copies.
+    #[error("{0}")]
+    InvalidReplication(#[from] crate::replication::InvalidReplication),
+    /// The bucket's versions are copied nowhere.
+    #[error("The replication configuration was not found")]
+    NoReplication {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// A bucket whose versions are copied keeps its versioning.
+    #[error(
+        "A replication configuration is present on this bucket, so the versioning state cannot be changed."
+    )]
+    VersioningIsReplicated {
+        /// The bucket's name.
+        bucket: String,
+    },
     /// The bucket has no lifecycle rules.
     #[error("The lifecycle configuration does not exist")]
     NoLifecycle {
@@ -554,6 +571,8 @@ impl VaultError {
             Self::VersioningCannotBeRemoved => "IllegalVersioningConfigurationException",
             Self::InvalidLifecycle(invalid) => invalid.code(),
             Self::LogTarget(problem) => problem.code(),
+            Self::InvalidReplication(invalid) => invalid.code(),
+            Self::NoReplication { .. } => "ReplicationConfigurationNotFoundError",
             Self::NoLifecycle { .. } => "NoSuchLifecycleConfiguration",
             Self::LifecycleWithMfaDelete => "InvalidBucketState",
             Self::Archived { .. } | Self::NotArchived => "InvalidObjectState",
@@ -562,7 +581,9 @@ impl VaultError {
             Self::Locked { .. } | Self::MfaRequired => "AccessDenied",
             Self::LockNotEnabled { .. } => "InvalidRequest",
             Self::NoLockConfiguration { .. } => "ObjectLockConfigurationNotFoundError",
-            Self::LockNeedsVersioning { .. } | Self::VersioningIsLocked { .. } => "InvalidBucketState",
+            Self::LockNeedsVersioning { .. }
+            | Self::VersioningIsLocked { .. }
+            | Self::VersioningIsReplicated { .. } => "InvalidBucketState",
             Self::InvalidRetentionPeriod | Self::RetentionNotInFuture => "InvalidArgument",
             Self::DiskFull | Self::IndexUnavailable | Self::NotAppliedYet | Self::Closing => {
                 "ServiceUnavailable"

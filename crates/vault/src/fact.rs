@@ -34,6 +34,11 @@ pub(crate) enum VaultFact {
     RepackVersion { bucket: BucketId, key: String, version: Version },
     /// A part of a version has another body with the same content. Small bytes travel with the fact.
     RepackPart { upload: UploadId, number: u16, part: PartRecord },
+    /// The key has this copy of a version of another bucket, among its versions where the version's time puts it. Small
+    /// bytes travel with the fact.
+    PutReplica { bucket: BucketId, key: String, version: Version },
+    /// A copy that is put by the same entry has this part. Small bytes travel with the fact.
+    PutReplicaPart { upload: UploadId, number: u16, part: PartRecord },
     /// The version is gone.
     RemoveVersion { bucket: BucketId, key: String, version_id: String },
     /// A multipart upload began.

@@ -17,6 +17,7 @@ use crate::{
     lookup,
     multipart::PartRecord,
     object::{Body, Version},
+    replication::backlog,
     tables::{CURRENT, CurrentRow, FILES, IDS, INLINE, PARTS, UPLOADS, VERSIONS, decode_row, encode_row},
 };
 
@@ -217,12 +218,14 @@ impl<'a> FirstLook<'a> {
         let table = self.read.open_table(VERSIONS)?;
         let ids = self.read.open_table(IDS)?;
         let mut newest: Option<(BucketId, Vec<u8>)> = None;
+        let mut open_copies = 0;
         for row in table.iter()? {
             let (place, value) = row?;
             let (bucket, bytes, age) = place.value();
             let key = String::from_utf8_lossy(bytes).into_owned();
             let version: Version = decode_row(value.value())?;
             self.report.versions += 1;
+            open_copies += version.replication().map_or(0, |progress| progress.open().count() as u64);
             if !self.names.contains_key(&bucket) {
                 self.find(Finding::NoBucket { bucket, key: key.clone() });
             }
@@ -247,6 +250,9 @@ impl<'a> FirstLook<'a> {
                 };
                 self.suspects.push(Suspect { bucket, key, body: meta.body, finding });
             }
+        }
+        if backlog(self.read)?.0 != open_copies {
+            self.find(Finding::IndexDisagrees { place: "versions that are to be copied".to_owned() });
         }
         if self.report.versions != ids.len()? {
             self.find(Finding::IndexDisagrees { place: "ids without versions".to_owned() });

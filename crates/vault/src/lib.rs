@@ -43,6 +43,7 @@ mod put;
 mod range;
 mod records;
 mod repack;
+pub mod replication;
 mod storage_class;
 mod sweep;
 mod tables;

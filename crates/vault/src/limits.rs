@@ -87,6 +87,12 @@ pub const MIN_TRANSITION_BYTES: u64 = 128 * 1024;
 /// Versions or uploads that one step of a lifecycle walk looks at; ours, so that a step is short.
 pub const LIFECYCLE_ROWS: usize = 1000;
 
+/// Rules of one replication configuration (S3 API reference, PutBucketReplication).
+pub const MAX_REPLICATION_RULES: usize = 1000;
+
+/// Versions that one look at what is to be copied finds; ours, so that a look is short.
+pub const REPLICATION_ROWS: usize = 256;
+
 /// Bytes of a blob that are written, checksummed and verified as one: a range read reads whole chunks.
 pub const CHUNK_BYTES: usize = 1 << 20;
 

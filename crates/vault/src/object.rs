@@ -16,6 +16,7 @@ use crate::{
     limits,
     object_lock::ObjectLock,
     packed::Frames,
+    replication::ReplicationProgress,
     tags::Tags,
 };
 
@@ -203,6 +204,9 @@ pub struct ObjectMeta {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) restored_until: Option<DateTime<Utc>>,
+    /// How far its copies in other buckets are, or that it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<ReplicationProgress>,
     pub(crate) body: Body,
 }
 
@@ -236,6 +240,9 @@ pub struct DeleteMarker {
     pub last_modified: DateTime<Utc>,
     /// Who owns the marker.
     pub owner: AccountId,
+    /// How far its copies in other buckets are, or that it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<ReplicationProgress>,
 }
 
 /// One version of a key.
@@ -255,6 +262,21 @@ impl Version {
         match self {
             Self::Object(meta) => &meta.version_id,
             Self::DeleteMarker(marker) => &marker.version_id,
+        }
+    }
+
+    /// How far its copies are, or that it is one.
+    pub fn replication(&self) -> Option<&ReplicationProgress> {
+        match self {
+            Self::Object(meta) => meta.replication.as_ref(),
+            Self::DeleteMarker(marker) => marker.replication.as_ref(),
+        }
+    }
+
+    pub(crate) fn replication_mut(&mut self) -> Option<&mut ReplicationProgress> {
+        match self {
+            Self::Object(meta) => meta.replication.as_mut(),
+            Self::DeleteMarker(marker) => marker.replication.as_mut(),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     object::{Body, NULL_VERSION, NewObject, ObjectMeta, Version, check_key, new_version_id},
     object_lock::may_be_locked,
     records::Records,
+    replication,
     upload::{Sink, Staged},
 };
 
@@ -147,7 +148,8 @@ impl Vault {
         let Staged { size, etag, checksums, body, inline, pending } = staged;
         let made = Made { size, etag, checksums, checksum_type: ChecksumType::FullObject, sealed_key, body };
         let object = NewObject { lock: self.lock_of_new(&bucket, object.lock, now)?, ..object };
-        let outcome = made.in_bucket(&bucket, object, now);
+        let mut outcome = made.in_bucket(&bucket, object, now);
+        outcome.meta.replication = replication::of_new_object(&bucket, &key, &outcome.meta);
         self.may_take_place(&bucket, &key, &outcome.meta.version_id, now)?;
         let version = Version::Object(Box::new(outcome.meta.clone()));
         let fact = Carried { fact: VaultFact::PutVersion { bucket: bucket.id, key, version }, inline };
@@ -195,6 +197,7 @@ impl Made {
             object,
             sealed_key,
             restored_until: None,
+            replication: None,
             body,
         };
         PutOutcome { version_id: shown, meta }

@@ -29,11 +29,16 @@ pub(crate) const PARTS: TableDefinition<'_, (u128, u16), &[u8]> = TableDefinitio
 pub(crate) const INLINE: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("inline");
 /// Blobs that are files and are referred to.
 pub(crate) const FILES: TableDefinition<'_, u128, ()> = TableDefinition::new("files");
+/// (bucket, refused last time, destination, key, order of making) → version id, of versions that are to be copied.
+pub(crate) const OPEN_COPIES: TableDefinition<'_, (BucketId, u8, &[u8], &[u8], u64), &[u8]> =
+    TableDefinition::new("open copies");
 /// Numbers about the index itself.
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// In [`META`]: the last journal entry that is applied.
 pub(crate) const CURSOR: &str = "cursor";
+/// In [`META`]: the bytes of the copies that are to be made.
+pub(crate) const OPEN_COPY_BYTES: &str = "open copy bytes";
 /// In [`META`]: the form of the rows.
 pub(crate) const FORMAT: &str = "format";
 /// In [`META`]: 1 after a close in good order, when no file can be without a reference.

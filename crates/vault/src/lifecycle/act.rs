@@ -94,6 +94,7 @@ impl Vault {
         let request = DeleteRequest {
             version_id: for_good.then(|| version.id()),
             conditions: WriteConditions::default(),
+            by_lifecycle: true,
             ..DeleteRequest::of(&due.bucket.name, &due.key, due.bucket.owner)
         };
         let mut done = None;

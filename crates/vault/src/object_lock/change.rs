@@ -47,7 +47,7 @@ impl Vault {
             meta.object.lock.retention = retention;
             Ok(())
         };
-        self.amend(bucket, key, version_id, amend, events).await
+        self.amend_copied(bucket, key, version_id, amend, events).await
     }
 
     /// Puts a version under a legal hold, or ends that.
@@ -67,7 +67,7 @@ impl Vault {
             meta.object.lock.legal_hold = Some(held);
             Ok(())
         };
-        self.amend(bucket, key, version_id, amend, events).await
+        self.amend_copied(bucket, key, version_id, amend, events).await
     }
 
     /// What holds a version; the bucket must have Object Lock.
