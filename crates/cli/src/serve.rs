@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
-use opentrail_server::{Options, RemoteBucket, RootCredentials, Server, TlsFiles};
+use opentrail_server::{IssuerReach, Options, RemoteBucket, RootCredentials, Server, TlsFiles};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -92,6 +92,10 @@ pub(crate) struct ServeArguments {
     /// counted
     #[arg(long, env = "OPENTRAIL_UNAUTHENTICATED_RECORDS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "RATE")]
     unauthenticated_records: u32,
+    /// Where OpenID Connect issuers may be that vouch for AssumeRoleWithWebIdentity: on the internet; also in private
+    /// networks; also on this machine, without TLS, for tests
+    #[arg(long, env = "OPENTRAIL_OIDC_ISSUERS", default_value = "public", value_name = "WHERE")]
+    oidc_issuers: OidcIssuers,
     /// How long a day of lifecycle rules is; for tests, which can't wait for days
     #[arg(long, env = "OPENTRAIL_LIFECYCLE_DAY", default_value = "24h", value_parser = short_day, value_name = "DURATION")]
     lifecycle_day: Duration,
@@ -107,6 +111,24 @@ pub(crate) struct ServeArguments {
     /// What is logged, such as `info` or `opentrail_trails=debug`
     #[arg(long, env = "OPENTRAIL_LOG", default_value = "info,s3s=off", value_name = "FILTER")]
     log: EnvFilter,
+}
+
+/// Where OpenID Connect issuers may be.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum OidcIssuers {
+    Public,
+    Private,
+    Loopback,
+}
+
+impl From<OidcIssuers> for IssuerReach {
+    fn from(issuers: OidcIssuers) -> Self {
+        match issuers {
+            OidcIssuers::Public => Self::Public,
+            OidcIssuers::Private => Self::Private,
+            OidcIssuers::Loopback => Self::Loopback,
+        }
+    }
 }
 
 fn remote_bucket(text: &str) -> Result<RemoteBucket, String> {
@@ -136,6 +158,7 @@ impl ServeArguments {
             client_env: self.client_env,
             remote_buckets: self.remote_buckets,
             unauthenticated_records: self.unauthenticated_records,
+            oidc_issuers: self.oidc_issuers.into(),
             lifecycle_day: self.lifecycle_day,
             tls: self
                 .tls_certificate

@@ -7,12 +7,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
-use opentrail_identity::{Ask, Caller, IdentityError};
+use opentrail_identity::{Ask, Caller, Denial, IdentityError, Principal};
 use opentrail_policy::Context;
 use opentrail_wire::request_id;
 
 use crate::{
     fault::{Common, Dialect, Fault},
+    recording::Who,
     rooms::Rooms,
     service::Service,
 };
@@ -94,7 +95,33 @@ impl Call {
     pub(crate) fn permit(&self, action: &str, resource: &str, context: Context) -> Result<(), Fault> {
         let ask = Ask { action, resource, context, ..Ask::default() };
         let verdict = self.rooms.identity.authorize(&self.caller, &ask);
-        verdict.into_result().map_err(|denial| self.fault(Common::AccessDenied, denial.to_string()))
+        verdict.into_result().map_err(|denial| self.denied(&ask, &denial))
+    }
+
+    /// What the caller's policies do not allow.
+    pub(crate) fn denied(&self, ask: &Ask<'_>, denial: &Denial) -> Fault {
+        let message = self.rooms.identity.authorization_message(&self.caller, ask, denial);
+        self.fault(Common::AccessDenied, denial.to_string()).with_authorization_message(message)
+    }
+
+    /// The same call, made by somebody else: by whom something outside vouches for.
+    pub(crate) fn made_by(&self, caller: Caller, account: AccountId) -> Self {
+        Self {
+            rooms: Arc::clone(&self.rooms),
+            service: self.service,
+            region: self.region.clone(),
+            caller,
+            account,
+            arrival: self.arrival.clone(),
+        }
+    }
+
+    /// Who makes it, as its record says. Nobody is known of whoever proved nothing.
+    pub(crate) fn who(&self) -> Who<'_> {
+        match self.caller.principal {
+            Principal::Anonymous => Who::Unknown(None),
+            _ => Who::Known(&self.caller),
+        }
     }
 
     /// A failure that belongs to no single operation.

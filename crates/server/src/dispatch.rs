@@ -1,13 +1,16 @@
 //! What happens around every operation: decode, authorize, act, record.
 
 use http::StatusCode;
+use opentrail_event::AccountId;
+use opentrail_identity::account;
 use opentrail_wire::value;
 use serde_json::Value;
 
 use crate::{
     call::Call,
+    cloudtrail,
     fault::{Common, Dialect, Fault},
-    operation::{Described, Outcome, Permission, Read, Spend, Write},
+    operation::{Described, Outcome, Permission, Read, Spend, Vouch, Write},
     recording::Trace,
 };
 
@@ -49,6 +52,9 @@ pub(crate) async fn write<O: Write>(call: &Call, params: Value) -> Outcome {
 async fn change<O: Write>(call: &Call, input: O::Input, trace: &Trace) -> Outcome {
     let mut tx = call.rooms.state.begin().await;
     let answer = written(call, &O::act(input, call, &mut tx)?)?;
+    if call.service.name == "organizations" {
+        cloudtrail::follow_organization(call, &mut tx);
+    }
     let events = trace.events(call, Some(value::to_record(&answer, call.service.record_times)))?;
     tx.commit(events).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
     Ok(answer)
@@ -85,6 +91,32 @@ async fn answer<O: Spend>(
     let elements = O::SHOWS_ELEMENTS.then(|| value::to_record(&answer, call.service.record_times));
     tx.commit(trace.events(call, elements)?).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
     Ok((answer, true))
+}
+
+/// Runs an operation that nobody signs. Until somebody is vouched for its records are a stranger's, in the account
+/// that it concerns if that is one of ours.
+pub(crate) async fn vouch<O: Vouch>(call: &Call, params: Value) -> Outcome {
+    let mut trace = Trace::new(O::NAME, true, O::SECRETS);
+    let input = match open::<O>(call, &mut trace, &params) {
+        Ok(input) => input,
+        Err(fault) => return Err(trace.failed(call, fault).await),
+    };
+    let ours = |account: &AccountId| account::exists(&call.rooms.state, *account);
+    let account = O::account(&input).filter(ours).unwrap_or(call.rooms.home);
+    let call = &call.made_by(call.caller.clone(), account);
+    let voucher = match O::vouch(&input, call).await {
+        Ok(voucher) => voucher,
+        Err(fault) => return Err(trace.failed(call, fault).await),
+    };
+    let call = &call.made_by(O::caller(&voucher), account);
+    match O::act(input, voucher, call).and_then(|output| written(call, &output)) {
+        Ok(answer) => {
+            let elements = O::SHOWS_ELEMENTS.then(|| value::to_record(&answer, call.service.record_times));
+            trace.succeeded(call, elements).await?;
+            Ok(answer)
+        }
+        Err(fault) => Err(trace.failed(call, fault).await),
+    }
 }
 
 /// Decodes the input and asks for permission; the trace learns what was asked for either way.

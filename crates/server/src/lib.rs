@@ -17,6 +17,7 @@ mod fault;
 pub mod fsck;
 mod health;
 mod iam;
+mod issuers;
 mod kms;
 mod listen;
 mod master_key;
@@ -36,6 +37,7 @@ mod worker;
 
 pub use at_rest::AtRestError;
 pub use error::ServerError;
+pub use issuers::IssuerReach;
 pub use master_key::{MasterKeyError, MasterKeyFrom, TransitOptions};
 pub use options::{Options, RemoteBucket, RootCredentials, TlsFiles};
 pub use server::Server;

@@ -6,7 +6,8 @@
 use std::future::Future;
 
 use futures::future::BoxFuture;
-use opentrail_event::RecordResource;
+use opentrail_event::{AccountId, RecordResource};
+use opentrail_identity::Caller;
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
 use serde::{Serialize, de::DeserializeOwned};
@@ -87,6 +88,27 @@ pub(crate) trait Spend: Described {
     fn act(input: Self::Input, call: &Call, tx: Option<&mut Transaction>) -> Result<Self::Output, Fault>;
 }
 
+/// An operation that nobody signs: something outside vouches for who calls. It changes nothing.
+pub(crate) trait Vouch: Described {
+    /// What is proven of the caller.
+    type Voucher: Send;
+
+    /// The account whose record it is.
+    fn account(input: &Self::Input) -> Option<AccountId>;
+
+    /// Finds out who calls.
+    fn vouch(
+        input: &Self::Input,
+        call: &Call,
+    ) -> impl Future<Output = Result<Self::Voucher, Fault>> + Send;
+
+    /// Who calls, as the record has it.
+    fn caller(voucher: &Self::Voucher) -> Caller;
+
+    /// Answers the call.
+    fn act(input: Self::Input, voucher: Self::Voucher, call: &Call) -> Result<Self::Output, Fault>;
+}
+
 /// The answer of an operation before a protocol has spelled it.
 pub(crate) type Outcome = Result<opentrail_wire::value::Value, Fault>;
 
@@ -114,6 +136,15 @@ pub(crate) const fn spend<O: Spend>() -> Operation {
         name: O::NAME,
         read_only: true,
         run: |call, input| Box::pin(dispatch::spend::<O>(call, input)),
+    }
+}
+
+/// The table line of an operation that nobody signs.
+pub(crate) const fn vouch<O: Vouch>() -> Operation {
+    Operation {
+        name: O::NAME,
+        read_only: true,
+        run: |call, input| Box::pin(dispatch::vouch::<O>(call, input)),
     }
 }
 

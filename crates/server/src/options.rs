@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use opentrail_event::{AccountId, Region};
 
-use crate::master_key::MasterKeyFrom;
+use crate::{issuers::IssuerReach, master_key::MasterKeyFrom};
 
 /// The access key of the first account's root, given by the operator.
 #[derive(Clone)]
@@ -65,6 +65,8 @@ pub struct Options {
     /// Records a second, at most, of failed calls without valid credentials; one source may use a tenth. What is
     /// over it is counted.
     pub unauthenticated_records: u32,
+    /// Where OpenID Connect issuers may be whose tokens `AssumeRoleWithWebIdentity` takes.
+    pub oidc_issuers: IssuerReach,
     /// How long a day of lifecycle rules is: 24 hours, but for tests.
     pub lifecycle_day: Duration,
     /// Serve HTTPS.
@@ -89,6 +91,7 @@ impl Options {
             client_env: None,
             remote_buckets: Vec::new(),
             unauthenticated_records: 100,
+            oidc_issuers: IssuerReach::default(),
             lifecycle_day: Duration::from_secs(24 * 3600),
             tls: None,
         }

@@ -15,6 +15,7 @@ use crate::{
     access_log::AccessLog,
     door::body::Budget,
     events::Regions,
+    issuers::Issuers,
     kms::KeyGuard,
     recording::Recorder,
     store::{Requesters, Stores},
@@ -28,6 +29,8 @@ pub(crate) struct Rooms {
     pub(crate) keyring: Keyring,
     /// Who, and may they.
     pub(crate) identity: Identity,
+    /// The keys that OpenID Connect issuers sign with.
+    pub(crate) issuers: Issuers,
     /// Who may use which key of KMS.
     pub(crate) key_guard: KeyGuard,
     /// Who had the keys of buckets asked of KMS lately.

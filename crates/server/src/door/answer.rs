@@ -18,6 +18,10 @@ use crate::{
 /// The XML namespace of answers that are no service's.
 pub(super) const NO_SERVICE: &str = "https://opentrail/";
 
+/// The header of a denial that has what `DecodeAuthorizationMessage` takes. The services of AWS that give such messages
+/// have them in their error's text; none of those is served here.
+pub(crate) const AUTHORIZATION_MESSAGE: &str = "x-opentrail-encoded-authorization-message";
+
 /// The response to a call of an operation.
 pub(crate) fn of_outcome(
     service: &Service,
@@ -49,7 +53,10 @@ pub(crate) fn of_fault(
             let blame = if fault.is_senders() { Blame::Sender } else { Blame::Receiver };
             answer::query_error(blame, fault.code(), fault.message(), namespace, &arrival.request_id)
         }
-        _ => answer::json_error(fault.code(), fault.message()),
+        _ => match fault.reason() {
+            Some(reason) => answer::json_error_with_reason(fault.code(), fault.message(), reason),
+            None => answer::json_error(fault.code(), fault.message()),
+        },
     };
     respond(fault.status(), dialect, arrival, body, Some(fault))
 }
@@ -76,6 +83,9 @@ fn respond(
     if let Some(fault) = fault {
         if let Ok(code) = HeaderValue::from_str(fault.code()) {
             headers.insert("x-amzn-errortype", code);
+        }
+        if let Some(Ok(message)) = fault.authorization_message().map(HeaderValue::from_str) {
+            headers.insert(AUTHORIZATION_MESSAGE, message);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert("retry-after", HeaderValue::from_static("1"));

@@ -18,9 +18,10 @@ use crate::{
     fault::{Common, Fault},
     iam,
     operation::Outcome,
-    recording::{Deed, Who},
+    recording::Deed,
     rooms::Rooms,
     service::Service,
+    sts,
 };
 
 /// A call as its protocol read it.
@@ -64,6 +65,9 @@ fn identify(
 ) -> Result<(Caller, Region), Stranger> {
     let dialect = request.service.dialect;
     let body = request.body.as_ref().map_err(|fault| Stranger::nobody(body::fault(*fault, dialect)))?;
+    if request.service.name == sts::SERVICE.name && sts::is_unsigned(&request.operation) {
+        return Ok((Caller::anonymous(), rooms.region.clone()));
+    }
     let common = |kind, message: &str| Stranger::nobody(Fault::common(kind, dialect, message));
     let signed = signed(parts, dialect)?
         .ok_or_else(|| common(Common::Unsigned, "Request is missing Authentication Token"))?;
@@ -84,7 +88,7 @@ fn identify(
 }
 
 async fn run(call: &Call, request: Request) -> Outcome {
-    if let Some(fault) = kept_out(call) {
+    if let Some(fault) = kept_out(call, &request.operation) {
         return Err(unrun(call, &request.operation, fault).await);
     }
     let Some(operation) = call.service.operation(&request.operation) else {
@@ -105,13 +109,23 @@ async fn run(call: &Call, request: Request) -> Outcome {
     }
 }
 
-/// IAM takes no session that GetSessionToken gave without a code of an MFA device (STS API reference,
-/// GetSessionToken); AWS says of it what it says of a token that is not one.
-fn kept_out(call: &Call) -> Option<Fault> {
-    let is_own = matches!(call.caller.principal, Principal::Root { .. } | Principal::User { .. });
+/// IAM takes no session that GetSessionToken gave without a code of an MFA device, and none of a federated user; AWS
+/// says of them what it says of a token that is not one. Of STS a federated user has GetCallerIdentity (STS API
+/// reference, GetSessionToken and GetFederationToken).
+fn kept_out(call: &Call, operation: &str) -> Option<Fault> {
+    let principal = &call.caller.principal;
+    let is_own = matches!(principal, Principal::Root { .. } | Principal::User { .. });
     let is_plain = call.caller.session.as_ref().is_some_and(|session| session.mfa_authenticated_at.is_none());
-    (call.service.name == iam::SERVICE.name && is_own && is_plain)
-        .then(|| Fault::of_credential(CredentialError::InvalidSessionToken, call.dialect()))
+    let is_federated = matches!(principal, Principal::FederatedUser { .. });
+    if call.service.name == iam::SERVICE.name && (is_own && is_plain || is_federated) {
+        return Some(Fault::of_credential(CredentialError::InvalidSessionToken, call.dialect()));
+    }
+    if call.service.name == sts::SERVICE.name && is_federated && !sts::is_for_federated_users(operation) {
+        let who = principal.arn().map(|arn| arn.to_string()).unwrap_or_default();
+        let message = format!("User: {who} is not authorized to perform: sts:{}", shown(operation));
+        return Some(call.fault(Common::AccessDenied, message));
+    }
+    None
 }
 
 /// Records a call of a known caller that reached no operation.
@@ -121,7 +135,7 @@ async fn unrun(call: &Call, operation: &str, fault: Fault) -> Fault {
         event_name: shown(operation),
         region: call.recorded_region(),
         arrival: &call.arrival,
-        who: Who::Known(&call.caller),
+        who: call.who(),
         accounts: vec![call.account],
         read_only: call.service.operation(operation).is_some_and(|operation| operation.read_only),
         category: Category::Management,

@@ -108,7 +108,8 @@ async fn take(
         ..Ask::default()
     };
     let denied = |denial: opentrail_identity::Denial| {
-        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
+        let message = rooms.identity.authorization_message(caller, &ask, &denial);
+        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string()).with_authorization_message(message)
     };
     rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
 

@@ -1,13 +1,9 @@
 //! Permissions that an operation needs beside the one of its own name.
 
-use opentrail_identity::Ask;
 use opentrail_policy::Context;
 
 use super::{conditions, shape::TagShape};
-use crate::{
-    call::Call,
-    fault::{Common, Fault},
-};
+use crate::{call::Call, fault::Fault};
 
 /// Asks for one more permission: of this operation, on this resource.
 pub(super) fn also(
@@ -19,11 +15,7 @@ pub(super) fn also(
     let action = format!("{}:{operation}", call.service.name);
     let mut context = call.arrival.context(&call.region);
     describe(&mut context);
-    let verdict = call
-        .rooms
-        .identity
-        .authorize(&call.caller, &Ask { action: &action, resource, context, ..Ask::default() });
-    verdict.into_result().map_err(|denial| call.fault(Common::AccessDenied, denial.to_string()))
+    call.permit(&action, resource, context)
 }
 
 /// Creating something with tags needs the permission to tag it too.

@@ -18,7 +18,10 @@ use super::{
     scene::Scene,
     unbuilt,
 };
-use crate::fault::{Common, Dialect, Fault};
+use crate::{
+    door::answer::AUTHORIZATION_MESSAGE,
+    fault::{Common, Dialect, Fault},
+};
 
 /// The gate that every call passes once its operation is known and before its body is read.
 pub(super) struct Gate;
@@ -236,7 +239,12 @@ impl Scene {
             Verdict::Allowed => Ok(()),
             Verdict::Denied(_) if caller.principal == Principal::Anonymous => Err(Refusal::access_denied()),
             Verdict::Denied(denial) => {
-                Err(Fault::common(Common::AccessDenied, Dialect::S3, denial.to_string()).into())
+                let refusal =
+                    Refusal::from(Fault::common(Common::AccessDenied, Dialect::S3, denial.to_string()));
+                Err(match self.rooms.identity.authorization_message(&caller, &ask, &denial) {
+                    Some(message) => refusal.with(AUTHORIZATION_MESSAGE, &message),
+                    None => refusal,
+                })
             }
         }
     }

@@ -1,13 +1,13 @@
 //! AssumeRole: the role's trust policy decides, and where it trusts an account, the caller's policies too.
 
-use opentrail_event::{AccountId, RecordResource};
-use opentrail_identity::{self as identity, Tag};
+use opentrail_event::RecordResource;
+use opentrail_identity as identity;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
 use super::{
     mfa,
-    shape::{Credentials, SECRETS},
+    shape::{AssumedRoleUser, Credentials, PolicyDescriptor, SECRETS, SessionTag, arns, role, tags},
 };
 use crate::{
     call::Call,
@@ -36,18 +36,6 @@ pub(super) struct Input {
     source_identity: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
-pub(super) struct PolicyDescriptor {
-    arn: String,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SessionTag {
-    key: String,
-    value: String,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
@@ -55,13 +43,6 @@ pub(super) struct Output {
     assumed_role_user: AssumedRoleUser,
     packed_policy_size: Option<usize>,
     source_identity: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct AssumedRoleUser {
-    assumed_role_id: String,
-    arn: String,
 }
 
 impl Described for AssumeRole {
@@ -75,8 +56,7 @@ impl Described for AssumeRole {
     const DENIAL_SHOWS_PARAMETERS: bool = false;
 
     fn touched(input: &Input, _: &Call) -> Vec<RecordResource> {
-        let account = input.role_arn.split(':').nth(4).and_then(|id| id.parse::<AccountId>().ok());
-        vec![RecordResource::new("AWS::IAM::Role", &input.role_arn, account)]
+        vec![role(&input.role_arn)]
     }
 }
 
@@ -88,8 +68,7 @@ impl Spend for AssumeRole {
     fn act(input: Input, call: &Call, tx: Option<&mut Transaction>) -> Result<Output, Fault> {
         let (serial_number, code) = (input.serial_number.as_deref(), input.token_code.as_deref());
         let mfa = mfa::prove(serial_number, code, call, tx)?;
-        let policy_arns: Vec<String> = input.policy_arns.into_iter().map(|policy| policy.arn).collect();
-        let tags: Vec<Tag> = input.tags.iter().map(|tag| Tag::new(&tag.key, &tag.value)).collect();
+        let (policy_arns, tags) = (arns(input.policy_arns), tags(&input.tags));
         let ask = identity::AssumeRole {
             role_arn: &input.role_arn,
             session_name: &input.role_session_name,
@@ -109,11 +88,8 @@ impl Spend for AssumeRole {
             .assume_role(&call.caller, &ask, call.arrival.at)
             .map_err(|e| call.refused(e))?;
         Ok(Output {
+            assumed_role_user: AssumedRoleUser::of(&assumed),
             credentials: assumed.credentials.into(),
-            assumed_role_user: AssumedRoleUser {
-                assumed_role_id: assumed.assumed_role_id,
-                arn: assumed.arn.to_string(),
-            },
             packed_policy_size: assumed.packed_policy_size,
             source_identity: assumed.source_identity,
         })

@@ -1,8 +1,57 @@
 //! The shapes that several operations answer with.
 
-use opentrail_identity::SessionCredentials;
+use opentrail_event::{AccountId, RecordResource};
+use opentrail_identity::{AssumedRole, SessionCredentials, Tag};
 use opentrail_wire::value::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// `PolicyDescriptorType`
+#[derive(Deserialize, Serialize)]
+pub(super) struct PolicyDescriptor {
+    arn: String,
+}
+
+/// The ARNs of policies.
+pub(super) fn arns(policies: Vec<PolicyDescriptor>) -> Vec<String> {
+    policies.into_iter().map(|policy| policy.arn).collect()
+}
+
+/// `Tag`
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SessionTag {
+    key: String,
+    value: String,
+}
+
+/// Tags as the domain has them.
+pub(super) fn tags(tags: &[SessionTag]) -> Vec<Tag> {
+    tags.iter().map(|tag| Tag::new(&tag.key, &tag.value)).collect()
+}
+
+/// `AssumedRoleUser`
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AssumedRoleUser {
+    assumed_role_id: String,
+    arn: String,
+}
+
+impl AssumedRoleUser {
+    pub(super) fn of(assumed: &AssumedRole) -> Self {
+        Self { assumed_role_id: assumed.assumed_role_id.clone(), arn: assumed.arn.to_string() }
+    }
+}
+
+/// The account in the ARN of a role, as far as it is one.
+pub(super) fn account(role_arn: &str) -> Option<AccountId> {
+    role_arn.split(':').nth(4).and_then(|id| id.parse().ok())
+}
+
+/// A role as records show it.
+pub(super) fn role(role_arn: &str) -> RecordResource {
+    RecordResource::new("AWS::IAM::Role", role_arn, account(role_arn))
+}
 
 /// `Credentials`
 #[derive(Serialize)]
