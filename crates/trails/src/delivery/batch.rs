@@ -59,7 +59,7 @@ pub(crate) struct Batch {
 /// The file's JSON so far.
 enum Text {
     Plain(Vec<u8>),
-    Packed(Gzip),
+    Packed(Box<Gzip>),
 }
 
 /// A closed log file.
@@ -154,8 +154,8 @@ impl Batch {
     }
 }
 
-fn packed(text: &[u8]) -> io::Result<Gzip> {
-    let mut encoder = Gzip::new(Compression::fast());
+fn packed(text: &[u8]) -> io::Result<Box<Gzip>> {
+    let mut encoder = Box::new(Gzip::new(Compression::fast()));
     encoder.write_all(text)?;
     Ok(encoder)
 }

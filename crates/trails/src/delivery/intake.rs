@@ -123,7 +123,7 @@ impl Intake {
         }
         let mut by_size: Vec<(u64, BatchKey)> =
             self.open.iter().map(|(key, batch)| (batch.held(), key.clone())).collect();
-        by_size.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        by_size.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(*size));
         for (size, key) in by_size {
             if held <= most {
                 break;
