@@ -15,6 +15,8 @@
 //! When the process was down for some periods, or many digests wait for their bucket, one digest covers
 //! several periods: no time is without a digest.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
 use serde::{Deserialize, Serialize};
@@ -281,8 +283,12 @@ pub(crate) fn heads(
         account.is_none_or(|account| account == chain.whose.account)
             && chain.trail_arn().to_string() == trail_arn
     };
-    let asked = ledger.chains.values().filter(is_asked);
-    asked.map(|chain| chain.head(silent_since(ledger, chain), pending(ledger, chain), now)).collect()
+    let pending = pending(ledger);
+    let head = |chain: &Chain| {
+        let pending = pending.get(&(&chain.whose, chain.region.as_str())).cloned().unwrap_or_default();
+        chain.head(silent_since(ledger, chain), pending, now)
+    };
+    ledger.chains.values().filter(is_asked).map(head).collect()
 }
 
 fn silent_since(ledger: &Ledger, chain: &Chain) -> Option<DateTime<Utc>> {
@@ -294,23 +300,27 @@ fn silent_since(ledger: &Ledger, chain: &Chain) -> Option<DateTime<Utc>> {
     trail.stop_logging_time.filter(|_| !trail.logging && trail.log_file_validation)
 }
 
-fn pending(ledger: &Ledger, beside: &Chain) -> Vec<String> {
-    let delivered = ledger
-        .chains
-        .values()
-        .filter(|chain| chain.whose == beside.whose && chain.region == beside.region)
-        .flat_map(|chain| chain.files.iter().map(|file| file.key.clone()));
-    let on_the_way = ledger.files.values().filter(|file| file.whose == beside.whose);
-    let on_the_way = on_the_way.flat_map(|file| match &file.kind {
-        FileKind::Log(log) if log.region == beside.region => vec![file.key.clone()],
-        FileKind::Log(_) => Vec::new(),
-        // Until the bucket has the digest, nobody can see what it lists.
-        FileKind::Digest { lists, .. } => {
-            let of_region = lists.iter().filter(|listed| listed.file.region == beside.region);
-            of_region.map(|listed| listed.key.clone()).collect()
+/// The keys of log files that no delivered digest lists, by the account and region of the chains that list them.
+fn pending(ledger: &Ledger) -> HashMap<(&Whose, &str), Vec<String>> {
+    let mut pending: HashMap<(&Whose, &str), Vec<String>> = HashMap::new();
+    for chain in ledger.chains.values() {
+        let keys = chain.files.iter().map(|file| file.key.clone());
+        pending.entry((&chain.whose, &chain.region)).or_default().extend(keys);
+    }
+    for file in ledger.files.values() {
+        match &file.kind {
+            FileKind::Log(log) => {
+                pending.entry((&file.whose, &log.region)).or_default().push(file.key.clone());
+            }
+            // Until the bucket has the digest, nobody can see what it lists.
+            FileKind::Digest { lists, .. } => {
+                for listed in lists {
+                    pending.entry((&file.whose, &listed.file.region)).or_default().push(listed.key.clone());
+                }
+            }
         }
-    });
-    delivered.chain(on_the_way).collect()
+    }
+    pending
 }
 
 /// A log file was delivered: its digest is to list it.
