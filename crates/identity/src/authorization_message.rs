@@ -11,7 +11,8 @@ use opentrail_state::State;
 use serde_json::{Value, json};
 
 use crate::{
-    authorize::{self, Ask, Denial},
+    authorize::{self, Ask},
+    denial::Denial,
     error::IdentityError,
     limits,
     principal::Caller,

@@ -5,9 +5,12 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use opentrail_event::AccountId;
 use opentrail_policy::Context;
 
 use crate::{
+    documents::Documents,
+    organization,
     principal::{Caller, Principal},
     tags::Tag,
 };
@@ -85,7 +88,9 @@ pub(crate) fn set_caller(context: &mut Context, caller: &Caller, entity_tags: &[
         context.set_many("aws:PrincipalServiceNamesList", [name.as_ref()]);
     }
     context.set("aws:PrincipalIsAWSService", boolean(service.is_some()));
-    context.set("aws:ViaAWSService", boolean(false));
+    // A service that asks KMS for somebody does so with what that one may (forward access session).
+    let via_service = service.is_none() && context.get("kms:ViaService").is_some();
+    context.set("aws:ViaAWSService", boolean(via_service));
     if let Some(kind) = principal.policy_type() {
         context.set("aws:PrincipalType", kind);
     }
@@ -115,20 +120,40 @@ pub(crate) fn set_caller(context: &mut Context, caller: &Caller, entity_tags: &[
     set_session(context, caller, now);
 }
 
+/// Sets the keys that tell of the accounts of caller and resource, and of the organizations that they are in; for a
+/// service also of the account that it acts for (`aws:SourceAccount`). A resource that is said to be nobody's is the
+/// caller's.
+pub(crate) fn set_accounts(
+    context: &mut Context,
+    docs: &impl Documents,
+    caller: Option<AccountId>,
+    resource: Option<AccountId>,
+) {
+    if let Some(owner) = resource.or(caller) {
+        context.set("aws:ResourceAccount", owner.as_str());
+    }
+    let source = context.single("aws:SourceAccount").and_then(|account| account.parse::<AccountId>().ok());
+    let parties = [("Principal", caller), ("Resource", resource.or(caller)), ("Source", source)];
+    for (party, account) in parties {
+        // They are nobody's to bring along, whether there is an organization or not.
+        let (id_key, paths_key) = (format!("aws:{party}OrgID"), format!("aws:{party}OrgPaths"));
+        context.remove(&id_key);
+        context.remove(&paths_key);
+        let Some(account) = account else { continue };
+        let Some(id) = organization::principal_org_id(docs, account) else { continue };
+        context.set(&id_key, id);
+        if let Some(path) = organization::principal_org_path(docs, account) {
+            context.set_many(&paths_key, [path]);
+        }
+    }
+}
+
 /// Removes what a request brought along under the names of keys that tell of the caller.
 fn forget_caller(context: &mut Context) {
     for key in CALLER_KEYS {
         context.remove(key);
     }
-    let tags: Vec<String> = context
-        .iter()
-        .map(|(key, _)| key)
-        .filter(|key| key.starts_with(PRINCIPAL_TAG))
-        .map(str::to_owned)
-        .collect();
-    for key in tags {
-        context.remove(&key);
-    }
+    context.retain(|key| !key.starts_with(PRINCIPAL_TAG));
 }
 
 fn set_session(context: &mut Context, caller: &Caller, now: DateTime<Utc>) {

@@ -9,7 +9,7 @@ use opentrail_event::AccountId;
 use opentrail_policy::PolicyError;
 
 use crate::{
-    authorize::Denial,
+    denial::Denial,
     entity::EntityKind,
     federation::TokenRefusal,
     limits,
@@ -400,12 +400,15 @@ pub enum InvalidInput {
     LinkedRoleTaken(&'static str),
     /// Not the id of a deletion of a service-linked role.
     DeletionTask(String),
+    /// What the policy simulator cannot simulate, in its words.
+    Simulation(String),
 }
 
 impl fmt::Display for InvalidInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PolicyArn(arn) => write!(f, "ARN {arn} is not valid."),
+            Self::Simulation(reason) => f.write_str(reason),
             Self::DuplicateTagKeys => {
                 f.write_str("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
             }
@@ -480,6 +483,7 @@ impl fmt::Display for InvalidValue {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             ),
             Constraint::RoleArn => write!(f, "{value} is invalid"),
+            Constraint::Told => f.write_str(value),
             Constraint::ProviderUrl => f.write_str("Invalid Open ID Connect Provider URL"),
             Constraint::TransitiveTagKey => {
                 f.write_str("The specified transitive tag key must be included in the requested tags.")
@@ -509,6 +513,8 @@ pub(crate) enum Constraint {
     PathPrefix,
     Marker,
     RoleArn,
+    /// The value is the whole message.
+    Told,
     ProviderUrl,
     RoleMaximum,
     ChainedMaximum,
@@ -528,6 +534,7 @@ impl fmt::Display for Constraint {
             Self::Path | Self::PathPrefix => f.write_str("be a path"),
             Self::Marker => f.write_str("be a marker"),
             Self::RoleArn => f.write_str("be the ARN of a role"),
+            Self::Told => f.write_str("be of use"),
             Self::ProviderUrl => f.write_str("be the URL of an issuer"),
             Self::RoleMaximum | Self::ChainedMaximum => f.write_str("fit the longest session"),
             Self::TransitiveTagKey | Self::InheritedTag => f.write_str("be a key of the session's own tags"),

@@ -13,8 +13,9 @@ use crate::{
     access_key::{self, AccessKey, KeyHolder, NewAccessKey},
     account::Account,
     authorization_message,
-    authorize::{self, Ask, Denial, Verdict},
+    authorize::{self, Ask, Verdict},
     credential::{Credential, Credentials},
+    denial::Denial,
     error::IdentityError,
     federation::{
         oidc_provider::OidcProvider,

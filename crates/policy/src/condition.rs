@@ -84,6 +84,11 @@ impl Condition {
         &self.written
     }
 
+    /// As [`variables`](Self::variables), as the document has them.
+    pub(crate) fn written_variables(&self) -> impl Iterator<Item = &str> {
+        self.check.patterns().into_iter().flat_map(Pattern::written_variables)
+    }
+
     /// The key, in lower case.
     pub(crate) fn key(&self) -> &str {
         self.key.name()

@@ -132,7 +132,8 @@ impl<'a> Policies<'a> {
     /// The answer that follows from what the policies say.
     pub(crate) fn rule(&self, principal: &PrincipalRef<'_>, findings: &Findings<'_>) -> Decision {
         if let Some((place, statement)) = findings.denied {
-            return Decision::ExplicitDeny { by: place.by, sid: statement.sid.clone() };
+            let sid = statement.sid.clone();
+            return Decision::ExplicitDeny { place, statement: statement.index, sid };
         }
         match self.considered().first_missing(principal, findings) {
             None => Decision::Allow,

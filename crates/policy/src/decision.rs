@@ -44,9 +44,11 @@ pub enum Decision {
     },
     /// No, because a policy says so.
     ExplicitDeny {
-        /// That policy.
-        by: PolicySource,
-        /// The `Sid` of its statement.
+        /// That policy: the first that does, in AWS's order of evaluation.
+        place: Place,
+        /// Its statement's place in it, from 0.
+        statement: usize,
+        /// The statement's `Sid`.
         sid: Option<Arc<str>>,
     },
 }
@@ -61,7 +63,8 @@ impl Decision {
     pub fn source(&self) -> Option<PolicySource> {
         match self {
             Self::Allow => None,
-            Self::ImplicitDeny { by } | Self::ExplicitDeny { by, .. } => Some(*by),
+            Self::ImplicitDeny { by } => Some(*by),
+            Self::ExplicitDeny { place, .. } => Some(place.by),
         }
     }
 
@@ -72,7 +75,7 @@ impl Decision {
         match self {
             Self::Allow => None,
             Self::ImplicitDeny { by } => Some(format!("because no {by} allows the {action} action")),
-            Self::ExplicitDeny { by, .. } => {
+            Self::ExplicitDeny { place: Place { by, .. }, .. } => {
                 let article = match by {
                     PolicySource::Identity => "an",
                     PolicySource::Trust => "the",

@@ -176,6 +176,15 @@ impl Statement {
         self.resources.as_ref().is_some_and(|clause| clause.negated)
     }
 
+    /// The condition keys that it asks for, as written, those of variables included. One may come twice.
+    pub fn context_keys(&self) -> impl Iterator<Item = &str> {
+        let patterns = self.resources.iter().flat_map(|clause| &clause.patterns).map(|(_, pattern)| pattern);
+        let conditions = self.conditions.iter().flat_map(|condition| {
+            std::iter::once(&*condition.written().key).chain(condition.written_variables())
+        });
+        patterns.flat_map(Pattern::written_variables).chain(conditions)
+    }
+
     /// Its conditions: operator, key and values as written.
     pub fn conditions(&self) -> impl Iterator<Item = (&str, &str, &[String])> {
         self.conditions.iter().map(|condition| {

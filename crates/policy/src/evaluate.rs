@@ -6,6 +6,7 @@ use crate::{
     Context, Effect, Policy, PrincipalRef, Statement,
     document::Clause,
     pattern::{Subject, Unresolved},
+    principal::Principals,
 };
 
 /// A request to be decided on.
@@ -73,6 +74,15 @@ impl Policy {
         }
     }
 
+    /// Every statement that applies to `request`, of whatever effect; for a principal that has a permissions
+    /// boundary (`bounded`) or not.
+    pub fn applicable(&self, request: &Request<'_>, bounded: bool) -> Vec<&Statement> {
+        let action = request.action.to_ascii_lowercase();
+        let action = Subject::new(&action);
+        let applies = |statement: &&Statement| statement.applies(request, &action, bounded).is_some();
+        self.statements().iter().filter(applies).collect()
+    }
+
     /// As [`evaluate`](Self::evaluate), for a principal that has a permissions boundary (`bounded`) or not:
     /// a `Deny` with `NotPrincipal` excepts nobody who has one. `action` is the request's in lower case.
     pub(crate) fn rule(&self, request: &Request<'_>, action: &Subject<'_>, bounded: bool) -> Ruling<'_> {
@@ -108,6 +118,14 @@ impl<'p> Ruling<'p> {
 }
 
 impl Statement {
+    /// Whether it would apply to the request's action and principal, on some resource and under some conditions.
+    pub fn is_about(&self, request: &Request<'_>) -> bool {
+        let action = request.action.to_ascii_lowercase();
+        let named = |principals: &Principals| principals.grant(&request.principal, request.context).is_some();
+        self.actions.covers(&Subject::new(&action), request.context, self.effect)
+            && self.principals.as_ref().is_none_or(named)
+    }
+
     /// Whether the statement applies to the request, and how directly it names the principal. What is cheap to see
     /// is looked at first; conditions last.
     fn applies(&self, request: &Request<'_>, action: &Subject<'_>, bounded: bool) -> Option<Grant> {

@@ -138,6 +138,14 @@ impl Pattern {
         })
     }
 
+    /// The keys that its variables stand for, as the document has them.
+    pub(crate) fn written_variables(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(variable.written()),
+            _ => None,
+        })
+    }
+
     /// Whether the whole of `text` is what the pattern describes. At worst proportional to the product of
     /// the two lengths, and to their sum where the pattern has no `?`.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> Result<bool, Unresolved> {

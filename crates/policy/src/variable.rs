@@ -6,6 +6,7 @@ use crate::{Context, context::Key};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
     key: Key,
+    written: Box<str>,
     default: Option<Box<str>>,
 }
 
@@ -23,6 +24,11 @@ pub(crate) enum Substitution {
 pub(crate) struct NotAVariable;
 
 impl Variable {
+    /// The key as the document has it.
+    pub(crate) fn written(&self) -> &str {
+        &self.written
+    }
+
     /// The key, in lower case.
     pub(crate) fn key(&self) -> &str {
         self.key.name()
@@ -56,7 +62,7 @@ pub(crate) fn read(after_opening: &str) -> Result<(Substitution, usize), NotAVar
     {
         return Err(NotAVariable);
     }
-    Ok((Substitution::Variable(Variable { key: Key::new(key), default }), length))
+    Ok((Substitution::Variable(Variable { key: Key::new(key), written: key.into(), default }), length))
 }
 
 /// Reads `'default'}` after the comma; AWS asks for one space before the quote, and none is understood too.

@@ -1,7 +1,8 @@
 //! How policies of several kinds combine: the IAM User Guide's "Policy evaluation logic".
 
 use opentrail_policy::{
-    Context, Decision, Identity, Policies, Policy, PolicyKind, PolicySource, PrincipalRef, Request, decide,
+    Context, Decision, Identity, Place, Policies, Policy, PolicyKind, PolicySource, PrincipalRef, Request,
+    decide,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -63,7 +64,8 @@ fn implicit(by: PolicySource) -> Decision {
 }
 
 fn explicit(by: PolicySource) -> Decision {
-    Decision::ExplicitDeny { by, sid: Some("S1".into()) }
+    let place = Place { by, level: 0, policy: 0 };
+    Decision::ExplicitDeny { place, statement: 0, sid: Some("S1".into()) }
 }
 
 /// One row: who asks, the principal the resource policy names with its mark, then the marks of identity,
@@ -189,7 +191,7 @@ fn service_control_policies_limit_every_level_and_root_too() {
         (&[vec![&yes], vec![&no]], implicit(PolicySource::ServiceControl)),
         (&[vec![&yes], vec![]], implicit(PolicySource::ServiceControl)),
         (&[vec![&no], vec![&yes]], implicit(PolicySource::ServiceControl)),
-        (&[vec![&yes, &deny], vec![&yes]], explicit(PolicySource::ServiceControl)),
+        (&[vec![&deny, &yes], vec![&yes]], explicit(PolicySource::ServiceControl)),
     ];
     for (levels, expected) in cases {
         for (principal, identity) in [(USER, Identity::Policies(&attached)), (ROOT, Identity::Root)] {
@@ -268,7 +270,8 @@ fn not_principal_excepts_nobody_with_a_boundary() {
     };
     assert!(ask(USER, &policies).is_allow());
     let bounded = Policies { boundary: Some(&yes), ..policies };
-    assert_eq!(ask(USER, &bounded), Decision::ExplicitDeny { by: PolicySource::Resource, sid: None });
+    let place = Place { by: PolicySource::Resource, level: 0, policy: 0 };
+    assert_eq!(ask(USER, &bounded), Decision::ExplicitDeny { place, statement: 0, sid: None });
 }
 
 #[test]

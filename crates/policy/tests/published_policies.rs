@@ -1,7 +1,8 @@
 //! Policies that guides to CloudTrail publish, asked what their authors meant.
 
 use opentrail_policy::{
-    Context, Decision, Identity, Policies, Policy, PolicyKind, PolicySource, PrincipalRef, Request, decide,
+    Context, Decision, Identity, Place, Policies, Policy, PolicyKind, PolicySource, PrincipalRef, Request,
+    decide,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -66,8 +67,9 @@ fn a_bucket_that_only_one_role_may_delete_from() {
         account: ACCOUNT,
         role_id: "AROAADMINADMINADMINAD",
     };
-    let denied =
-        Decision::ExplicitDeny { by: PolicySource::Resource, sid: Some("DenyDeleteCloudTrailLogs".into()) };
+    let place = Place { by: PolicySource::Resource, level: 0, policy: 0 };
+    let sid = Some("DenyDeleteCloudTrailLogs".into());
+    let denied = Decision::ExplicitDeny { place, statement: 0, sid };
     for action in ["s3:DeleteObject", "s3:DeleteObjectVersion"] {
         let cases = [
             (MALLORY, Identity::Policies(&attached), denied.clone()),

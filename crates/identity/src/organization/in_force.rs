@@ -41,6 +41,23 @@ pub fn service_control_levels(docs: &impl Documents, account: AccountId) -> Vec<
     levels
 }
 
+/// The ARN of a policy among [`service_control_levels`], by its level and its place in it.
+pub(crate) fn service_control_arn(
+    docs: &impl Documents,
+    account: AccountId,
+    level: usize,
+    place: usize,
+) -> Option<String> {
+    let member = docs.document::<Member>(account.as_str())?;
+    let organization = docs.document::<Organization>(&member.organization)?;
+    let units = units_above(docs, &organization, &member.parent)?;
+    let ids = match level.checked_sub(1) {
+        None => &organization.root.policies,
+        Some(unit) => units.get(unit).map_or(&member.policies, |unit| &unit.policies),
+    };
+    policy::find(docs, &organization, ids.get(place)?).map(|policy| policy.arn())
+}
+
 fn in_force(docs: &impl Documents, organization: &Organization, id: &str) -> Policy {
     let policy = policy::find(docs, organization, id);
     policy.and_then(|policy| policy.in_force().cloned()).unwrap_or_else(|| DENY_ALL.clone())

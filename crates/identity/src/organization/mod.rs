@@ -38,6 +38,7 @@ pub use document::{
 };
 pub use found::{create, delete};
 pub use in_force::service_control_levels;
+pub(crate) use in_force::service_control_arn;
 pub use node::{Node, ROOT_NAME};
 pub use policy::ServiceControlPolicy;
 pub use refusal::OrganizationRefusal;

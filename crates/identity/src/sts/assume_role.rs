@@ -11,8 +11,9 @@ use opentrail_state::State;
 
 use super::narrowing::{Narrowing, check_tags, packed_size};
 use crate::{
-    authorize::{Ask, Denial, decision_with_mfa},
+    authorize::{Ask, decision_with_mfa, denial},
     context::{set_request_tags, set_resource_tags},
+    denial::Denial,
     entity::{self, Entity, EntityKind},
     error::{Constraint, IdentityError, InvalidValue},
     limits,
@@ -219,7 +220,7 @@ fn session_info(
 
 /// Whether the role's trust policy, and where it only names the caller's account also the caller's own
 /// policies, allow the session.
-fn check_trust(
+pub(super) fn check_trust(
     state: &State,
     caller: &Caller,
     ask: &AssumeRole<'_>,
@@ -249,9 +250,7 @@ fn check_trust(
         };
         let decision = decision_with_mfa(state, caller, &ask, mfa, now);
         if decision != Decision::Allow {
-            let told = caller.principal.account() == Some(role.account);
-            let denial = Denial::by_policy(caller, action, ask.resource, decision, told);
-            return Err(IdentityError::AccessDenied(denial));
+            return Err(IdentityError::AccessDenied(denial(state, caller, &ask, decision)));
         }
     }
     Ok(())

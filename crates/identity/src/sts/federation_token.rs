@@ -13,7 +13,7 @@ use super::{
     narrowing::{Narrowing, check_tags, packed_size},
 };
 use crate::{
-    authorize::{Ask, Denial, decision},
+    authorize::{Ask, decision, denial},
     context::set_request_tags,
     error::IdentityError,
     limits,
@@ -124,8 +124,7 @@ fn permit(
         let ask = Ask { action, resource: arn.as_str(), context: context.clone(), ..Ask::default() };
         let decision = decision(state, caller, &ask, now);
         if decision != Decision::Allow {
-            let denial = Denial::by_policy(caller, action, arn.as_str(), decision, true);
-            return Err(IdentityError::AccessDenied(denial));
+            return Err(IdentityError::AccessDenied(denial(state, caller, &ask, decision)));
         }
     }
     Ok(())
