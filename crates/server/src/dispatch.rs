@@ -11,7 +11,7 @@ use crate::{
     cloudtrail,
     fault::{Common, Dialect, Fault},
     operation::{Described, Outcome, Permission, Read, Spend, Vouch, Write},
-    recording::Trace,
+    recording::{Trace, unwritable},
 };
 
 /// Runs an operation that reads. Its record is durable before its answer leaves.
@@ -51,11 +51,15 @@ pub(crate) async fn write<O: Write>(call: &Call, params: Value) -> Outcome {
 /// The change and its record, as one entry. On an error nothing has happened, and nothing is recorded yet.
 async fn change<O: Write>(call: &Call, input: O::Input, trace: &Trace) -> Outcome {
     let mut tx = call.rooms.state.begin().await;
-    let answer = written(call, &O::act(input, call, &mut tx)?)?;
+    let output = O::act(input, call, &mut tx)?;
+    let answer = written(call, &output)?;
     if call.service.name == "organizations" {
         cloudtrail::follow_organization(call, &mut tx);
     }
-    let events = trace.events(call, Some(value::to_record(&answer, call.service.record_times)))?;
+    let mut elements = value::to_record(&answer, call.service.record_times);
+    O::amend_elements(&mut elements);
+    let mut events = trace.events(call, Some(elements))?;
+    events.extend(O::also(&output, call).map_err(|error| unwritable(&error, call.dialect()))?);
     tx.commit(events).await.map_err(|error| Fault::of_state(error, call.dialect()))?;
     Ok(answer)
 }

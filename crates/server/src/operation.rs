@@ -6,10 +6,10 @@
 use std::future::Future;
 
 use futures::future::BoxFuture;
-use opentrail_event::{AccountId, RecordResource};
+use opentrail_event::{AccountId, EventError, RecordResource};
 use opentrail_identity::Caller;
 use opentrail_policy::Context;
-use opentrail_state::Transaction;
+use opentrail_state::{OwnedEvent, Transaction};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{call::Call, dispatch, fault::Fault};
@@ -47,6 +47,9 @@ pub(crate) trait Described: 'static {
     /// Says in `requestParameters`, which have the input's members, what records say otherwise.
     fn amend(_input: &Self::Input, _parameters: &mut serde_json::Value) {}
 
+    /// Says in `responseElements`, which have the answer's members, what records say otherwise.
+    fn amend_elements(_elements: &mut serde_json::Value) {}
+
     /// The ARN the permission is asked for.
     fn resource(_input: &Self::Input, _call: &Call) -> Result<String, Fault> {
         Ok("*".to_owned())
@@ -76,6 +79,14 @@ pub(crate) trait Write: Described {
 
     /// Stages the change. Nothing happens unless the entry becomes durable.
     fn act(input: Self::Input, call: &Call, tx: &mut Transaction) -> Result<Self::Output, Fault>;
+
+    /// Records of what else happened with it, kept in the same entry.
+    ///
+    /// # Errors
+    /// If one can't be written; then nothing has happened.
+    fn also(_output: &Self::Output, _call: &Call) -> Result<Vec<OwnedEvent>, EventError> {
+        Ok(Vec::new())
+    }
 }
 
 /// An operation that changes nothing but what it is asked with: an MFA code, which is good once. Its records say

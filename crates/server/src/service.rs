@@ -32,8 +32,13 @@ impl Service {
 }
 
 /// Every service that speaks awsJson or awsQuery.
-pub(crate) static SERVICES: &[&Service] =
-    &[&crate::cloudtrail::SERVICE, &crate::iam::SERVICE, &crate::kms::SERVICE, &crate::sts::SERVICE];
+pub(crate) static SERVICES: &[&Service] = &[
+    &crate::cloudtrail::SERVICE,
+    &crate::iam::SERVICE,
+    &crate::kms::SERVICE,
+    &crate::organizations::SERVICE,
+    &crate::sts::SERVICE,
+];
 
 /// The service with this name in the credential scope.
 pub(crate) fn named(name: &str) -> Option<&'static Service> {

@@ -27,6 +27,11 @@ pub fn json_error(code: &str, message: &str) -> String {
     json!({"__type": code, "message": message, "Message": message}).to_string()
 }
 
+/// As [`json_error`], for the errors of Organizations that say why by a word of an enumeration.
+pub fn json_error_with_reason(code: &str, message: &str, reason: &str) -> String {
+    json!({"__type": code, "message": message, "Message": message, "Reason": reason}).to_string()
+}
+
 /// An operation's output as awsQuery writes it. `Null` is an operation without output.
 pub fn query(action: &str, namespace: &str, output: &Value, request_id: &str) -> String {
     let mut xml = format!("<{action}Response xmlns=\"{namespace}\">");

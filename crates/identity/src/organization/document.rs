@@ -122,6 +122,12 @@ impl Organization {
         self.arn_of("ou", Some(unit))
     }
 
+    /// The ARN of one of its service control policies.
+    pub fn policy_arn(&self, policy: &str) -> String {
+        let Self { management_account, id, .. } = self;
+        format!("arn:aws:organizations::{management_account}:policy/{id}/service_control_policy/{policy}")
+    }
+
     /// The ARN of its resource policy.
     pub fn resource_policy_arn(&self, id: &str) -> String {
         self.arn_of("resourcepolicy", Some(id))

@@ -37,8 +37,8 @@ pub use document::{
     principal_org_path,
 };
 pub use found::{create, delete};
-pub use in_force::service_control_levels;
 pub(crate) use in_force::service_control_arn;
+pub use in_force::service_control_levels;
 pub use node::{Node, ROOT_NAME};
 pub use policy::ServiceControlPolicy;
 pub use refusal::OrganizationRefusal;
