@@ -13,6 +13,7 @@ use crate::{
     group::Group,
     managed_policy::{self, ManagedPolicy},
     mfa::{self, MfaDevice},
+    organization,
     permissions::PolicyText,
     role::Role,
     user::User,
@@ -67,6 +68,13 @@ pub enum Inconsistency {
         /// The document that it is in.
         document: String,
     },
+    /// Something of an organization names what is not there, or a policy that cannot be read.
+    OrganizationIncomplete {
+        /// The document, or the ARN, of what names it.
+        document: String,
+        /// The id that it names.
+        missing: String,
+    },
     /// A managed policy has no version in force.
     NoVersionInForce {
         /// The policy's document.
@@ -96,6 +104,9 @@ impl fmt::Display for Inconsistency {
                 write!(f, "{} {document} has policy {policy_arn}, which is not there", kind.word())
             }
             Self::UnreadablePolicy { document } => write!(f, "{document} has a policy that cannot be read"),
+            Self::OrganizationIncomplete { document, missing } => {
+                write!(f, "{document} of an organization names {missing}, which is not there")
+            }
             Self::NoVersionInForce { document } => write!(f, "policy {document} has no version in force"),
         }
     }
@@ -104,6 +115,10 @@ impl fmt::Display for Inconsistency {
 /// Everything that does not agree; nothing when all is well.
 pub fn check(docs: &impl Documents) -> Vec<Inconsistency> {
     let mut found = Vec::new();
+    let incomplete = organization::consistency::missing(docs).into_iter();
+    found.extend(
+        incomplete.map(|(document, missing)| Inconsistency::OrganizationIncomplete { document, missing }),
+    );
     check_entities::<Group>(docs, &mut found);
     check_entities::<Role>(docs, &mut found);
     check_entities::<User>(docs, &mut found);

@@ -13,6 +13,7 @@
 //! (<https://docs.aws.amazon.com/organizations/latest/APIReference/>).
 
 pub mod attachment;
+pub(crate) mod consistency;
 pub mod creation;
 mod document;
 mod form;

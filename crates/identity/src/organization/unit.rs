@@ -92,6 +92,10 @@ pub fn delete(tx: &mut Transaction, organization: &Organization, id: &str, now: 
     if !units_in(tx, organization, id).is_empty() || !accounts.is_empty() {
         return Err(Held::Unit.into());
     }
+    // Accounts that are not shown any more are in a unit that there is.
+    for member in members(tx, organization).iter().filter(|member| member.parent == id) {
+        Member { parent: organization.root.id.clone(), ..Member::clone(member) }.save(tx);
+    }
     tx.delete::<Unit>(&within(&organization.id, id));
     Ok(())
 }
