@@ -286,7 +286,10 @@ impl Serialize for SessionContext {
             map.serialize_entry("sessionIssuer", issuer)?;
         }
         if let Some(provider) = &self.federated_provider {
-            map.serialize_entry("webIdFederationData", &WebIdFederationData { federated_provider: provider })?;
+            map.serialize_entry(
+                "webIdFederationData",
+                &WebIdFederationData { federated_provider: provider },
+            )?;
         }
         map.serialize_entry(
             "attributes",

@@ -39,8 +39,12 @@ pub(crate) fn encode(
 ) -> Option<String> {
     let account = caller.principal.account()?;
     let evidence = authorize::evidence(state, caller, ask, now);
-    let matched: Vec<Value> =
-        evidence.denying.iter().filter_map(|(policy, at)| policy.statements().get(*at)).map(matched).collect();
+    let matched: Vec<Value> = evidence
+        .denying
+        .iter()
+        .filter_map(|(policy, at)| policy.statements().get(*at))
+        .map(matched)
+        .collect();
     let conditions = conditions(&evidence.context);
     let text = [(matched.as_slice(), conditions.as_slice()), (&matched, &[]), (&[], &[])]
         .into_iter()
@@ -107,7 +111,8 @@ fn matched(statement: &Statement) -> Value {
     };
     let principals: Vec<String> = statement.principals().collect();
     let mut shown = json!({ "statementId": statement.sid().unwrap_or(""), "effect": effect });
-    shown[named("principals", statement.negates_principals())] = values(principals.iter().map(String::as_str));
+    shown[named("principals", statement.negates_principals())] =
+        values(principals.iter().map(String::as_str));
     shown["principalGroups"] = json!({ "items": [] });
     shown[named("actions", statement.negates_actions())] = values(statement.actions());
     shown[named("resources", statement.negates_resources())] = values(statement.resources());
@@ -119,9 +124,7 @@ fn matched(statement: &Statement) -> Value {
 fn conditions(context: &Context) -> Vec<Value> {
     let mut keys: Vec<_> = context.iter().collect();
     keys.sort_unstable_by_key(|(key, _)| *key);
-    let shown = |(key, given): (&str, &[String])| {
-        json!({ "key": key, "values": values(given.iter().map(String::as_str)) })
-    };
+    let shown = |(key, given): (&str, &[String])| json!({ "key": key, "values": values(given.iter().map(String::as_str)) });
     keys.into_iter().map(shown).collect()
 }
 

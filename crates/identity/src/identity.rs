@@ -316,8 +316,8 @@ impl Identity {
     /// Opens a session of a role if its trust policy and the caller's own policies allow it.
     ///
     /// # Errors
-    /// `AccessDenied`, `RootMayNotAssumeRole`, `NotAnIdentity`, `Validation`, `InvalidInput`, `LimitExceeded`
-    /// (tags), `MalformedPolicy`, `NoSuchEntity` (a session policy), `PackedPolicyTooLarge`.
+    /// `AccessDenied`, `RootMayNotAssumeRole`, `NotAnIdentity`, `Validation`, `MalformedPolicy`,
+    /// `PackedPolicyTooLarge`.
     pub fn assume_role(
         &self,
         caller: &Caller,
@@ -325,6 +325,20 @@ impl Identity {
         now: DateTime<Utc>,
     ) -> Result<AssumedRole, IdentityError> {
         sts::assume_role(&self.inner.state, &self.inner.keyring, caller, ask, now)
+    }
+
+    /// A service as a role that was passed to it, for one deed: if the role is there and trusts the service. The context
+    /// says for which resource (`aws:SourceArn`, `aws:SourceAccount`).
+    ///
+    /// # Errors
+    /// `AccessDenied`, `Validation` for what is no role's ARN.
+    pub fn service_role(
+        &self,
+        service: &str,
+        ask: &AssumeRole<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Caller, IdentityError> {
+        sts::service_role(&self.inner.state, service, ask, now)
     }
 
     /// Opens a session of the caller itself, for `GetSessionToken`. 15 minutes to 36 hours, 12 hours when not
@@ -346,8 +360,8 @@ impl Identity {
     /// 12 hours when not said; at most one hour for the root user.
     ///
     /// # Errors
-    /// `AccessDenied`, `SessionMayNotFederate`, `NotAnIdentity`, `Validation`, `InvalidInput`, `LimitExceeded`
-    /// (tags), `MalformedPolicy`, `NoSuchEntity` (a session policy), `PackedPolicyTooLarge`.
+    /// `AccessDenied`, `SessionMayNotFederate`, `NotAnIdentity`, `Validation`, `MalformedPolicy`,
+    /// `PackedPolicyTooLarge`.
     pub fn federation_token(
         &self,
         caller: &Caller,
@@ -375,8 +389,7 @@ impl Identity {
     /// policy allows it.
     ///
     /// # Errors
-    /// `NotAuthorized`, `Validation`, `InvalidInput`, `LimitExceeded` (tags), `MalformedPolicy`, `NoSuchEntity` (a
-    /// session policy), `PackedPolicyTooLarge`.
+    /// `NotAuthorized`, `Validation`, `MalformedPolicy`, `PackedPolicyTooLarge`.
     pub fn assume_role_with_web_identity(
         &self,
         vouched: &Vouched,

@@ -82,11 +82,26 @@ impl SessionInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase")]
 pub(crate) enum SessionOwner {
-    Root { account: AccountId },
-    User { account: AccountId, name: String, id: String },
-    Role { account: AccountId, name: String, id: String, session: String },
+    Root {
+        account: AccountId,
+    },
+    User {
+        account: AccountId,
+        name: String,
+        id: String,
+    },
+    Role {
+        account: AccountId,
+        name: String,
+        id: String,
+        session: String,
+    },
     /// A session of `GetFederationToken`, and whose policies it has.
-    Federated { account: AccountId, name: String, user: Box<SessionOwner> },
+    Federated {
+        account: AccountId,
+        name: String,
+        user: Box<SessionOwner>,
+    },
 }
 
 impl SessionOwner {

@@ -108,10 +108,7 @@ pub(crate) trait Vouch: Described {
     fn account(input: &Self::Input) -> Option<AccountId>;
 
     /// Finds out who calls.
-    fn vouch(
-        input: &Self::Input,
-        call: &Call,
-    ) -> impl Future<Output = Result<Self::Voucher, Fault>> + Send;
+    fn vouch(input: &Self::Input, call: &Call) -> impl Future<Output = Result<Self::Voucher, Fault>> + Send;
 
     /// Who calls, as the record has it.
     fn caller(voucher: &Self::Voucher) -> Caller;

@@ -218,7 +218,11 @@ pub fn untag(
 }
 
 /// The account's provider whose tokens say that they are by this issuer.
-pub(crate) fn of_issuer(docs: &impl Documents, account: AccountId, issuer: &str) -> Option<Arc<OidcProvider>> {
+pub(crate) fn of_issuer(
+    docs: &impl Documents,
+    account: AccountId,
+    issuer: &str,
+) -> Option<Arc<OidcProvider>> {
     let (name, plain) = name_of(issuer)?;
     let provider = docs.document::<OidcProvider>(&document_id(account, name))?;
     (provider.plain == plain).then_some(provider)
@@ -246,10 +250,12 @@ fn document_id(account: AccountId, name: &str) -> String {
 
 fn name_in(account: AccountId, arn: &str) -> Result<&str, IdentityError> {
     let prefix = format!("arn:aws:iam::{account}:oidc-provider/");
-    arn.strip_prefix(&prefix).filter(|name| !name.is_empty() && arn.len() <= limits::ARN_CHARS).ok_or_else(|| {
-        let shown = arn.chars().take(limits::ARN_CHARS).collect();
-        IdentityError::InvalidInput(InvalidInput::ProviderArn(shown))
-    })
+    arn.strip_prefix(&prefix).filter(|name| !name.is_empty() && arn.len() <= limits::ARN_CHARS).ok_or_else(
+        || {
+            let shown = arn.chars().take(limits::ARN_CHARS).collect();
+            IdentityError::InvalidInput(InvalidInput::ProviderArn(shown))
+        },
+    )
 }
 
 fn add(provider: &mut OidcProvider, client_id: &str) -> Result<(), IdentityError> {
@@ -343,16 +349,33 @@ mod tests {
 
     #[test]
     fn an_issuer_has_a_host_and_no_port_and_tls() {
-        for good in
-            ["https://accounts.google.com", "https://a.example/realms/x", "https://a.example/", "https://10.0.0.7"]
-        {
+        for good in [
+            "https://accounts.google.com",
+            "https://a.example/realms/x",
+            "https://a.example/",
+            "https://10.0.0.7",
+        ] {
             assert!(check_url(good, false).is_ok(), "{good}");
         }
         for bad in [
-            "", "https://", "a.example", "http://a.example", "https://a.example:8443", "https://u@a.example",
-            "https://a.example?q", "https://a.example/#f", "https://a.example/../b", "https://a b", "ftp://a.example",
-            "https://-a.example", "https://127.0.0.1", "https://localhost/x", "https://[::1]", "http://localhost:1",
-            "https://a.example/%2e", "https://a\\b",
+            "",
+            "https://",
+            "a.example",
+            "http://a.example",
+            "https://a.example:8443",
+            "https://u@a.example",
+            "https://a.example?q",
+            "https://a.example/#f",
+            "https://a.example/../b",
+            "https://a b",
+            "ftp://a.example",
+            "https://-a.example",
+            "https://127.0.0.1",
+            "https://localhost/x",
+            "https://[::1]",
+            "http://localhost:1",
+            "https://a.example/%2e",
+            "https://a\\b",
         ] {
             assert!(check_url(bad, false).is_err(), "{bad}");
         }
@@ -363,7 +386,9 @@ mod tests {
         for good in ["http://127.0.0.1:8080", "http://localhost/x", "https://localhost:1", "http://[::1]:9"] {
             assert!(check_url(good, true).is_ok(), "{good}");
         }
-        for bad in ["http://a.example", "http://127.0.0.1:port", "http://10.0.0.1", "http://127.0.0.1.example:80"] {
+        for bad in
+            ["http://a.example", "http://127.0.0.1:port", "http://10.0.0.1", "http://127.0.0.1.example:80"]
+        {
             assert!(check_url(bad, true).is_err(), "{bad}");
         }
     }

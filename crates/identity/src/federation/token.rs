@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Validation, dangerous::insecure_decode};
 use opentrail_event::AccountId;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     TokenRefusal, WebIdentity,
@@ -99,8 +99,9 @@ pub fn read<'a>(
     if text.len() > limits::WEB_IDENTITY_TOKEN_CHARS {
         return Err(TokenRefusal::NotAToken);
     }
-    let read = insecure_decode::<Claims>(text).map_err(|_| TokenRefusal::NotAToken)?;
-    let (header, claims) = (read.header, read.claims);
+    let read = insecure_decode::<Map<String, Value>>(text).map_err(|_| TokenRefusal::NotAToken)?;
+    let header = read.header;
+    let claims: Claims = serde_json::from_value(read.claims.into()).map_err(|_| TokenRefusal::NotAToken)?;
     // Whoever marks a member as critical wants no answer from those who do not know it (RFC 7515, 4.1.11).
     if !ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
         return Err(TokenRefusal::NotAToken);
@@ -126,7 +127,8 @@ fn audience(claims: &Claims, provider: &OidcProvider) -> Result<String, TokenRef
 }
 
 fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), TokenRefusal> {
-    let expired = at(claims.exp.ok_or(TokenRefusal::MissingClaim("exp"))?).ok_or(TokenRefusal::Claim("exp"))?;
+    let expired =
+        at(claims.exp.ok_or(TokenRefusal::MissingClaim("exp"))?).ok_or(TokenRefusal::Claim("exp"))?;
     if now >= expired {
         return Err(TokenRefusal::Expired { now, expired });
     }
@@ -212,6 +214,7 @@ fn signature_only(algorithm: jsonwebtoken::Algorithm) -> Validation {
 fn session_tags(claim: Option<Value>) -> Result<(Vec<Tag>, Vec<String>), TokenRefusal> {
     let Some(claim) = claim else { return Ok(Default::default()) };
     let refused = || TokenRefusal::Claim("https://aws.amazon.com/tags");
+    let claim = Some(claim).filter(Value::is_object).ok_or_else(refused)?;
     let claim: TagsClaim = serde_json::from_value(claim).map_err(|_| refused())?;
     let mut tags = Vec::with_capacity(claim.principal_tags.len());
     for (key, value) in claim.principal_tags {

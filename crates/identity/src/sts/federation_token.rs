@@ -118,8 +118,9 @@ fn permit(
 ) -> Result<(), IdentityError> {
     let mut context = ask.context.clone();
     set_request_tags(&mut context, ask.tags);
-    for (action, _) in
-        [(GET_FEDERATION_TOKEN, true), (TAG_SESSION, !ask.tags.is_empty())].into_iter().filter(|(_, asks)| *asks)
+    for (action, _) in [(GET_FEDERATION_TOKEN, true), (TAG_SESSION, !ask.tags.is_empty())]
+        .into_iter()
+        .filter(|(_, asks)| *asks)
     {
         let ask = Ask { action, resource: arn.as_str(), context: context.clone(), ..Ask::default() };
         let decision = decision(state, caller, &ask, now);

@@ -47,7 +47,8 @@ impl Narrowing<'_> {
             info.policy = Some(PolicyText::new("policy", text, PolicyKind::Identity)?);
         }
         for arn in self.policy_arns {
-            managed_policy::check_attachable(state, account, arn)?;
+            managed_policy::check_attachable(state, account, arn)
+                .map_err(|error| in_words_of_sts("policyArns", error))?;
         }
         info.policy_arns = self.policy_arns.to_vec();
         Ok(())
@@ -56,11 +57,21 @@ impl Narrowing<'_> {
 
 /// Checks session tags, and that the keys that go along are among theirs.
 pub(super) fn check_tags(tags: &[Tag], transitive_keys: &[String]) -> Result<(), IdentityError> {
-    tags::check(tags)?;
+    tags::check(tags).map_err(|error| in_words_of_sts("tags", error))?;
     let absent = |key: &&String| !tags.iter().any(|tag| same_key(&tag.key, key));
     match transitive_keys.iter().find(absent) {
         Some(key) => Err(InvalidValue::new("transitiveTagKeys", key, Constraint::TransitiveTagKey).into()),
         None => Ok(()),
+    }
+}
+
+/// What IAM has a code for and STS has not: there it is a value that breaks its constraint.
+fn in_words_of_sts(member: &'static str, error: IdentityError) -> IdentityError {
+    match error {
+        IdentityError::InvalidInput(_) | IdentityError::LimitExceeded(_) | IdentityError::NoSuchEntity(_) => {
+            InvalidValue::new(member, &error.to_string(), Constraint::Told).into()
+        }
+        error => error,
     }
 }
 

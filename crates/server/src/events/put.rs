@@ -109,7 +109,8 @@ async fn take(
     };
     let denied = |denial: opentrail_identity::Denial| {
         let message = rooms.identity.authorization_message(caller, &ask, &denial);
-        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string()).with_authorization_message(message)
+        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
+            .with_authorization_message(message)
     };
     rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
 

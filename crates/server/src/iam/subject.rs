@@ -2,11 +2,11 @@
 
 use std::{fmt, marker::PhantomData};
 
+use opentrail_identity::federation::oidc_provider::{self, OidcProvider};
 use opentrail_identity::{
     Group, InstanceProfile, ManagedPolicy, MfaDevice, Role, Tag, User, entity, instance_profile, limits,
     managed_policy, mfa,
 };
-use opentrail_identity::federation::oidc_provider::{self, OidcProvider};
 use opentrail_policy::Context;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,

@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use opentrail_event::AccountId;
+use opentrail_identity::federation::oidc_provider::{self, OidcProvider};
 use opentrail_identity::{
     IdentityError, InstanceProfile, ManagedPolicy, MfaDevice, Role, Tag, User, instance_profile,
     managed_policy, mfa, role, user,
 };
-use opentrail_identity::federation::oidc_provider::{self, OidcProvider};
 use opentrail_policy::Context;
 use opentrail_state::{State, Transaction};
 use serde::{Deserialize, Serialize};

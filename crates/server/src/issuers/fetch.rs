@@ -145,14 +145,26 @@ mod tests {
         let may = |reach, address: &str| Fetch::new(reach).checked(address).is_ok();
         assert!(may(IssuerReach::Public, "https://a.example/keys"));
         for address in [
-            "http://a.example", "https://127.0.0.1", "https://2130706433", "https://0x7f.1", "https://[::1]",
-            "https://169.254.169.254", "https://10.0.0.1", "https://u:p@a.example", "file:///etc/passwd",
+            "http://a.example",
+            "https://127.0.0.1",
+            "https://2130706433",
+            "https://0x7f.1",
+            "https://[::1]",
+            "https://169.254.169.254",
+            "https://10.0.0.1",
+            "https://u:p@a.example",
+            "file:///etc/passwd",
         ] {
             assert!(!may(IssuerReach::Public, address), "{address}");
         }
         assert!(may(IssuerReach::Private, "https://10.0.0.1:8443"));
-        assert!(!may(IssuerReach::Private, "http://10.0.0.1") && !may(IssuerReach::Private, "https://127.0.0.1"));
-        assert!(may(IssuerReach::Loopback, "http://127.0.0.1:80") && may(IssuerReach::Loopback, "http://localhost"));
+        assert!(
+            !may(IssuerReach::Private, "http://10.0.0.1") && !may(IssuerReach::Private, "https://127.0.0.1")
+        );
+        assert!(
+            may(IssuerReach::Loopback, "http://127.0.0.1:80")
+                && may(IssuerReach::Loopback, "http://localhost")
+        );
         assert!(!may(IssuerReach::Loopback, "http://a.example"));
     }
 }

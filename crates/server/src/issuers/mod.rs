@@ -131,7 +131,9 @@ mod tests {
         let start = Instant::now();
         let mut kept = Kept { keys: None, asked: None };
         kept.learn(Ok(SigningKeys::default()), start);
-        assert!(kept.within(FRESH, start + FRESH / 2).is_some() && kept.within(FRESH, start + FRESH).is_none());
+        assert!(
+            kept.within(FRESH, start + FRESH / 2).is_some() && kept.within(FRESH, start + FRESH).is_none()
+        );
         kept.learn(Err("away".to_owned()), start + FRESH);
         assert!(kept.within(STALE, start + FRESH).is_some());
         assert!(kept.within(STALE, start + STALE + Duration::from_secs(1)).is_none());

@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn the_internet_is_for_all() {
-        for address in ["8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "2606:4700::1111", "64:ff9b::808:808"] {
+        for address in
+            ["8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "2606:4700::1111", "64:ff9b::808:808"]
+        {
             assert_eq!(allowed(address), [Public, Private, Loopback], "{address}");
         }
     }
@@ -85,7 +87,9 @@ mod tests {
         for address in ["10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1"] {
             assert_eq!(allowed(address), [Private, Loopback], "{address}");
         }
-        for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"] {
+        for address in
+            ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"]
+        {
             assert_eq!(allowed(address), [Loopback], "{address}");
         }
     }
@@ -93,8 +97,20 @@ mod tests {
     #[test]
     fn what_is_special_is_for_nobody() {
         for address in [
-            "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "192.0.0.8", "::",
-            "fe80::1", "ff02::1", "2001:db8::1", "64:ff9b::a9fe:a9fe", "::ffff:169.254.169.254", "2002:a9fe:a9fe::",
+            "0.0.0.0",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "198.18.0.1",
+            "192.0.0.8",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "2001:db8::1",
+            "64:ff9b::a9fe:a9fe",
+            "::ffff:169.254.169.254",
+            "2002:a9fe:a9fe::",
         ] {
             assert_eq!(allowed(address), [], "{address}");
         }
