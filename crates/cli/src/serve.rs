@@ -10,7 +10,9 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
-use opentrail_server::{IssuerReach, Options, RemoteBucket, RootCredentials, Server, TlsFiles};
+use opentrail_server::{
+    IssuerReach, Options, RemoteBucket, ReplicaTarget, ReplicationEndpoint, RootCredentials, Server, TlsFiles,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -88,6 +90,13 @@ pub(crate) struct ServeArguments {
     /// A bucket outside: NAME=ENDPOINT; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     #[arg(long = "remote-bucket", env = "OPENTRAIL_REMOTE_BUCKET", value_name = "NAME=URL", value_delimiter = ',', value_parser = remote_bucket)]
     remote_buckets: Vec<RemoteBucket>,
+    /// An S3 endpoint elsewhere that buckets may replicate to: NAME=URL; credentials from
+    /// OPENTRAIL_REPLICATION_NAME_ACCESS_KEY_ID and _SECRET_ACCESS_KEY, the region from _REGION (the server's if absent)
+    #[arg(long = "replication-endpoint", env = "OPENTRAIL_REPLICATION_ENDPOINT", value_name = "NAME=URL", value_delimiter = ',', value_parser = replication_endpoint)]
+    replication_endpoints: Vec<ReplicationEndpoint>,
+    /// A bucket that is at a replication endpoint: BUCKET=NAME
+    #[arg(long = "replica-target", env = "OPENTRAIL_REPLICA_TARGET", value_name = "BUCKET=NAME", value_delimiter = ',', value_parser = replica_target)]
+    replica_targets: Vec<ReplicaTarget>,
     /// Records a second of failed calls without valid credentials, a tenth of it for one source; further ones are
     /// counted
     #[arg(long, env = "OPENTRAIL_UNAUTHENTICATED_RECORDS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000), value_name = "RATE")]
@@ -140,6 +149,33 @@ fn remote_bucket(text: &str) -> Result<RemoteBucket, String> {
     }
 }
 
+fn replication_endpoint(text: &str) -> Result<ReplicationEndpoint, String> {
+    let parts = text.split_once('=').filter(|(name, url)| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && url.starts_with("http")
+    });
+    let (name, url) = parts.ok_or("write NAME=URL, such as vault=https://s3.eu-west-1.amazonaws.com")?;
+    let variable = |what| format!("OPENTRAIL_REPLICATION_{}_{what}", name.replace('-', "_").to_uppercase());
+    let given = |what| std::env::var(variable(what)).map_err(|_| format!("{} is not set", variable(what)));
+    Ok(ReplicationEndpoint {
+        name: name.to_owned(),
+        url: url.to_owned(),
+        region: given("REGION").ok(),
+        access_key_id: given("ACCESS_KEY_ID")?,
+        secret_access_key: given("SECRET_ACCESS_KEY")?,
+    })
+}
+
+fn replica_target(text: &str) -> Result<ReplicaTarget, String> {
+    match text.split_once('=') {
+        Some((bucket, endpoint)) if !bucket.is_empty() && !endpoint.is_empty() => {
+            Ok(ReplicaTarget { bucket: bucket.to_owned(), endpoint: endpoint.to_owned() })
+        }
+        _ => Err("write BUCKET=NAME, with the name of a --replication-endpoint".to_owned()),
+    }
+}
+
 impl ServeArguments {
     fn options(self) -> Options {
         let root = self.root_access_key_id.zip(self.root_secret_access_key);
@@ -157,6 +193,8 @@ impl ServeArguments {
             encrypt_data: self.encrypt_data,
             client_env: self.client_env,
             remote_buckets: self.remote_buckets,
+            replication_endpoints: self.replication_endpoints,
+            replica_targets: self.replica_targets,
             unauthenticated_records: self.unauthenticated_records,
             oidc_issuers: self.oidc_issuers.into(),
             lifecycle_day: self.lifecycle_day,

@@ -69,6 +69,12 @@ pub enum ServerError {
     /// The folder's encryption, or its master key, is not as asked for.
     #[error(transparent)]
     AtRest(#[from] crate::at_rest::AtRestError),
+    /// An endpoint for copies elsewhere is not one.
+    #[error("can't replicate elsewhere: {reason}")]
+    ReplicaTarget {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The process is shutting down.
     #[error("interrupted while starting")]
     Interrupted,

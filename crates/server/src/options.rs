@@ -24,6 +24,30 @@ pub struct RemoteBucket {
     pub endpoint: String,
 }
 
+/// An S3-compatible endpoint elsewhere that versions are copied to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReplicationEndpoint {
+    /// What the operator calls it.
+    pub name: String,
+    /// Its URL, such as `https://s3.eu-west-1.amazonaws.com`.
+    pub url: String,
+    /// The region for signatures; the server's own if absent.
+    pub region: Option<String>,
+    /// The access key that copies are written with.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+}
+
+/// A bucket that is at a [`ReplicationEndpoint`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaTarget {
+    /// The bucket's name, as replication rules name it and the endpoint knows it.
+    pub bucket: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+}
+
 /// A certificate and its key, both PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -62,6 +86,10 @@ pub struct Options {
     pub client_env: Option<PathBuf>,
     /// Buckets elsewhere.
     pub remote_buckets: Vec<RemoteBucket>,
+    /// Endpoints elsewhere that versions are copied to.
+    pub replication_endpoints: Vec<ReplicationEndpoint>,
+    /// The buckets that are there.
+    pub replica_targets: Vec<ReplicaTarget>,
     /// Records a second, at most, of failed calls without valid credentials; one source may use a tenth. What is
     /// over it is counted.
     pub unauthenticated_records: u32,
@@ -90,6 +118,8 @@ impl Options {
             encrypt_data: false,
             client_env: None,
             remote_buckets: Vec::new(),
+            replication_endpoints: Vec::new(),
+            replica_targets: Vec::new(),
             unauthenticated_records: 100,
             oidc_issuers: IssuerReach::default(),
             lifecycle_day: Duration::from_secs(24 * 3600),

@@ -18,6 +18,7 @@ use crate::{
     issuers::Issuers,
     kms::KeyGuard,
     recording::Recorder,
+    replica_target::ReplicaTargets,
     store::{Requesters, Stores},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Rooms {
     pub(crate) delivery: Delivery,
     /// Where the trails deliver to: the vault and buckets elsewhere.
     pub(crate) stores: Arc<Stores>,
+    /// Buckets elsewhere that versions are copied to.
+    pub(crate) replica_targets: ReplicaTargets,
     /// Where records of calls are kept.
     pub(crate) recorder: Recorder,
     /// Event history.

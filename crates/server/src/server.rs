@@ -108,6 +108,9 @@ fn start_workers(tasks: &mut JoinSet<()>, rooms: &Arc<Rooms>, stop: &Cancellatio
     let work = move |stop| worker::lifecycle::run(of.clone(), day, stop);
     tasks.spawn(and_again("lifecycle", PAUSE, stop.clone(), work));
     let of = rooms.clone();
+    let work = move |stop| worker::replication::run(of.clone(), stop);
+    tasks.spawn(and_again("replication", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
     let work = move |stop| worker::access_logs::run(of.clone(), often, stop);
     tasks.spawn(and_again("access logs", PAUSE, stop.clone(), work));
     let of = rooms.clone();

@@ -11,8 +11,8 @@ use crate::{
     object::{Body, Version},
     replication::OpenCopy,
     tables::{
-        CURRENT, CurrentRow, FILES, IDS, INLINE, META, OPEN_COPIES, OPEN_COPY_BYTES, PARTS, UPLOADS,
-        VERSIONS, decode_row, encode_row,
+        CURRENT, CurrentRow, FILES, IDS, INLINE, META, OPEN_COPIES, OPEN_COPY_BYTES, OpenCopyKey, PARTS,
+        UPLOADS, VERSIONS, decode_row, encode_row,
     },
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Writing<'t> {
     inline: Table<'t, u128, &'static [u8]>,
     files: Table<'t, u128, ()>,
     meta: Table<'t, &'static str, u64>,
-    open_copies: Table<'t, (BucketId, u8, &'static [u8], &'static [u8], u64), &'static [u8]>,
+    open_copies: Table<'t, OpenCopyKey, &'static [u8]>,
     freed: Vec<BlobId>,
 }
 

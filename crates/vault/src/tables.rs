@@ -29,9 +29,10 @@ pub(crate) const PARTS: TableDefinition<'_, (u128, u16), &[u8]> = TableDefinitio
 pub(crate) const INLINE: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("inline");
 /// Blobs that are files and are referred to.
 pub(crate) const FILES: TableDefinition<'_, u128, ()> = TableDefinition::new("files");
-/// (bucket, refused last time, destination, key, order of making) → version id, of versions that are to be copied.
-pub(crate) const OPEN_COPIES: TableDefinition<'_, (BucketId, u8, &[u8], &[u8], u64), &[u8]> =
-    TableDefinition::new("open copies");
+/// (bucket, refused last time, destination, key, order of making).
+pub(crate) type OpenCopyKey = (BucketId, u8, &'static [u8], &'static [u8], u64);
+/// [`OpenCopyKey`] → version id, of versions that are to be copied.
+pub(crate) const OPEN_COPIES: TableDefinition<'_, OpenCopyKey, &[u8]> = TableDefinition::new("open copies");
 /// Numbers about the index itself.
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 

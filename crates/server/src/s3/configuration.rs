@@ -21,8 +21,6 @@ macro_rules! absent {
 absent! {
     cors(GetBucketCorsInput) -> GetBucketCorsOutput:
         "NoSuchCORSConfiguration", "The CORS configuration does not exist";
-    replication(GetBucketReplicationInput) -> GetBucketReplicationOutput:
-        "ReplicationConfigurationNotFoundError", "The replication configuration was not found";
     website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput:
         "NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration";
 }

@@ -40,6 +40,7 @@ mod put;
 mod record;
 mod refusal;
 mod region;
+mod replication;
 mod restore;
 mod scene;
 mod shape;
@@ -62,6 +63,7 @@ use opentrail_wire::{
 };
 use parking_lot::Mutex;
 
+pub(crate) use self::{access::is_rescue, shape::canonical_id as canonical_user};
 use self::{
     address::Addressed,
     incoming::{Incoming, Intake},

@@ -17,7 +17,7 @@ use s3s::{
 use super::{
     access::Gate, acl, attributes, bucket, configuration, copy, delete, encryption_bucket, get, lifecycle,
     list, list_versions, logging, multipart, notification, object_lock, object_tagging, parts, policy,
-    public_access, put, refusal::Refusal, restore, scene::Scene,
+    public_access, put, refusal::Refusal, replication, restore, scene::Scene,
 };
 
 /// The largest XML document: a CompleteMultipartUpload of 10,000 parts with every checksum, and a
@@ -107,6 +107,7 @@ operations! {
     delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput: lifecycle::delete;
     delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput: acl::delete_ownership;
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput: policy::delete;
+    delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput: replication::delete;
     delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput: bucket::delete_tags;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput: delete::delete_object;
     delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput: delete::delete_objects;
@@ -123,7 +124,7 @@ operations! {
     get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput: acl::get_ownership;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput: policy::get;
     get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput: policy::status;
-    get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput: configuration::replication;
+    get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput: replication::get;
     get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput: configuration::request_payment;
     get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput: bucket::tags;
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput: bucket::versioning;
@@ -151,6 +152,7 @@ operations! {
     put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput: notification::put;
     put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput: acl::put_ownership;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput: policy::put;
+    put_bucket_replication(PutBucketReplicationInput) -> PutBucketReplicationOutput: replication::put;
     put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput: bucket::put_tags;
     put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput: bucket::put_versioning;
     put_object(PutObjectInput) -> PutObjectOutput: put::put_object;

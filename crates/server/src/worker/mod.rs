@@ -5,3 +5,4 @@ pub(crate) mod again;
 pub(crate) mod clock;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
+pub(crate) mod replication;

@@ -176,7 +176,9 @@ impl Look<'_> {
     fn look_at(&mut self, key: &str, standing: Standing, version: Version) {
         // S3 lets no rule act on what is still to be copied (S3 user guide, "How S3 Lifecycle interacts with other
         // bucket configurations").
-        if version.replication().is_some_and(|progress| progress.open().next().is_some()) {
+        if self.bucket.replication.is_some()
+            && version.replication().is_some_and(|progress| progress.open().next().is_some())
+        {
             return;
         }
         let modified = version.last_modified();

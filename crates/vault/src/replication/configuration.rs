@@ -223,8 +223,8 @@ impl Vault {
         self.change(tx, bucket, |bucket| bucket.replication = Some(replication))
     }
 
-    /// Stages that a bucket's versions are not copied any more. Copies that wait go on waiting, for a configuration
-    /// that names their destination again.
+    /// Stages that a bucket's versions are not copied any more. What still waits fails, and is taken up by a
+    /// configuration that names its destination again.
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`].

@@ -13,7 +13,7 @@ use crate::{
     limits::REPLICATION_ROWS,
     lookup,
     object::Version,
-    tables::{META, OPEN_COPIES, OPEN_COPY_BYTES},
+    tables::{META, OPEN_COPIES, OPEN_COPY_BYTES, OpenCopyKey},
 };
 
 /// A row of the list: the state is part of its key, so that what is tried again later stands apart; then comes the
@@ -79,8 +79,9 @@ pub struct Waiting {
     pub version: Version,
     /// The destination's name.
     pub destination: String,
-    /// An older version of the key waits for the same destination.
+    /// An older version of the key waited for the same destination.
     pub is_behind: bool,
+    order: u64,
 }
 
 impl Waiting {
@@ -90,7 +91,7 @@ impl Waiting {
     }
 }
 
-type Table = redb::ReadOnlyTable<(BucketId, u8, &'static [u8], &'static [u8], u64), &'static [u8]>;
+type Table = redb::ReadOnlyTable<OpenCopyKey, &'static [u8]>;
 
 /// The list; an index that was never written since there is one has none.
 fn table(read: &ReadTransaction) -> Result<Option<Table>, VaultError> {
@@ -149,6 +150,18 @@ impl Vault {
         .await
     }
 
+    /// Whether an older version of the key waits for the same destination now.
+    ///
+    /// # Errors
+    /// [`VaultError::IndexUnavailable`], [`VaultError::Index`].
+    pub fn is_behind(&self, waiting: &Waiting) -> Result<bool, VaultError> {
+        let (id, to, key) = (waiting.bucket.id, waiting.destination.as_bytes(), waiting.key.as_bytes());
+        self.inner.index.read(|read| match table(read)? {
+            Some(table) => older_waits(&table, id, to, key, waiting.order),
+            None => Ok(false),
+        })
+    }
+
     /// The next [`REPLICATION_ROWS`] versions that wait for a destination, each key's oldest first, and where to go on.
     /// `failed`: those that were refused.
     ///
@@ -163,6 +176,22 @@ impl Vault {
         let (index, pair) = (Arc::clone(&self.inner.index), pair.clone());
         blocking(move || index.read(|read| step(read, &pair, u8::from(failed), from))).await
     }
+}
+
+fn older_waits(
+    table: &Table,
+    bucket: BucketId,
+    destination: &[u8],
+    key: &[u8],
+    order: u64,
+) -> Result<bool, VaultError> {
+    for failed in [0, 1] {
+        let before = (bucket, failed, destination, key, 0)..(bucket, failed, destination, key, order);
+        if table.range(before)?.next().transpose()?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn pairs(read: &ReadTransaction) -> Result<Vec<(BucketId, bool, String)>, VaultError> {
@@ -205,16 +234,13 @@ fn step(
         let version_id = std::str::from_utf8(value.value()).map_err(|_| IndexEntryError::NotText)?;
         let version = lookup::by_id(read, id, text, version_id)?;
         let version = version.ok_or(IndexEntryError::Dangling("version"))?;
-        let older = |state: u8| -> Result<bool, VaultError> {
-            let before = (id, state, destination, key, 0)..(id, state, destination, key, order);
-            Ok(table.range(before)?.next().transpose()?.is_some())
-        };
         waiting.push(Waiting {
             bucket: Arc::clone(&pair.bucket),
             key: text.to_owned(),
             version,
             destination: pair.destination.clone(),
-            is_behind: older(0)? || older(1)?,
+            is_behind: older_waits(&table, id, destination, key, order)?,
+            order,
         });
         if waiting.len() == REPLICATION_ROWS {
             return Ok((waiting, Some(Place { key: key.to_vec(), order })));
