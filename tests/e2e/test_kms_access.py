@@ -4,6 +4,7 @@ import json
 import uuid
 
 import pytest
+from botocore.exceptions import ClientError
 
 from identity import allow, code, deny, looked_up, person, refused, session, trust, user_arn
 from server import ACCOUNT, REGION
@@ -202,6 +203,46 @@ def test_a_role_uses_a_key_that_names_it(shared_server, iam, kms):
     key = made(kms, statement({"AWS": role}, "kms:GenerateDataKey"))
     assert client.generate_data_key(KeyId=key, KeySpec="AES_256")["KeyId"] == key
     assert code(client.describe_key, KeyId=key) == "AccessDeniedException"
+
+
+def test_who_is_made_anew_under_an_old_name_inherits_nothing(shared_server, iam, kms):
+    name, own = person(iam)
+    arn, bucket, s3 = user_arn(name), f"anew-{uuid.uuid4().hex[:8]}", shared_server.client("s3")
+    old = iam.get_user(UserName=name)["User"]["UserId"]
+    key = made(kms, statement({"AWS": arn}, "kms:DescribeKey"))
+    kms.create_grant(KeyId=key, GranteePrincipal=arn, RetiringPrincipal=arn, Operations=["Encrypt"])
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"AWS": arn}, "Action": "s3:ListBucket",
+        "Resource": f"arn:aws:s3:::{bucket}", "Condition": {"ArnLike": {"aws:PrincipalArn": arn}}}}))
+
+    def may(who):
+        asked = [(shared_server.client("kms", **who).describe_key, {"KeyId": key}),
+                 (shared_server.client("kms", **who).encrypt, {"KeyId": key, "Plaintext": b"x"}),
+                 (shared_server.client("s3", **who).list_objects_v2, {"Bucket": bucket})]
+        for call, arguments in asked:
+            try:
+                call(**arguments)
+                yield True
+            except ClientError as error:
+                assert error.response["Error"]["Code"].startswith("AccessDenied")
+                yield False
+
+    assert list(may(own)) == [True] * 3
+    iam.delete_access_key(UserName=name, AccessKeyId=own["key"])
+    iam.delete_user(UserName=name)
+    _, new = person(iam, name=name)
+    assert list(may(new)) == [False] * 3
+    # Who is gone is shown by id, as AWS shows them, in the principal and nowhere else.
+    assert kms.list_grants(KeyId=key)["Grants"][0]["GranteePrincipal"] == old
+    assert json.loads(kms.get_key_policy(KeyId=key)["Policy"])["Statement"][1]["Principal"] == {"AWS": old}
+    statement_now = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert statement_now["Principal"] == {"AWS": old}
+    assert statement_now["Condition"] == {"ArnLike": {"aws:PrincipalArn": arn}}
+    # A policy that is written again means who is there.
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"AWS": arn}, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}}))
+    assert list(may(new)) == [False, False, True]
 
 
 def test_a_trails_key_must_be_there_enabled_and_open_to_cloudtrail(shared_server, kms):

@@ -16,6 +16,7 @@ pub mod attach;
 mod authorization_message;
 mod authorize;
 mod aws_managed;
+pub mod binding;
 mod boundary;
 mod cache;
 pub mod consistency;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
+use opentrail_policy::Bindings;
 use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::{
     page::{Page, PageRequest},
     permissions::{Permissions, PolicyText},
     tags::{self, Tag},
-    trust::{self, Bindings},
+    trust,
 };
 
 /// A role of an account.

@@ -6,26 +6,20 @@
 //!
 //! Source: the IAM User Guide, "AWS JSON policy elements: Principal".
 
-use std::collections::BTreeMap;
-
 use opentrail_event::AccountId;
-use opentrail_policy::{PolicyError, PolicyKind};
+use opentrail_policy::{Bindings, PolicyError, PolicyKind};
 use serde_json::Value;
 
 use crate::{
+    binding,
     documents::Documents,
-    entity::{self, Entity, EntityKind},
+    entity::{self, EntityKind},
     error::{IdentityError, Quota},
     limits,
     name::counted_chars,
     permissions::PolicyText,
     principal::Principal,
-    role::Role,
-    user::User,
 };
-
-/// The unique id of each user and role that a policy names by ARN.
-pub(crate) type Bindings = BTreeMap<String, String>;
 
 /// Reads a trust policy and binds it.
 ///
@@ -43,13 +37,10 @@ pub(crate) fn read(
     }
     let mut bindings = Bindings::new();
     for arn in named_principals(document) {
-        let Some((owner, kind, path, name)) = entity::parts_of_arn(&arn) else { continue };
-        let id = match kind {
-            EntityKind::User => id_of::<User>(docs, owner, path, name),
-            EntityKind::Role => id_of::<Role>(docs, owner, path, name),
-            EntityKind::Group => continue,
+        let Some((owner, EntityKind::User | EntityKind::Role, ..)) = entity::parts_of_arn(&arn) else {
+            continue;
         };
-        match id {
+        match binding::unique_id(docs, &arn) {
             Some(id) => drop(bindings.insert(arn, id)),
             None if owner == account => return Err(PolicyError::InvalidPrincipal { principal: arn }.into()),
             None => {}
@@ -70,11 +61,6 @@ pub(crate) fn is_meant(bindings: &Bindings, caller: &Principal) -> bool {
         | Principal::Anonymous => return true,
     };
     bindings.get(arn.as_str()).is_none_or(|bound| **bound == **id)
-}
-
-fn id_of<T: Entity>(docs: &impl Documents, account: AccountId, path: &str, name: &str) -> Option<String> {
-    let entity = entity::find::<T>(docs, account, name).ok()?;
-    (entity.path() == path).then(|| entity.unique_id().to_owned())
 }
 
 /// Everything under `AWS` in the `Principal` elements of a policy that was read before.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure of the fixture is a failure of the test")]
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use opentrail_event::{AccountId, Region};
@@ -61,6 +61,7 @@ impl Opened {
             description: String::new(),
             usage,
             policy: "{}".to_owned(),
+            policy_principals: BTreeMap::new(),
             tags: Vec::new(),
         };
         let mut tx = self.state.begin().await;

@@ -37,9 +37,9 @@ pub enum Effect {
 
 /// A policy: parsed, valid, immutable, cheap to clone. Two are equal when kind and source text are.
 #[derive(Clone)]
-pub struct Policy(Arc<Document>);
+pub struct Policy(pub(crate) Arc<Document>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Document {
     pub(crate) source: Box<str>,
     pub(crate) kind: PolicyKind,

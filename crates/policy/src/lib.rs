@@ -21,6 +21,7 @@
 //! [evaluation logic](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
 
 mod arn;
+mod binding;
 mod cidr;
 mod condition;
 mod context;
@@ -45,6 +46,7 @@ mod value_type;
 mod variable;
 mod witness;
 
+pub use binding::Bindings;
 pub use context::Context;
 pub use decide::{Identity, Policies, decide};
 pub use decision::{Decision, Place, PolicySource};

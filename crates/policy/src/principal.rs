@@ -126,6 +126,14 @@ impl Entry {
         }
     }
 
+    /// The ARN, where it is a user's or a role's.
+    pub(crate) fn arn(&self) -> Option<&str> {
+        match self {
+            Self::User(arn) | Self::Role(arn) => Some(arn),
+            _ => None,
+        }
+    }
+
     /// What naming this entry gives to `principal`; `None` if it does not name it.
     pub(crate) fn grant(&self, principal: &PrincipalRef<'_>, context: &Context) -> Option<Grant> {
         let grant = match (self, principal) {

@@ -1,6 +1,7 @@
 //! The documents of the control plane, and the door through which every entry reaches the journal.
 
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -151,6 +152,24 @@ impl State {
         limit: usize,
     ) -> Vec<(String, Arc<T>)> {
         decoded(self.documents(T::KIND, prefix, after, limit).into_iter())
+    }
+
+    /// Shows the documents whose id starts with `prefix` and is greater than `after`, in the order of their ids, until
+    /// `look` breaks. Nothing is copied, but nothing becomes visible meanwhile either: `look` must be quick, and must
+    /// not ask the state for anything.
+    pub fn visit<T: Resource>(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        mut look: impl FnMut(&str, &Arc<T>) -> ControlFlow<()>,
+    ) {
+        let view = self.inner.view.read();
+        for (id, document) in view.range(T::KIND, prefix, after) {
+            let Some(value) = logged(T::KIND, document.value(id)) else { continue };
+            if look(id, &value).is_break() {
+                return;
+            }
+        }
     }
 
     /// Reads every document of a kind, so that one that does not fit its type stops the start of the process

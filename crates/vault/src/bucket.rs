@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
 use opentrail_journal::Seq;
+use opentrail_policy::Bindings;
 use opentrail_state::{OwnedEvent, Resource, Transaction};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedRwLockWriteGuard;
@@ -112,6 +113,9 @@ pub struct Bucket {
     /// Its policy as the caller wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Whom its policy means by the ARNs of users and roles.
+    #[serde(default, skip_serializing_if = "Bindings::is_empty")]
+    pub policy_principals: Bindings,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
@@ -243,6 +247,7 @@ impl Vault {
             mfa_delete: None,
             object_lock: new.object_lock.then(LockConfiguration::default),
             policy: None,
+            policy_principals: Bindings::new(),
             tags: new.tags,
             ownership: Some(new.ownership),
             public_access_block: Some(PublicAccessBlock::ALL),

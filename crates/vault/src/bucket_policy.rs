@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use opentrail_policy::{Policy, PolicyKind};
+use opentrail_policy::{Bindings, Policy, PolicyKind};
 use opentrail_state::Transaction;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -17,37 +17,48 @@ use crate::{
 /// Parsed policies of the buckets asked for lately.
 #[derive(Default)]
 pub(crate) struct PolicyCache {
-    parsed: Mutex<HashMap<String, Arc<Policy>>>,
+    parsed: Mutex<HashMap<String, (Arc<Policy>, Bindings)>>,
 }
 
 /// With policies of 20 KB that is 20 MB at most.
 const CACHED_POLICIES: usize = 1024;
 
 impl PolicyCache {
-    fn parsed(&self, bucket: &str, text: &str) -> Result<Arc<Policy>, VaultError> {
-        if let Some(policy) = self.parsed.lock().get(bucket)
+    fn parsed(&self, bucket: &str, text: &str, principals: &Bindings) -> Result<Arc<Policy>, VaultError> {
+        if let Some((policy, bound_to)) = self.parsed.lock().get(bucket)
             && policy.source() == text
+            && bound_to == principals
         {
             return Ok(Arc::clone(policy));
         }
-        let policy = Arc::new(Policy::parse(text, PolicyKind::Resource).map_err(MalformedPolicy::from)?);
+        let policy = Policy::parse(text, PolicyKind::Resource).map_err(MalformedPolicy::from)?;
+        let policy = Arc::new(policy.bound(principals));
         let mut parsed = self.parsed.lock();
         if parsed.len() >= CACHED_POLICIES {
             parsed.clear();
         }
-        parsed.insert(bucket.to_owned(), Arc::clone(&policy));
+        parsed.insert(bucket.to_owned(), (Arc::clone(&policy), principals.clone()));
         Ok(policy)
     }
 }
 
 impl Vault {
-    /// Stages a bucket's policy.
+    /// Stages a bucket's policy; `principals` are whom it means by the ARNs of users and roles.
     ///
     /// # Errors
     /// [`VaultError::NoSuchBucket`], [`VaultError::MalformedPolicy`].
-    pub fn put_bucket_policy(&self, tx: &mut Transaction, name: &str, text: &str) -> Result<(), VaultError> {
+    pub fn put_bucket_policy(
+        &self,
+        tx: &mut Transaction,
+        name: &str,
+        text: &str,
+        principals: Bindings,
+    ) -> Result<(), VaultError> {
         check_policy(name, text)?;
-        self.change(tx, name, |bucket| bucket.policy = Some(text.to_owned()))
+        self.change(tx, name, |bucket| {
+            bucket.policy = Some(text.to_owned());
+            bucket.policy_principals = principals;
+        })
     }
 
     /// Stages that the bucket has no policy; no error where it has none.
@@ -55,7 +66,10 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoSuchBucket`].
     pub fn delete_bucket_policy(&self, tx: &mut Transaction, name: &str) -> Result<(), VaultError> {
-        self.change(tx, name, |bucket| bucket.policy = None)
+        self.change(tx, name, |bucket| {
+            bucket.policy = None;
+            bucket.policy_principals.clear();
+        })
     }
 
     /// The bucket's policy as it was written.
@@ -73,8 +87,9 @@ impl Vault {
     /// [`VaultError::NoSuchBucket`]; [`VaultError::MalformedPolicy`] where a policy that was accepted cannot be
     /// read any more, so that the caller denies.
     pub fn bucket_policy(&self, name: &str) -> Result<Option<Arc<Policy>>, VaultError> {
-        match &self.bucket(name)?.policy {
-            Some(text) => self.inner.policies.parsed(name, text).map(Some),
+        let bucket = self.bucket(name)?;
+        match &bucket.policy {
+            Some(text) => self.inner.policies.parsed(name, text, &bucket.policy_principals).map(Some),
             None => Ok(None),
         }
     }

@@ -5,6 +5,7 @@
 mod support;
 
 use opentrail_event::{AccountId, Region};
+use opentrail_policy::Bindings;
 use opentrail_vault::*;
 use support::{House, account, now};
 
@@ -151,18 +152,21 @@ async fn a_policy_must_be_about_its_bucket() {
         (policy(trail, "ec2:RunInstances", "arn:aws:s3:::logs/*"), "Policy has invalid action"),
         (format!("{good}{}", " ".repeat(20 * 1024)), "Policy exceeds the maximum allowed document size."),
     ] {
-        let refused = house.vault.put_bucket_policy(&mut tx, "logs", &wrong).unwrap_err();
+        let refused = house.vault.put_bucket_policy(&mut tx, "logs", &wrong, Bindings::new()).unwrap_err();
         assert_eq!((refused.code(), &*refused.to_string()), ("MalformedPolicy", message));
     }
-    assert_eq!(house.vault.put_bucket_policy(&mut tx, "logs", "{").unwrap_err().code(), "MalformedPolicy");
+    assert_eq!(
+        house.vault.put_bucket_policy(&mut tx, "logs", "{", Bindings::new()).unwrap_err().code(),
+        "MalformedPolicy"
+    );
     let no_principal = good.replace(&format!(r#""Principal":{trail},"#), "");
     assert_eq!(
-        house.vault.put_bucket_policy(&mut tx, "logs", &no_principal).unwrap_err().code(),
+        house.vault.put_bucket_policy(&mut tx, "logs", &no_principal, Bindings::new()).unwrap_err().code(),
         "MalformedPolicy"
     );
     assert!(matches!(house.vault.bucket_policy("logs"), Ok(None)));
     assert!(matches!(house.vault.bucket_policy_text("logs"), Err(VaultError::NoSuchBucketPolicy { .. })));
-    house.vault.put_bucket_policy(&mut tx, "logs", &good).unwrap();
+    house.vault.put_bucket_policy(&mut tx, "logs", &good, Bindings::new()).unwrap();
     tx.commit(Vec::new()).await.unwrap();
 
     assert_eq!(house.vault.bucket_policy_text("logs").unwrap(), good);
@@ -170,7 +174,7 @@ async fn a_policy_must_be_about_its_bucket() {
     assert!(!house.vault.is_policy_public("logs").unwrap());
     let public = policy(r#""*""#, "s3:GetObject", "arn:aws:s3:::logs/*");
     let mut tx = house.state.begin().await;
-    house.vault.put_bucket_policy(&mut tx, "logs", &public).unwrap();
+    house.vault.put_bucket_policy(&mut tx, "logs", &public, Bindings::new()).unwrap();
     tx.commit(Vec::new()).await.unwrap();
     assert_eq!(house.vault.bucket_policy("logs").unwrap().unwrap().source(), public);
     assert!(house.vault.is_policy_public("logs").unwrap());

@@ -1,6 +1,6 @@
 //! Grants: permissions on a key that stand beside its policy.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
@@ -26,9 +26,15 @@ pub struct Grant {
     pub issuer: AccountId,
     /// Who may: the ARN of a principal, or a service's name.
     pub grantee: String,
+    /// The unique id of the user or role that [`Grant::grantee`] means, where it means one that is known here.
+    #[serde(default)]
+    pub grantee_id: Option<String>,
     /// Who may retire it: the ARN of a principal, or a service's name.
     #[serde(default)]
     pub retiring: Option<String>,
+    /// As [`Grant::grantee_id`], of [`Grant::retiring`].
+    #[serde(default)]
+    pub retiring_id: Option<String>,
     /// What they may, such as `Decrypt`, in AWS's order.
     pub operations: Vec<String>,
     /// Under what conditions.
@@ -59,8 +65,12 @@ pub struct NewGrant {
     pub issuer: AccountId,
     /// As [`Grant::grantee`].
     pub grantee: String,
+    /// As [`Grant::grantee_id`].
+    pub grantee_id: Option<String>,
     /// As [`Grant::retiring`].
     pub retiring: Option<String>,
+    /// As [`Grant::retiring_id`].
+    pub retiring_id: Option<String>,
     /// As [`Grant::operations`].
     pub operations: Vec<String>,
     /// As [`Grant::constraints`].
@@ -120,18 +130,16 @@ impl Keyring {
         key.check_usable()?;
         key.check_customers()?;
         check_constraints(key, &new.constraints)?;
-        let grants = self.grants(key);
-        let same = |grant: &&Arc<Grant>| {
-            (&grant.name, grant.issuer, &grant.grantee, &grant.retiring)
-                == (&new.name, new.issuer, &new.grantee, &new.retiring)
-                && (&grant.operations, &grant.constraints) == (&new.operations, &new.constraints)
-        };
-        if new.name.is_some()
-            && let Some(grant) = grants.iter().find(same)
-        {
-            return Ok((**grant).clone());
+        let (mut count, mut found) = (0, None);
+        self.state().visit::<Grant>(&of_key(key), None, |_, grant| {
+            count += 1;
+            found = Some(grant).filter(|grant| new.name.is_some() && new.is(grant)).cloned();
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if let Some(grant) = found {
+            return Ok((*grant).clone());
         }
-        if grants.len() >= limits::MAX_GRANTS_PER_KEY {
+        if count >= limits::MAX_GRANTS_PER_KEY {
             let message = format!("The key has {} grants, the most it can have.", limits::MAX_GRANTS_PER_KEY);
             return Err(KeyRefusal::LimitExceeded(message).into());
         }
@@ -142,7 +150,9 @@ impl Keyring {
             created: now,
             issuer: new.issuer,
             grantee: new.grantee,
+            grantee_id: new.grantee_id,
             retiring: new.retiring,
+            retiring_id: new.retiring_id,
             operations: new.operations,
             constraints: new.constraints,
         };
@@ -170,17 +180,48 @@ impl Keyring {
         found.ok_or_else(|| KeyRefusal::NoSuchGrant { grant: id.to_owned() }.into())
     }
 
-    /// The grants on a key, in the order of their ids.
-    pub fn grants(&self, key: &Key) -> Vec<Arc<Grant>> {
-        let found = self.state().list::<Grant>(&format!("{}/", key.document()));
+    /// At most `most` of the grants on a key that are `wanted`, in the order of their ids, after one of them. A key can
+    /// have [`limits::MAX_GRANTS_PER_KEY`]: only those that are given are copied.
+    pub fn grants(
+        &self,
+        key: &Key,
+        after: Option<&str>,
+        most: usize,
+        wanted: impl Fn(&Grant) -> bool,
+    ) -> Vec<Arc<Grant>> {
+        let after = after.map(|id| document(key, id));
+        let found = self.find_grants(&of_key(key), after.as_deref(), most, |_, grant| wanted(grant));
         found.into_iter().map(|(_, grant)| grant).collect()
     }
 
-    /// The grants on all keys of a region, whatever their account.
-    pub fn grants_in(&self, region: &Region) -> Vec<Arc<Grant>> {
-        let of_region = |id: &str| id.split('/').nth(1) == Some(region.as_str());
-        let found = self.state().list::<Grant>("").into_iter().filter(|(id, _)| of_region(id));
-        found.map(|(_, grant)| grant).collect()
+    /// At most `most` of the grants on all keys of a region, whatever their account, that are `wanted`. Each comes
+    /// with a name that says where the next page begins.
+    pub fn grants_in(
+        &self,
+        region: &Region,
+        after: Option<&str>,
+        most: usize,
+        wanted: impl Fn(&Grant) -> bool,
+    ) -> Vec<(String, Arc<Grant>)> {
+        let is_here = |id: &str| id.split('/').nth(1) == Some(region.as_str());
+        self.find_grants("", after, most, |id, grant| is_here(id) && wanted(grant))
+    }
+
+    fn find_grants(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+        wanted: impl Fn(&str, &Grant) -> bool,
+    ) -> Vec<(String, Arc<Grant>)> {
+        let mut found = Vec::new();
+        self.state().visit::<Grant>(prefix, after, |id, grant| {
+            if wanted(id, grant) {
+                found.push((id.to_owned(), Arc::clone(grant)));
+            }
+            if found.len() >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
     }
 
     /// A token that stands for a grant. No two are the same.
@@ -205,8 +246,23 @@ impl Keyring {
     }
 }
 
+impl NewGrant {
+    /// Whether this grant is just that.
+    fn is(&self, grant: &Grant) -> bool {
+        (&grant.name, grant.issuer, &grant.grantee, &grant.grantee_id)
+            == (&self.name, self.issuer, &self.grantee, &self.grantee_id)
+            && (&grant.retiring, &grant.retiring_id) == (&self.retiring, &self.retiring_id)
+            && (&grant.operations, &grant.constraints) == (&self.operations, &self.constraints)
+    }
+}
+
+/// What the ids of the documents of a key's grants begin with.
+fn of_key(key: &Key) -> String {
+    format!("{}/", key.document())
+}
+
 fn document(key: &Key, id: &str) -> String {
-    format!("{}/{id}", key.document())
+    of_key(key) + id
 }
 
 fn check_constraints(key: &Key, constraints: &GrantConstraints) -> Result<(), KeyRefusal> {

@@ -38,6 +38,9 @@ pub struct Key {
     pub state: KeyState,
     /// The key policy, as it was sent.
     pub policy: String,
+    /// Whom its policy means by the ARNs of users and roles: their unique ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policy_principals: BTreeMap<String, String>,
     /// The names of its aliases, such as `alias/logs`.
     #[serde(default)]
     pub aliases: BTreeSet<String>,
@@ -101,6 +104,8 @@ pub struct NewKey {
     pub usage: KeyUsage,
     /// The key policy.
     pub policy: String,
+    /// As [`Key::policy_principals`].
+    pub policy_principals: BTreeMap<String, String>,
     /// Its tags.
     pub tags: Vec<(String, String)>,
 }

@@ -1,6 +1,6 @@
 //! From a key's making to its deletion.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use opentrail_event::{AccountId, Region};
@@ -53,6 +53,7 @@ impl Keyring {
             manager: KeyManager::Customer,
             state: KeyState::Enabled,
             policy: new.policy,
+            policy_principals: new.policy_principals,
             aliases: Default::default(),
             tags,
             rotation: None,
@@ -119,14 +120,24 @@ impl Keyring {
         Ok(())
     }
 
-    /// Stages the key's policy; its text is the caller's to check.
+    /// Stages the key's policy; its text is the caller's to check, and whom it means the caller's to know
+    /// ([`Key::policy_principals`]).
     ///
     /// # Errors
     /// [`KeyRefusal::AwsManaged`], [`KeyRefusal::InvalidState`].
-    pub fn set_policy(&self, tx: &mut Transaction, key: &Key, policy: &str) -> Result<(), KeyringError> {
+    pub fn set_policy(
+        &self,
+        tx: &mut Transaction,
+        key: &Key,
+        policy: &str,
+        principals: BTreeMap<String, String>,
+    ) -> Result<(), KeyringError> {
         key.check_not_pending_deletion()?;
         key.check_customers()?;
-        Self::change(tx, key, |key| policy.clone_into(&mut key.policy));
+        Self::change(tx, key, |key| {
+            policy.clone_into(&mut key.policy);
+            key.policy_principals = principals;
+        });
         Ok(())
     }
 

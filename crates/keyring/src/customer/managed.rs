@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html>, "AWS managed keys".
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
@@ -74,6 +74,7 @@ impl Keyring {
             ),
             usage: KeyUsage::EncryptDecrypt,
             policy: policy(account, region, service),
+            policy_principals: BTreeMap::new(),
             tags: Vec::new(),
         };
         let mut key = self.create_key(&mut tx, new, &material, now)?;

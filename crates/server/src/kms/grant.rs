@@ -1,6 +1,7 @@
 //! CreateGrant, ListGrants, ListRetirableGrants.
 
 use opentrail_event::RecordResource;
+use opentrail_identity::binding;
 use opentrail_keyring::customer::NewGrant;
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
@@ -73,7 +74,7 @@ fn either<'a>(
 }
 
 impl CreateGrantInput {
-    fn new_grant(&self, call: &Call) -> Result<NewGrant, Fault> {
+    fn new_grant(&self, call: &Call, tx: &Transaction) -> Result<NewGrant, Fault> {
         let invalid = |message: &str| Err(call.fault(Common::Invalid, message));
         let grantee = either(
             call,
@@ -114,7 +115,9 @@ impl CreateGrantInput {
             name: self.name.clone(),
             issuer: call.account,
             grantee: grantee.to_owned(),
+            grantee_id: binding::unique_id(tx, grantee),
             retiring: retiring.map(str::to_owned),
+            retiring_id: retiring.and_then(|retiring| binding::unique_id(tx, retiring)),
             operations,
             constraints,
         })
@@ -167,7 +170,7 @@ impl Write for CreateGrant {
         check_tokens(call, input.grant_tokens.as_deref())?;
         let asking = Asking::across_accounts(Self::NAME, &input.key_id);
         let key = asking.find(call)?;
-        let new = input.new_grant(call)?;
+        let new = input.new_grant(call, tx)?;
         let keys = input.condition_keys(&new);
         let context =
             new.constraints.context_equals.as_ref().or(new.constraints.context_subset.as_ref()).cloned();
@@ -228,13 +231,12 @@ impl Read for ListGrants {
         let key = Asking::across_accounts(Self::NAME, &input.key_id).permitted(call)?;
         let page = input.paging.page(USUAL, MOST, call)?;
         let wanted_grantee = input.grantee_principal.as_ref().or(input.grantee_service_principal.as_ref());
-        let mut found = call.rooms.keyring.grants(&key);
-        found.retain(|grant| {
+        let found = call.rooms.keyring.grants(&key, page.after.as_deref(), page.and_one(), |grant| {
             input.grant_id.as_ref().is_none_or(|id| grant.id == *id)
                 && wanted_grantee.is_none_or(|grantee| grant.grantee == *grantee)
         });
-        let (found, more) = page.of_whole(found, |grant| &grant.id);
-        Ok(GrantsOutput { grants: found.iter().map(|grant| GrantListEntry::from(&**grant)).collect(), more })
+        let (found, more) = page.cut(found, |grant| &grant.id);
+        Ok(GrantsOutput { grants: found.iter().map(|grant| GrantListEntry::of(grant, call)).collect(), more })
     }
 }
 
@@ -269,14 +271,14 @@ impl Read for ListRetirableGrants {
             let message = "RetiringPrincipal must be a principal of your account.";
             return Err(Fault::declared("InvalidArnException", message));
         }
-        let mut found = call.rooms.keyring.grants_in(&call.region);
         let own = format!(":{}:", call.account);
-        found.retain(|grant| {
+        let (keyring, after) = (&call.rooms.keyring, page.after.as_deref());
+        let found = keyring.grants_in(&call.region, after, page.and_one(), |grant| {
             let is_own = input.retiring_principal.is_some() || grant.key_arn.contains(&own);
             grant.retiring.as_ref() == Some(retiring) && is_own
         });
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        let (found, more) = page.of_whole(found, |grant| &grant.id);
-        Ok(GrantsOutput { grants: found.iter().map(|grant| GrantListEntry::from(&**grant)).collect(), more })
+        let (found, more) = page.cut(found, |(place, _)| place);
+        let grants = found.iter().map(|(_, grant)| GrantListEntry::of(grant, call)).collect();
+        Ok(GrantsOutput { grants, more })
     }
 }

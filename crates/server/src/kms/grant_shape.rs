@@ -1,5 +1,6 @@
 //! Grants as the API takes and gives them.
 
+use opentrail_identity::binding;
 use opentrail_keyring::{
     EncryptionContext, Key,
     customer::{Grant, GrantConstraints, KeyUsage},
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::shape::show_context;
+use crate::call::Call;
 
 /// `GrantConstraints`
 #[derive(Deserialize, Serialize)]
@@ -71,17 +73,23 @@ pub(super) struct GrantListEntry {
     retiring_service_principal: Option<String>,
 }
 
-impl From<&Grant> for GrantListEntry {
-    fn from(grant: &Grant) -> Self {
-        let arn = |principal: &String| Some(principal.clone()).filter(|name| name.starts_with("arn:"));
-        let service = |principal: &String| Some(principal.clone()).filter(|name| !name.starts_with("arn:"));
+impl GrantListEntry {
+    /// The grant as lists have it: the ids of those it means who are gone stand in the place of their ARNs.
+    pub(super) fn of(grant: &Grant, call: &Call) -> Self {
+        let is_arn = |principal: &&String| principal.starts_with("arn:");
+        let arn = |principal: &String, id: &Option<String>| {
+            let arn = Some(principal).filter(is_arn)?;
+            let is_gone = id.is_some() && binding::unique_id(&call.rooms.state, arn) != *id;
+            id.clone().filter(|_| is_gone).or_else(|| Some(arn.clone()))
+        };
+        let service = |principal: &String| Some(principal).filter(|name| !is_arn(name)).cloned();
         Self {
             key_id: grant.key_arn.clone(),
             grant_id: grant.id.clone(),
             name: grant.name.clone(),
             creation_date: grant.created.into(),
-            grantee_principal: arn(&grant.grantee),
-            retiring_principal: grant.retiring.as_ref().and_then(arn),
+            grantee_principal: arn(&grant.grantee, &grant.grantee_id),
+            retiring_principal: grant.retiring.as_ref().and_then(|principal| arn(principal, &grant.retiring_id)),
             issuing_account: format!("arn:aws:iam::{}:root", grant.issuer),
             operations: grant.operations.clone(),
             constraints: ConstraintsShape::of(&grant.constraints),

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use opentrail_event::RecordResource;
-use opentrail_identity::{Tag, set_request_tags};
+use opentrail_identity::{Tag, binding, set_request_tags};
 use opentrail_keyring::customer::{KeySpec, KeyUsage, NewKey, NewMaterial};
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
@@ -164,15 +164,16 @@ impl Write for CreateKey {
         let Some(material) = input.material.get() else {
             return Err(call.fault(Common::Internal, "An internal error occurred."));
         };
+        let parsed = policy::checked(call, &text)?;
         let new = NewKey {
             account: call.account,
             region: call.region.clone(),
             description: input.description.clone().unwrap_or_default(),
             usage,
             policy: text.clone(),
+            policy_principals: binding::bindings(tx, &parsed),
             tags: pairs(input.tags.as_deref().unwrap_or_default()),
         };
-        let parsed = policy::checked(call, &text)?;
         let keyring = &call.rooms.keyring;
         let key =
             keyring.create_key(tx, new, material, call.arrival.at).map_err(|error| refused(call, error))?;

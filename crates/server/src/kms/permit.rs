@@ -8,8 +8,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use opentrail_identity::{Ask, Caller, Denial, Identity, Principal, Verdict, root_arn};
-use opentrail_keyring::{EncryptionContext, Key, Keyring, customer::GrantConstraints};
-use opentrail_policy::{Context, Policy, PolicyKind};
+use opentrail_keyring::{
+    EncryptionContext, Key, Keyring,
+    customer::{Grant, GrantConstraints},
+};
+use opentrail_policy::{Bindings, Context, Policy, PolicyKind};
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -25,7 +28,7 @@ pub(crate) struct KeyGuard {
 /// Key policies that were read lately, by the key's ARN.
 #[derive(Default)]
 struct KeyPolicies {
-    parsed: Mutex<HashMap<String, Option<Policy>>>,
+    parsed: Mutex<HashMap<String, (Option<Policy>, Bindings)>>,
 }
 
 /// With policies of 32 KB, their text twice and their form, that is some 100 MB at most.
@@ -35,18 +38,20 @@ impl KeyPolicies {
     /// The key's policy; none if it can't be read, and then it allows nothing.
     fn of(&self, key: &Key) -> Option<Policy> {
         let mut parsed = self.parsed.lock();
-        if let Some(Some(policy)) = parsed.get(&key.arn)
+        if let Some((Some(policy), principals)) = parsed.get(&key.arn)
             && policy.source() == key.policy
+            && *principals == key.policy_principals
         {
             return Some(policy.clone());
         }
         let policy = Policy::parse(&key.policy, PolicyKind::Resource)
             .inspect_err(|error| tracing::error!(%error, key = key.arn, "a key policy can't be read"))
-            .ok();
+            .ok()
+            .map(|policy| policy.bound(&key.policy_principals));
         if parsed.len() >= CACHED_POLICIES {
             parsed.clear();
         }
-        parsed.insert(key.arn.clone(), policy.clone());
+        parsed.insert(key.arn.clone(), (policy.clone(), key.policy_principals.clone()));
         policy
     }
 }
@@ -110,11 +115,18 @@ impl KeyGuard {
         }
     }
 
-    /// Whether the one this ARN or service's name stands for is the caller, or may speak through the caller's own
-    /// policies, for what a grant decides.
-    pub(crate) fn is(&self, caller: &Caller, principal: &str, key: &Key, wish: &Use<'_>) -> bool {
+    /// Whether the one this ARN or service's name stands for, and this unique id where it is known, is the caller, or
+    /// may speak through the caller's own policies, for what a grant decides.
+    pub(crate) fn is(
+        &self,
+        caller: &Caller,
+        (principal, id): (&str, Option<&str>),
+        key: &Key,
+        wish: &Use<'_>,
+    ) -> bool {
         let context = full_context(caller, key, wish);
         names_of(&caller.principal).iter().any(|name| name == principal)
+            && is_meant(id, unique_id(&caller.principal))
             && self.speaks_as(principal, caller, key, wish.action, &context)
     }
 
@@ -157,23 +169,23 @@ impl KeyGuard {
             return false;
         }
         let source_arn = context.single("aws:SourceArn");
-        let mut grants = self.keyring.grants(key);
-        grants.retain(|grant| {
+        let id = unique_id(&caller.principal);
+        let fits = |grant: &Grant| {
             let has = |name: &str| grant.operations.iter().any(|has| has == name);
             let as_narrow = || {
                 granting.is_none_or(|(operations, constraints)| {
                     operations.iter().all(|name| has(name)) && grant.constraints.contain(constraints)
                 })
             };
-            names.contains(&grant.grantee)
-                && has(operation)
+            has(operation)
                 && grant.constraints.hold(wish.context, source_arn)
+                && is_meant(grant.grantee_id.as_deref(), id)
                 && as_narrow()
-        });
-        // What is left differs in the caller's name only, so that each name is decided on once.
+        };
+        // The grants that fit differ in the caller's name only, so that each name is decided on once.
         names.iter().any(|name| {
-            grants.iter().any(|grant| grant.grantee == *name)
-                && self.speaks_as(name, caller, key, wish.action, context)
+            let granted = self.keyring.grants(key, None, 1, |grant| grant.grantee == *name && fits(grant));
+            !granted.is_empty() && self.speaks_as(name, caller, key, wish.action, context)
         })
     }
 
@@ -195,6 +207,20 @@ fn names_of(principal: &Principal) -> Vec<String> {
         _ => {}
     }
     names
+}
+
+/// The unique id by which a grant can be bound to the caller: a user's, or a session's role's.
+fn unique_id(principal: &Principal) -> Option<&str> {
+    match principal {
+        Principal::User { id, .. } => Some(id),
+        Principal::AssumedRole { role_id, .. } => Some(role_id),
+        _ => None,
+    }
+}
+
+/// Whether a caller with this unique id is the one that a grant is bound to, if it is to anyone.
+fn is_meant(bound: Option<&str>, id: Option<&str>) -> bool {
+    bound.is_none_or(|bound| id == Some(bound))
 }
 
 /// Every condition key that there is about the use, but for those about the caller's identity.

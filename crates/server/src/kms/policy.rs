@@ -1,6 +1,7 @@
 //! GetKeyPolicy, PutKeyPolicy, ListKeyPolicies, and which policies a key can have.
 
 use opentrail_event::{AccountId, RecordResource};
+use opentrail_identity::binding;
 use opentrail_keyring::{Key, KeyRefusal, customer::limits::MAX_POLICY_BYTES};
 use opentrail_policy::{Context, Match, Policy, PolicyKind, Request};
 use opentrail_state::Transaction;
@@ -110,7 +111,8 @@ impl Read for GetKeyPolicy {
     async fn act(input: GetKeyPolicyInput, call: &Call) -> Result<GetKeyPolicyOutput, Fault> {
         let key = Asking::to_manage(<Self as Described>::NAME, &input.key_id).permitted(call)?;
         check_name(input.policy_name.as_deref())?;
-        Ok(GetKeyPolicyOutput { policy: key.policy.clone(), policy_name: NAME })
+        let policy = binding::shown(&call.rooms.state, &key.policy, &key.policy_principals);
+        Ok(GetKeyPolicyOutput { policy, policy_name: NAME })
     }
 }
 
@@ -150,7 +152,9 @@ impl Write for PutKeyPolicy {
         if !bypass {
             check_lockout(call, &key, &policy)?;
         }
-        call.rooms.keyring.set_policy(tx, &key, &input.policy).map_err(|error| refused(call, error))
+        let principals = binding::bindings(tx, &policy);
+        let keyring = &call.rooms.keyring;
+        keyring.set_policy(tx, &key, &input.policy, principals).map_err(|error| refused(call, error))
     }
 }
 

@@ -120,10 +120,14 @@ fn check_may_retire(call: &Call, key: &Key, grant: &Grant, named: &str) -> Resul
     let ask = call.arrival.context(&call.region);
     let wish = Use { action, context: None, via: None, named, ask };
     let root = root_arn(grant.issuer).to_string();
-    let grantee = grant.operations.iter().any(|name| name == "RetireGrant").then_some(grant.grantee.as_str());
-    let may = [grant.retiring.as_deref(), grantee, Some(root.as_str())];
+    let as_grantee = grant.operations.iter().any(|name| name == "RetireGrant");
+    let may = [
+        grant.retiring.as_deref().map(|name| (name, grant.retiring_id.as_deref())),
+        as_grantee.then_some((grant.grantee.as_str(), grant.grantee_id.as_deref())),
+        Some((root.as_str(), None)),
+    ];
     let guard = &call.rooms.key_guard;
-    if may.into_iter().flatten().any(|name| guard.is(&call.caller, name, key, &wish)) {
+    if may.into_iter().flatten().any(|who| guard.is(&call.caller, who, key, &wish)) {
         return Ok(());
     }
     let hidden = Refused::of_stranger(&call.caller, action, named);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use opentrail_vault::is_public;
+use opentrail_identity::binding;
+use opentrail_vault::{VaultError, check_policy, is_public};
 use s3s::dto;
 
 use super::{
@@ -17,8 +18,9 @@ pub(super) async fn get(
     input: dto::GetBucketPolicyInput,
 ) -> Answered<dto::GetBucketPolicyOutput> {
     only_own_account(&scene)?;
-    let policy = Some(scene.vault().bucket_policy_text(&input.bucket)?);
-    plain(dto::GetBucketPolicyOutput { policy })
+    let text = scene.vault().bucket_policy_text(&input.bucket)?;
+    let policy = binding::shown(&scene.rooms.state, &text, &scene.bucket()?.policy_principals);
+    plain(dto::GetBucketPolicyOutput { policy: Some(policy) })
 }
 
 pub(super) async fn put(
@@ -28,7 +30,9 @@ pub(super) async fn put(
     only_own_account(&scene)?;
     scene
         .change(|vault, tx| {
-            vault.put_bucket_policy(tx, &input.bucket, &input.policy)?;
+            let policy = check_policy(&input.bucket, &input.policy).map_err(VaultError::from)?;
+            let principals = binding::bindings(tx, &policy);
+            vault.put_bucket_policy(tx, &input.bucket, &input.policy, principals)?;
             let block = vault.effective_public_access_block(&*vault.bucket(&input.bucket)?)?;
             if block.block_public_policy && is_public(&input.policy) {
                 let message = "User is not authorized to perform: s3:PutBucketPolicy because public policies are \
