@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use opentrail_archive::{Archive, ArchiveOptions};
 use opentrail_event::AccountId;
 use opentrail_identity::Identity;
@@ -128,20 +128,9 @@ async fn open_rooms(
     disk: Arc<dyn Disk>,
     master: MasterKeySource,
 ) -> Result<Rooms, ServerError> {
-    let metrics = PrometheusBuilder::new().build_recorder();
-    let handle = metrics.handle();
-    if metrics::set_global_recorder(metrics).is_err() {
-        tracing::debug!("another server of this process has the metrics");
-    }
+    let metrics = record_metrics();
     let folder = |name: &str| options.data.join(name);
-    let (journal_folder, journal_disk) = (folder("journal"), disk.clone());
-    let (journal, recovery) = tokio::task::spawn_blocking(move || {
-        Journal::open(&journal_folder, JournalOptions::default(), journal_disk)
-    })
-    .await
-    .map_err(|_| ServerError::Interrupted)??;
-    tracing::info!(?recovery, "the journal is open");
-
+    let journal = open_journal(folder("journal"), disk.clone()).await?;
     let state = State::open(journal, &folder("state"), disk.clone(), StateOptions::default()).await?;
     let keyring = Keyring::open(state.clone(), master, home).await?;
     let identity = Identity::open(state.clone(), keyring.clone())?;
@@ -170,12 +159,7 @@ async fn open_rooms(
         stores.clone(),
         disk.clone(),
         Arc::new(SystemClock),
-        DeliveryOptions {
-            interval: options.delivery_interval,
-            digest_interval: options.digest_interval,
-            file_bytes: options.delivery_file_bytes,
-            ..DeliveryOptions::default()
-        },
+        delivery_options(options),
     )
     .await?;
     let archive_options =
@@ -208,8 +192,34 @@ async fn open_rooms(
         lifecycle_day: options.lifecycle_day,
         access_log: AccessLog::default(),
         access_log_interval: options.delivery_interval,
-        metrics: handle,
+        metrics,
     })
+}
+
+fn record_metrics() -> PrometheusHandle {
+    let metrics = PrometheusBuilder::new().build_recorder();
+    let handle = metrics.handle();
+    if metrics::set_global_recorder(metrics).is_err() {
+        tracing::debug!("another server of this process has the metrics");
+    }
+    handle
+}
+
+async fn open_journal(folder: PathBuf, disk: Arc<dyn Disk>) -> Result<Journal, ServerError> {
+    let opening =
+        tokio::task::spawn_blocking(move || Journal::open(&folder, JournalOptions::default(), disk));
+    let (journal, recovery) = opening.await.map_err(|_| ServerError::Interrupted)??;
+    tracing::info!(?recovery, "the journal is open");
+    Ok(journal)
+}
+
+fn delivery_options(options: &Options) -> DeliveryOptions {
+    DeliveryOptions {
+        interval: options.delivery_interval,
+        digest_interval: options.digest_interval,
+        file_bytes: options.delivery_file_bytes,
+        ..DeliveryOptions::default()
+    }
 }
 
 /// The operator's root credentials: those given, else those kept, else drawn ones; and whether they were

@@ -3,6 +3,8 @@
 //! A file is written once, synced with its name before the fact that refers to it is written, never changed,
 //! and removed when the index stops referring to it. Each belongs to exactly one version or part.
 
+mod writer;
+
 use std::{
     collections::{HashMap, HashSet},
     io,
@@ -19,6 +21,7 @@ use opentrail_journal::disk::{Access, Disk, DiskFile};
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+pub(crate) use self::writer::{BlobWriter, PendingBlob};
 use crate::{
     VaultError,
     checksum::crc32c,
@@ -26,7 +29,6 @@ use crate::{
     encryption::ObjectKey,
     error::Damage,
     id::BlobId,
-    limits::CHUNK_BYTES,
 };
 
 /// A file, with the checksum of each of its chunks.
@@ -163,14 +165,13 @@ impl BlobStore {
     pub(crate) fn create(self: &Arc<Self>, key: Option<&ObjectKey>) -> Result<BlobWriter, VaultError> {
         let id = BlobId::random();
         let cipher = key.map(|key| BlobCipher::new(key, id)).transpose()?;
-        self.uses.lock().pending.insert(id);
-        let pending = PendingBlob { store: Arc::clone(self), id, fate: Fate::Removed };
+        let pending = PendingBlob::new(self, id);
         let path = self.path(id);
         let file = self
             .disk
             .create_new(&path, Access::Private)
             .map_err(|error| VaultError::io("create", &path, error))?;
-        Ok(BlobWriter { pending, file, cipher, held: None, len: 0, stored: 0, sums: Vec::new() })
+        Ok(BlobWriter::new(pending, file, cipher))
     }
 
     /// Keeps a blob on disk for as long as the pin lives, even when nothing refers to it any more.
@@ -312,116 +313,6 @@ impl BlobStore {
             offset += u64::from(blob.chunk.max(1));
         }
         Ok(())
-    }
-}
-
-/// A file being written. Dropping it removes the file.
-pub(crate) struct BlobWriter {
-    pending: PendingBlob,
-    file: Box<dyn DiskFile>,
-    cipher: Option<BlobCipher>,
-    /// The chunk that came last, where there is a cipher: whether it is the last is known only at the end.
-    held: Option<Vec<u8>>,
-    /// Bytes of content so far.
-    len: u64,
-    /// Bytes in the file so far.
-    stored: u64,
-    sums: Vec<u32>,
-}
-
-impl BlobWriter {
-    /// Appends a chunk: [`CHUNK_BYTES`], or less for the last. Blocks.
-    pub(crate) fn write_chunk(&mut self, content: &[u8]) -> Result<(), VaultError> {
-        self.len += content.len() as u64;
-        if self.cipher.is_none() {
-            return self.append(content);
-        }
-        match self.held.replace(content.to_vec()) {
-            Some(before) => self.append_sealed(before, false),
-            None => Ok(()),
-        }
-    }
-
-    fn append_sealed(&mut self, content: Vec<u8>, last: bool) -> Result<(), VaultError> {
-        let number = self.sums.len() as u64;
-        let stored = match &self.cipher {
-            Some(cipher) => cipher.seal(number, last, content)?,
-            None => content,
-        };
-        self.append(&stored)
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
-        self.file
-            .write_all_at(bytes, self.stored)
-            .map_err(|error| VaultError::io("write", &self.pending.path(), error))?;
-        self.stored += bytes.len() as u64;
-        self.sums.push(crc32c(bytes));
-        Ok(())
-    }
-
-    /// Makes the bytes and the name durable. Blocks.
-    pub(crate) fn finish(mut self) -> Result<(BlobRef, PendingBlob), VaultError> {
-        if let Some(last) = self.held.take() {
-            self.append_sealed(last, true)?;
-        }
-        let Self { pending, file, cipher, len, sums, .. } = self;
-        file.sync_data().map_err(|error| VaultError::io("sync", &pending.path(), error))?;
-        let shard = pending.store.shard(pending.id);
-        pending.store.disk.sync_dir(&shard).map_err(|error| VaultError::io("sync", &shard, error))?;
-        let (id, sealed) = (pending.id, cipher.is_some());
-        let blob = BlobRef { id, len, chunk: CHUNK_BYTES as u32, sums: ChunkSums(sums), sealed };
-        Ok((blob, pending))
-    }
-}
-
-/// What becomes of a file when its [`PendingBlob`] is dropped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// Nothing can refer to it: it is removed.
-    Removed,
-    /// A fact that refers to it may be in the journal: it stays, and a sweep decides.
-    Unknown,
-    /// The index refers to it.
-    Kept,
-}
-
-/// A file that the index does not refer to yet.
-pub(crate) struct PendingBlob {
-    store: Arc<BlobStore>,
-    id: BlobId,
-    fate: Fate,
-}
-
-impl PendingBlob {
-    fn path(&self) -> PathBuf {
-        self.store.path(self.id)
-    }
-
-    /// A fact that refers to it is given to the journal now.
-    pub(crate) fn submit(&mut self) {
-        self.fate = Fate::Unknown;
-    }
-
-    /// The journal certainly did not take the fact.
-    pub(crate) fn refuse(mut self) {
-        self.fate = Fate::Removed;
-    }
-
-    /// The index refers to it now.
-    pub(crate) fn keep(mut self) {
-        self.fate = Fate::Kept;
-    }
-}
-
-impl Drop for PendingBlob {
-    fn drop(&mut self) {
-        match self.fate {
-            Fate::Removed => self.store.remove(self.id),
-            Fate::Unknown => self.store.set_orphans(true),
-            Fate::Kept => {}
-        }
-        self.store.uses.lock().pending.remove(&self.id);
     }
 }
 

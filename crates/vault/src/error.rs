@@ -1,5 +1,8 @@
 //! What can go wrong, each cause that a caller can act on as its own variant.
 
+mod code;
+mod damage;
+
 use std::{io, path::PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -7,6 +10,7 @@ use opentrail_event::EventError;
 use opentrail_policy::PolicyError;
 use opentrail_state::StateError;
 
+pub use self::damage::{Damage, IndexEntryError};
 use crate::{ChecksumAlgorithm, bucket_name::BucketNameError, condition::Condition, limits};
 
 /// Why the vault refused or could not do what was asked.
@@ -481,125 +485,7 @@ pub enum InvalidTagReason {
     System,
 }
 
-/// What is wrong with bytes on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Damage {
-    /// The file is not there.
-    #[error("the file is missing")]
-    Missing,
-    /// The file ends too early.
-    #[error("the file is too short")]
-    Short,
-    /// The file is longer than what was stored.
-    #[error("the file is too long")]
-    Long,
-    /// The checksum is another.
-    #[error("the checksum does not match")]
-    Checksum,
-    /// The bytes do not decrypt in the place where they are.
-    #[error("the bytes are not those that were encrypted here")]
-    Forged,
-}
-
-/// Why a fact or an index entry cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IndexEntryError {
-    /// It ends too early.
-    #[error("it is cut off")]
-    Truncated,
-    /// It was written by a version that we do not know.
-    #[error("it has format {0}, which is not known")]
-    UnknownFormat(u8),
-    /// Its members are not what they should be.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    /// A key is not UTF-8.
-    #[error("a key is not text")]
-    NotText,
-    /// A compressed frame cannot be packed or unpacked.
-    #[error("a compressed frame cannot be read")]
-    Frame,
-    /// One entry refers to another that is not there.
-    #[error("it refers to a {0} that is not there")]
-    Dangling(&'static str),
-}
-
 impl VaultError {
-    /// S3's error code (S3 API reference, "Error responses").
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidBucketName(_) => "InvalidBucketName",
-            Self::NoSuchBucket { .. } => "NoSuchBucket",
-            Self::BucketAlreadyExists { .. } => "BucketAlreadyExists",
-            Self::BucketAlreadyOwnedByYou { .. } => "BucketAlreadyOwnedByYou",
-            Self::TooManyBuckets { .. } => "TooManyBuckets",
-            Self::BucketNotEmpty { .. } => "BucketNotEmpty",
-            Self::NoSuchBucketPolicy { .. } => "NoSuchBucketPolicy",
-            Self::NoSuchTagSet { .. } => "NoSuchTagSet",
-            Self::NoOwnershipControls { .. } => "OwnershipControlsNotFoundError",
-            Self::NoPublicAccessBlock { .. } => "NoSuchPublicAccessBlockConfiguration",
-            Self::MalformedPolicy(_) => "MalformedPolicy",
-            Self::InvalidTag { reason: InvalidTagReason::TooMany { .. } } => "BadRequest",
-            Self::InvalidTag { .. } => "InvalidTag",
-            Self::NoSuchKey { .. } => "NoSuchKey",
-            Self::NoSuchVersion { .. } => "NoSuchVersion",
-            Self::VersionIsDeleteMarker { .. } => "MethodNotAllowed",
-            Self::KeyTooLong { .. } => "KeyTooLongError",
-            Self::MetadataTooLarge { .. } => "MetadataTooLarge",
-            Self::EntityTooLarge { .. } => "EntityTooLarge",
-            Self::EntityTooSmall { .. } => "EntityTooSmall",
-            Self::IncompleteBody { .. } => "IncompleteBody",
-            Self::BadDigest { .. } | Self::ChecksumMismatch { .. } => "BadDigest",
-            Self::PreconditionFailed { .. } => "PreconditionFailed",
-            Self::NotModified { .. } => "NotModified",
-            Self::InvalidRange { .. } => "InvalidRange",
-            Self::InvalidPartNumber { .. } => "InvalidPartNumber",
-            Self::NoSuchUpload { .. } => "NoSuchUpload",
-            Self::InvalidPart { .. } => "InvalidPart",
-            Self::InvalidPartOrder => "InvalidPartOrder",
-            Self::NoParts => "MalformedXML",
-            Self::CopyToItself
-            | Self::CopySourceTooLarge { .. }
-            | Self::ChecksumNotAnnounced(_)
-            | Self::ChecksumTypeNotAllowed { .. }
-            | Self::ObjectSizeMismatch { .. } => "InvalidRequest",
-            Self::EmptyKey | Self::NameTooLong { .. } | Self::PartNumberOutOfRange { .. } => {
-                "InvalidArgument"
-            }
-            Self::VersioningCannotBeRemoved => "IllegalVersioningConfigurationException",
-            Self::InvalidLifecycle(invalid) => invalid.code(),
-            Self::LogTarget(problem) => problem.code(),
-            Self::InvalidReplication(invalid) => invalid.code(),
-            Self::NoReplication { .. } => "ReplicationConfigurationNotFoundError",
-            Self::NoLifecycle { .. } => "NoSuchLifecycleConfiguration",
-            Self::LifecycleWithMfaDelete => "InvalidBucketState",
-            Self::Archived { .. } | Self::NotArchived => "InvalidObjectState",
-            Self::SourceArchived => "ObjectNotInActiveTierError",
-            Self::TierNotOffered => "InvalidArgument",
-            Self::Locked { .. } | Self::MfaRequired => "AccessDenied",
-            Self::LockNotEnabled { .. } => "InvalidRequest",
-            Self::NoLockConfiguration { .. } => "ObjectLockConfigurationNotFoundError",
-            Self::LockNeedsVersioning { .. }
-            | Self::VersioningIsLocked { .. }
-            | Self::VersioningIsReplicated { .. } => "InvalidBucketState",
-            Self::InvalidRetentionPeriod | Self::RetentionNotInFuture => "InvalidArgument",
-            Self::DiskFull | Self::IndexUnavailable | Self::NotAppliedYet | Self::Closing => {
-                "ServiceUnavailable"
-            }
-            Self::Key(failure) => failure.code(),
-            Self::Corrupt { .. }
-            | Self::IndexAheadOfJournal { .. }
-            | Self::JournalGap { .. }
-            | Self::IndexEntry(_)
-            | Self::Index(_)
-            | Self::Io { .. }
-            | Self::State(_)
-            | Self::Unrecorded(_) => "InternalError",
-        }
-    }
-
     /// An I/O failure with what was being done; a full disk is a cause of its own.
     pub(crate) fn io(operation: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::StorageFull || source.kind() == io::ErrorKind::QuotaExceeded {
@@ -608,21 +494,3 @@ impl VaultError {
         Self::Io { operation, path: path.to_owned(), source }
     }
 }
-
-impl From<redb::Error> for VaultError {
-    fn from(error: redb::Error) -> Self {
-        Self::Index(Box::new(error))
-    }
-}
-
-macro_rules! from_redb {
-    ($($kind:ident),+) => {$(
-        impl From<redb::$kind> for VaultError {
-            fn from(error: redb::$kind) -> Self {
-                Self::Index(Box::new(redb::Error::from(error)))
-            }
-        }
-    )+};
-}
-
-from_redb!(DatabaseError, TransactionError, TableError, StorageError, CommitError, SetDurabilityError);

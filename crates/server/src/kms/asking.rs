@@ -133,6 +133,21 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// The key of an operation that needs it to be there and takes no encryption context, if the caller may use it so.
+pub(super) fn key_to_use(
+    call: &Call,
+    permission: &'static str,
+    reference: &str,
+    tokens: Option<&[String]>,
+    keys: Context,
+) -> Result<Arc<Key>, Fault> {
+    check_tokens(call, tokens)?;
+    let asking = Asking::to_use(permission, reference);
+    let key = asking.find(call)?;
+    asking.permit_with(call, &key, None, keys)?;
+    Ok(key)
+}
+
 /// The alias's name, where a key is named by one.
 fn alias_of(reference: &str) -> Option<&str> {
     let resource =

@@ -7,7 +7,7 @@ use opentrail_wire::value::Blob;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asking::{Asking, MAX_CIPHERTEXT, MAX_PLAINTEXT, check_dry_run, check_tokens, read, touched},
+    asking::{MAX_CIPHERTEXT, MAX_PLAINTEXT, check_dry_run, key_to_use, read, touched},
     refused,
     shape::{Secret, blob},
 };
@@ -37,12 +37,9 @@ impl Macing {
         permission: &'static str,
         call: &Call,
     ) -> Result<(std::sync::Arc<Key>, MacAlgorithm), Fault> {
-        check_tokens(call, self.grant_tokens.as_deref())?;
         let algorithm: MacAlgorithm = read(call, "macAlgorithm", &self.mac_algorithm)?;
-        let asking = Asking::to_use(permission, &self.key_id);
-        let key = asking.find(call)?;
         let keys = Context::new().with("kms:MacAlgorithm", algorithm.as_str());
-        asking.permit_with(call, &key, None, keys)?;
+        let key = key_to_use(call, permission, &self.key_id, self.grant_tokens.as_deref(), keys)?;
         Ok((key, algorithm))
     }
 }

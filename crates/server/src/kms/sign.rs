@@ -10,7 +10,7 @@ use opentrail_wire::value::Blob;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asking::{Asking, MAX_CIPHERTEXT, MAX_PLAINTEXT, check_dry_run, check_tokens, read, touched},
+    asking::{MAX_CIPHERTEXT, MAX_PLAINTEXT, check_dry_run, key_to_use, read, touched},
     refused,
     shape::{Secret, blob},
 };
@@ -41,17 +41,14 @@ impl Signing {
         permission: &'static str,
         call: &Call,
     ) -> Result<(std::sync::Arc<Key>, MessageType, SigningAlgorithm), Fault> {
-        check_tokens(call, self.grant_tokens.as_deref())?;
         let kind = match &self.message_type {
             None => MessageType::Raw,
             Some(text) => read(call, "messageType", text)?,
         };
         let algorithm: SigningAlgorithm = read(call, "signingAlgorithm", &self.signing_algorithm)?;
-        let asking = Asking::to_use(permission, &self.key_id);
-        let key = asking.find(call)?;
         let mut keys = Context::new().with("kms:SigningAlgorithm", algorithm.as_str());
         keys.set("kms:MessageType", kind.as_str());
-        asking.permit_with(call, &key, None, keys)?;
+        let key = key_to_use(call, permission, &self.key_id, self.grant_tokens.as_deref(), keys)?;
         Ok((key, kind, algorithm))
     }
 }
