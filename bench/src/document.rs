@@ -92,7 +92,7 @@ impl Results {
 }
 
 const HEAD: &str = "# Benchmarks\n\n\
-    Written by `make bench`; not edited by hand. Every figure is measured against a real server process over \
+    Written by `make bench`; not edited by hand. Every figure but the policy engine's is measured against a real server process over \
     loopback, on a folder of its own, with signed requests, and the generator of the load shares the machine's \
     cores with the server. A figure counts only where its run's output was found right.\n\n";
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Unit {
     EventsPerSecond,
     CallsPerSecond,
+    DecisionsPerSecond,
     Milliseconds,
     Megabytes,
     MegabytesPerSecond,
@@ -61,6 +62,7 @@ impl Unit {
         match self {
             Self::EventsPerSecond => format!("{} events/s", grouped(value)),
             Self::CallsPerSecond => format!("{} calls/s", grouped(value)),
+            Self::DecisionsPerSecond => format!("{} decisions/s", grouped(value)),
             Self::Milliseconds => format!("{value:.1} ms"),
             Self::Megabytes => format!("{value:.0} MB"),
             Self::MegabytesPerSecond => format!("{value:.0} MB/s"),

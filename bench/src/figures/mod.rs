@@ -1,6 +1,7 @@
 //! The figures: a module each.
 
 mod calls;
+mod decisions;
 mod drive;
 mod history;
 mod idle;
@@ -54,11 +55,13 @@ pub(crate) enum Figure {
     Objects,
     /// Pages of a bucket with many keys, beside another S3 server
     Listing,
+    /// Decisions of the policy engine, beside another one
+    Decisions,
 }
 
 impl Figure {
     /// In the order in which they are measured and told.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Idle,
         Self::Ingest,
         Self::Sustained,
@@ -67,6 +70,7 @@ impl Figure {
         Self::History,
         Self::Objects,
         Self::Listing,
+        Self::Decisions,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -79,6 +83,7 @@ impl Figure {
             Self::History => "history",
             Self::Objects => "objects",
             Self::Listing => "listing",
+            Self::Decisions => "decisions",
         }
     }
 
@@ -92,6 +97,7 @@ impl Figure {
             Self::History => "LookupEvents over many events, and a restart with them",
             Self::Objects => "Objects of 1 KB and 8 MB, with and without SSE-KMS",
             Self::Listing => "Listing a bucket of many keys",
+            Self::Decisions => "Decisions over policies",
         }
     }
 
@@ -105,6 +111,7 @@ impl Figure {
             Self::History => history::measure(setting).await,
             Self::Objects => objects::measure(setting).await,
             Self::Listing => listing::measure(setting).await,
+            Self::Decisions => decisions::measure(setting),
         }
     }
 }

@@ -30,6 +30,7 @@ mod policy_version;
 mod role;
 mod service_linked_role;
 mod shape;
+mod simulate;
 mod subject;
 mod tagging;
 mod unsupported;
@@ -177,6 +178,10 @@ const OPERATIONS: &[Operation] = &[
     read::<credential_report::GenerateCredentialReport>(),
     read::<credential_report::GetCredentialReport>(),
     read::<authorization_details::GetAccountAuthorizationDetails>(),
+    read::<simulate::SimulatePrincipalPolicy>(),
+    read::<simulate::SimulateCustomPolicy>(),
+    read::<simulate::GetContextKeysForPrincipalPolicy>(),
+    read::<simulate::GetContextKeysForCustomPolicy>(),
 ];
 
 #[cfg(test)]
