@@ -1,11 +1,15 @@
 """MFA delete: set by root with a device, and versions then go only with a code, which is good once."""
 
+import datetime
+
 import pytest
+from botocore.exceptions import ClientError
 
 import conformance
 from authenticator import give
 from identity import EVERYTHING, allow, code, fresh, person, refused, session
-from server import ACCOUNT, own_bucket
+from server import ACCOUNT, REGION, eventually, own_bucket
+from trail import bucket_policy, keys
 
 # In S3's list of error codes (API reference, "Error responses").
 conformance.COMMON_ERRORS["s3"] |= {"NotDeviceOwnerError"}
@@ -154,3 +158,40 @@ def test_an_administrator_without_mfa_can_write_and_read_as_ever(server, s3, buc
     mine.put_object(Bucket=bucket, Key="k", Body=b"1")
     mine.put_object(Bucket=bucket, Key="k", Body=b"2")
     assert mine.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
+
+
+def test_a_digest_that_was_forestalled_waits_says_why_and_is_delivered_once_it_may(server, s3, bucket, phone):
+    """While versioning is suspended nothing is replaced without a code, by CloudTrail no more than by others."""
+    s3.put_bucket_policy(Bucket=bucket, Policy=bucket_policy(bucket))
+    cloudtrail = server.client("cloudtrail")
+    cloudtrail.create_trail(Name="forestalled", S3BucketName=bucket, EnableLogFileValidation=True)
+    cloudtrail.start_logging(Name="forestalled")
+    s3.put_bucket_versioning(
+        Bucket=bucket, VersioningConfiguration={"Status": "Suspended", "MFADelete": "Enabled"}, MFA=mfa(phone))
+    digest = eventually(lambda: keys(server, bucket, f"/CloudTrail-Digest/{REGION}/"))[-1]
+    start, at = digest[:-len("20260102T030405Z.json.gz")], digest[-len("20260102T030405Z.json.gz"):-len(".json.gz")]
+    at, planted = datetime.datetime.strptime(at, "%Y%m%dT%H%M%SZ"), []
+    for second in range(1, 31):
+        name = f"{start}{at + datetime.timedelta(seconds=second):%Y%m%dT%H%M%SZ}.json.gz"
+        if code_of(s3.put_object, Bucket=bucket, Key=name, Body=b"planted") is None:
+            planted.append({"Key": name, "VersionId": "null"})
+
+    def error():
+        return cloudtrail.get_trail_status(Name="forestalled").get("LatestDigestDeliveryError")
+
+    assert eventually(error) == "AccessDenied"
+    held = [key["Key"] for key in planted]
+    gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": planted}, MFA=mfa(phone))
+    assert len(gone["Deleted"]) == len(planted)
+    eventually(lambda: not error())
+    assert eventually(lambda: set(held) & set(keys(server, bucket, "/CloudTrail-Digest/")))
+    cloudtrail.delete_trail(Name="forestalled")
+
+
+def code_of(call, **arguments):
+    """The error's code; none where the call succeeds."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None

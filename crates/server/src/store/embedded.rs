@@ -1,7 +1,7 @@
 //! The vault as a store of trails: CloudTrail writes there as the service it is, under the bucket's policy,
 //! and what it does is recorded like anyone's call.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -113,8 +113,37 @@ impl Embedded {
             .map_err(|error| StoreError::Unavailable { reason: error.to_string() })?;
         events.extend(of_key);
         let conditions = WriteConditions::default();
-        let stored = self.vault.commit_put(staged, &conditions, arrival.at, |_| events).await;
-        stored.map(drop).map_err(of_vault)
+        match self.vault.commit_put(staged, &conditions, arrival.at, |_| events).await {
+            Ok(_) => Ok(()),
+            // What is there is not replaced. Where the server ended after writing it, it is this very file.
+            Err(VaultError::MfaRequired | VaultError::Locked { .. }) if self.has(file).await => Ok(()),
+            Err(error @ (VaultError::MfaRequired | VaultError::Locked { .. })) => {
+                let fault = Fault::of_vault(error);
+                Err(self.refused(file, bucket, arrival, &fault).await)
+            }
+            Err(error) => Err(of_vault(error)),
+        }
+    }
+
+    /// Whether a file is there, just so.
+    async fn has(&self, file: &PutFile<'_>) -> bool {
+        let Ok(StoredFile { body, metadata }) = self.get(file.bucket, file.key).await else { return false };
+        let there: BTreeSet<_> = metadata.iter().collect();
+        body == file.body && there == file.metadata.iter().collect()
+    }
+
+    /// Records that CloudTrail may not write a file, and says so.
+    async fn refused(
+        &self,
+        file: &PutFile<'_>,
+        bucket: &Bucket,
+        arrival: &Arrival,
+        fault: &Fault,
+    ) -> StoreError {
+        match put_object(file, bucket, arrival, Some(fault)).keep(&self.recorder, Dialect::S3).await {
+            Ok(()) => StoreError::AccessDenied,
+            Err(unrecorded) => StoreError::Unavailable { reason: unrecorded.message().to_owned() },
+        }
     }
 }
 
@@ -209,11 +238,7 @@ impl LogStore for Embedded {
             return self.store(&file, &bucket, &arrival).await;
         }
         let fault = Fault::common(Common::AccessDenied, Dialect::S3, "Access Denied");
-        let deed = put_object(&file, &bucket, &arrival, Some(&fault));
-        deed.keep(&self.recorder, Dialect::S3)
-            .await
-            .map_err(|unrecorded| StoreError::Unavailable { reason: unrecorded.message().to_owned() })?;
-        Err(StoreError::AccessDenied)
+        Err(self.refused(&file, &bucket, &arrival, &fault).await)
     }
 
     async fn check(&self, ask: BucketCheck<'_>) -> Result<(), StoreError> {
