@@ -20,6 +20,12 @@ const SESSION: PrincipalRef<'static> = PrincipalRef::AssumedRole {
     account: ACCOUNT,
     role_id: "AROAAUDITAUDITAUDITAU",
 };
+const FEDERATED_ARN: &str = "arn:aws:sts::111122223333:federated-user/bob";
+const FEDERATED: PrincipalRef<'static> = PrincipalRef::FederatedUser {
+    session_arn: FEDERATED_ARN,
+    account: ACCOUNT,
+    user: Some((USER_ARN, "AIDAALICEALICEALICEAL")),
+};
 const ROOT: PrincipalRef<'static> = PrincipalRef::Root { account: ACCOUNT };
 
 /// A policy of each kind that allows (`+`) or denies (`-`) everything, or speaks of something else (` `).
@@ -178,6 +184,95 @@ fn between_accounts() {
             (ROOT, "*", ['.', '.', '.', '.'], implicit(Resource)),
         ],
     );
+}
+
+/// The IAM User Guide's table "Resource-based policies and implicit denies in other policy types (same account)".
+#[test]
+fn sessions_of_federated_users() {
+    use PolicySource::{Boundary, Identity, Resource, Session};
+    let allow = Decision::Allow;
+    check(
+        true,
+        vec![
+            // Granted to the session itself: nothing else limits it.
+            (FEDERATED, FEDERATED_ARN, ['+', ' ', ' ', ' '], allow.clone()),
+            // Granted to the user who asked for it: boundary and session policy do.
+            (FEDERATED, USER_ARN, ['+', ' ', '.', ' '], implicit(Session)),
+            (FEDERATED, USER_ARN, ['+', ' ', ' ', '+'], implicit(Boundary)),
+            (FEDERATED, USER_ARN, ['+', ' ', '+', '+'], allow.clone()),
+            (FEDERATED, ROOT_ARN, ['+', ' ', '.', '+'], implicit(Identity)),
+            (FEDERATED, "*", ['.', '+', '.', ' '], implicit(Session)),
+            (FEDERATED, "*", ['.', '+', '.', '+'], allow.clone()),
+            (FEDERATED, FEDERATED_ARN, ['-', '+', '.', '+'], explicit(Resource)),
+            (FEDERATED, FEDERATED_ARN, ['+', '-', '.', '+'], explicit(Identity)),
+        ],
+    );
+    check(
+        false,
+        vec![
+            (FEDERATED, FEDERATED_ARN, ['+', '+', '.', '+'], allow),
+            (FEDERATED, FEDERATED_ARN, ['+', ' ', '.', '+'], implicit(Identity)),
+            (FEDERATED, FEDERATED_ARN, ['+', '+', '.', ' '], implicit(Session)),
+        ],
+    );
+}
+
+/// The Organizations user guide's page "SCP evaluation": what a policy at the root, a unit and the account leaves.
+#[test]
+fn service_control_policies_as_lists_of_what_is_allowed_or_denied() {
+    let statement = |statement: serde_json::Value| {
+        let text = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+        Policy::parse(&text, PolicyKind::Identity).expect("a policy")
+    };
+    let full = on_identity('+');
+    let only_s3 = statement(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}));
+    let only_ec2 = statement(json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}));
+    let no_s3 = statement(json!({"Effect": "Deny", "Action": "s3:*", "Resource": "*"}));
+    let attached = [&full];
+    let cases: &[(&[Vec<&Policy>], [bool; 2])] = &[
+        // Levels from the root down; whether S3 and EC2 are left.
+        (&[vec![&full], vec![&full], vec![&full]], [true, true]),
+        (&[vec![&full], vec![&full, &no_s3], vec![&full]], [false, true]),
+        (&[vec![&full], vec![&only_s3], vec![&full]], [true, false]),
+        (&[vec![&full], vec![&only_s3], vec![&only_ec2]], [false, false]),
+        (&[vec![&full], vec![&only_s3, &only_ec2], vec![&full]], [true, true]),
+        (&[vec![&full], vec![&full], vec![]], [false, false]),
+        (&[vec![&no_s3], vec![&full], vec![&full]], [false, false]),
+    ];
+    for (levels, expected) in cases {
+        for (action, expected) in ["s3:GetObject", "ec2:RunInstances"].into_iter().zip(expected) {
+            for (principal, identity) in [(USER, Identity::Policies(&attached)), (ROOT, Identity::Root)] {
+                let policies =
+                    Policies { identity, service_control: levels, same_account: true, ..Policies::default() };
+                assert_eq!(
+                    ask_for(action, principal, &policies).is_allow(),
+                    *expected,
+                    "{action} {levels:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Between accounts the caller's own service control policies count on its side, and a resource's policy does not make
+/// up for them.
+#[test]
+fn service_control_policies_limit_what_is_done_elsewhere() {
+    let (yes, deny) = (on_identity('+'), on_identity('-'));
+    let (attached, bucket) = ([&yes], on_resource('+', USER_ARN));
+    let levels = [vec![&yes], vec![&deny, &yes]];
+    for same_account in [true, false] {
+        let policies = Policies {
+            identity: Identity::Policies(&attached),
+            resource: Some(&bucket),
+            service_control: &levels,
+            same_account,
+            ..Policies::default()
+        };
+        let place = Place { by: PolicySource::ServiceControl, level: 1, policy: 0 };
+        let denied = Decision::ExplicitDeny { place, statement: 0, sid: Some("S1".into()) };
+        assert_eq!(ask(USER, &policies), denied);
+    }
 }
 
 #[test]
