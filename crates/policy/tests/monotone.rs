@@ -250,12 +250,12 @@ proptest! {
         let policy = read(&statements, PolicyKind::Resource);
         let again = Policy::parse(policy.source(), policy.kind()).expect("a policy");
         prop_assert_eq!(&policy, &again);
-        for index in 0..policy.statements().len() {
+        for (index, written) in statements.iter().enumerate() {
             let found = policy.position(index).map(|(start, end)| (start.line, start.column, end.column));
             let (line, from, to) = found.expect("it is there");
             let text = policy.source().lines().nth(line - 1).expect("the line");
             let one: Value = serde_json::from_str(&text[from - 1..to - 1]).expect("a statement");
-            prop_assert_eq!(&one["Effect"], &statements[index]["Effect"]);
+            prop_assert_eq!(&one["Effect"], &written["Effect"]);
         }
         prop_assert!(policy.position(policy.statements().len()).is_none());
     }
