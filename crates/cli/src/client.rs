@@ -70,7 +70,7 @@ pub(crate) enum ClientError {
 }
 
 /// The error and what caused it: the first sentence alone only says that a request failed.
-fn with_causes(error: &dyn Error) -> String {
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -135,6 +135,19 @@ impl Client {
     ) -> Result<T, ClientError> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
         self.send(service, Method::POST, "/", &headers, Bytes::from(input.to_string())).await
+    }
+
+    /// As [`Client::aws_json`], asked once: for a service that may not be there.
+    pub(crate) async fn aws_json_once<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        target: &'static str,
+        input: &serde_json::Value,
+    ) -> Result<T, ClientError> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let body = Bytes::from(input.to_string());
+        let (status, answer) = self.try_send(service, &Method::POST, "/", &headers, body).await?;
+        read(status, &answer)
     }
 
     /// Sends, again and again where that is safe to hope for: every call we make may be repeated.

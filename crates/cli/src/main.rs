@@ -7,8 +7,10 @@ mod import;
 mod lookup;
 mod master_key;
 mod output;
+mod protect;
 mod serve;
 mod validate;
+mod who_can;
 
 use std::{fmt::Display, process::ExitCode};
 
@@ -43,6 +45,10 @@ enum Command {
     Lookup(lookup::LookupArguments),
     /// Prove that log files are as they were delivered
     Validate(Box<validate::ValidateArguments>),
+    /// Set, or only look at, what protects a bucket for logs; at any S3 endpoint
+    Protect(Box<protect::ProtectArguments>),
+    /// Say who can do something: principals, statements, conditions, detours
+    WhoCan(who_can::WhoCanArguments),
     /// Check everything on the disk against itself
     Fsck(fsck::FsckArguments),
     /// Print the version
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
         Command::Import(arguments) => finish(import::run(arguments)),
         Command::Lookup(arguments) => finish(lookup::run(arguments)),
         Command::Validate(arguments) => finish(validate::run(*arguments)),
+        Command::Protect(arguments) => finish(protect::run(*arguments)),
+        Command::WhoCan(arguments) => finish(who_can::run(arguments)),
         Command::Fsck(arguments) => finish(fsck::run(arguments)),
         Command::Version => {
             say!("opentrail {}", env!("CARGO_PKG_VERSION"));

@@ -31,7 +31,7 @@ static ALLOW_NOTHING: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 /// Where a service's own roles are, which no service control policy concerns (Organizations user guide, "SCPs").
-const SERVICE_LINKED_ROLES: &str = "/aws-service-role/";
+pub(crate) const SERVICE_LINKED_ROLES: &str = "/aws-service-role/";
 
 /// The policies of a caller. A policy in it is shared with the document that it is from.
 #[derive(Debug, Default)]

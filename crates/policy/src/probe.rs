@@ -201,6 +201,8 @@ impl Gathered<'_> {
             }
         };
         self.values.extend(found.into_iter().flatten().map(|address| address.to_string()));
+        // A range has no address of the other family.
+        self.values.extend(["203.0.113.1", "2001:db8::1"].map(str::to_owned));
     }
 }
 

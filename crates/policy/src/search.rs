@@ -345,6 +345,7 @@ mod tests {
         let has = allow(r#""Null":{"s3:VersionId":"false"}"#);
         let has_not = allow(r#""Null":{"s3:VersionId":"true"}"#);
         assert_eq!(both(&find(&format!("{has},{has_not}"))), (true, false));
+        assert_eq!((both(&find(&has)), both(&find(&has_not))), ((true, true), (true, true)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The patterns are run side by side over all texts at once, shortest first: a state says for each pattern how far it
 //! has come, and texts that lead to the same state have the same future, so that one of them is enough.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use crate::{
     Context,
@@ -145,7 +145,8 @@ pub(crate) fn witnesses(within: Option<&Glob>, globs: &[Glob]) -> Witnesses {
     let alphabet = alphabet(&all);
     let start: Vec<Vec<u16>> = all.iter().map(|glob| glob.start()).collect();
     let mut texts: BTreeMap<Vec<bool>, String> = BTreeMap::new();
-    let mut seen: HashMap<Vec<Vec<u16>>, ()> = HashMap::from([(start.clone(), ())]);
+    // Not the start: a text that leads back to it is an example that is not empty.
+    let mut seen: HashSet<Vec<Vec<u16>>> = HashSet::new();
     let mut queue = VecDeque::from([(start, String::new())]);
     let mut complete = true;
     while let Some((state, text)) = queue.pop_front() {
@@ -160,14 +161,14 @@ pub(crate) fn witnesses(within: Option<&Glob>, globs: &[Glob]) -> Witnesses {
         for read in &alphabet {
             let next: Vec<Vec<u16>> =
                 all.iter().zip(&state).map(|(glob, places)| glob.after(places, *read)).collect();
-            if within.is_some() && next.first().is_some_and(Vec::is_empty) || seen.contains_key(&next) {
+            if within.is_some() && next.first().is_some_and(Vec::is_empty) || seen.contains(&next) {
                 continue;
             }
             if seen.len() >= MAX_STATES {
                 complete = false;
                 break;
             }
-            seen.insert(next.clone(), ());
+            seen.insert(next.clone());
             queue.push_back((next, format!("{text}{read}")));
         }
     }

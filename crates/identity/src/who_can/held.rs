@@ -1,27 +1,19 @@
 //! The policies of a principal, each with what it is called.
 
-use std::sync::LazyLock;
-
 use opentrail_event::AccountId;
-use opentrail_policy::{Policy, PolicyKind};
+use opentrail_policy::Policy;
 
+use super::{PolicyName, PolicyRole};
 use crate::{
     documents::Documents,
-    entity::Entity,
+    entity::{Entity, EntityKind},
     group::Group,
-    managed_policy, organization,
-    permissions::{Permissions, PolicyText},
+    in_force::{self, Holder, InForce, PolicyOrigin},
+    organization,
+    principal::Caller,
     role::Role,
     user::User,
 };
-
-use super::{PolicyName, PolicyRole};
-
-/// Stands for a policy that is there and cannot be read: what it denies is not known.
-static DENY_ALL: LazyLock<Policy> = LazyLock::new(|| {
-    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
-    Policy::parse(text, PolicyKind::Identity).expect("the text is a policy")
-});
 
 /// A policy and its name.
 #[derive(Debug, Clone)]
@@ -43,95 +35,71 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// What a root has: nothing but what its organization lets it.
+    pub(super) fn of_root(docs: &impl Documents, account: AccountId) -> Self {
+        let service_control = InForce::of(docs, &Caller::root(account)).service_control;
+        Self { service_control: controls(docs, account, service_control), ..Self::default() }
+    }
+
     pub(super) fn of_user(docs: &impl Documents, user: &User) -> Self {
-        let mut held = Self::default();
-        held.add(docs, user.account, &user.permissions, None);
-        for id in &user.groups {
-            match docs.document::<Group>(id) {
-                Some(group) => held.add_group(docs, &group),
-                None => held.own.push(Named {
-                    policy: DENY_ALL.clone(),
-                    name: PolicyName { role: PolicyRole::Inline, name: id.clone(), through: None },
-                }),
-            }
-        }
-        held.bound(docs, user);
-        held
+        let groups = user.groups.iter().filter_map(|id| docs.document::<Group>(id));
+        let groups = groups.map(|group| group.arn()).collect();
+        let boundary = user.permissions_boundary.as_deref();
+        Self { groups, ..Self::of(docs, &Holder::User(user), user.account, boundary) }
     }
 
     pub(super) fn of_role(docs: &impl Documents, role: &Role) -> Self {
-        let mut held = Self::default();
-        held.add(docs, role.account, &role.permissions, None);
-        held.bound(docs, role);
+        let boundary = role.permissions_boundary.as_deref();
+        let mut held = Self::of(docs, &Holder::Role(role), role.account, boundary);
+        if role.path.starts_with(in_force::SERVICE_LINKED_ROLES) {
+            held.service_control.clear();
+        }
         held
     }
 
     /// What a group gives its users.
-    pub(super) fn add_group(&mut self, docs: &impl Documents, group: &Group) {
-        self.add(docs, group.account, &group.permissions, Some(&group.arn()));
-        self.groups.push(group.arn());
+    pub(super) fn of_group(docs: &impl Documents, group: &Group) -> Self {
+        Self::of(docs, &Holder::Group(group), group.account, None)
     }
 
-    /// The policies of the account's organization.
-    pub(super) fn controlled(&mut self, docs: &impl Documents, account: AccountId) {
-        let levels = organization::service_control_levels(docs, account);
-        let last = levels.len().saturating_sub(1);
-        let named = |(level, policies): (usize, Vec<Policy>)| {
-            let at = match level {
-                0 => "of the organization's root".to_owned(),
-                level if level == last => format!("of account {account}"),
-                level => format!("of organizational unit {level} above {account}"),
-            };
-            let name = || PolicyName { role: PolicyRole::ServiceControl, name: at.clone(), through: None };
-            policies.into_iter().map(|policy| Named { policy, name: name() }).collect()
-        };
-        self.service_control = levels.into_iter().enumerate().map(named).collect();
-    }
-
-    fn add(
-        &mut self,
-        docs: &impl Documents,
-        account: AccountId,
-        permissions: &Permissions,
-        through: Option<&str>,
-    ) {
-        for (name, text) in &permissions.inline {
-            let name = PolicyName {
-                role: PolicyRole::Inline,
-                name: name.clone(),
-                through: through.map(str::to_owned),
-            };
-            self.own.push(Named { policy: in_force(text), name });
+    fn of(docs: &impl Documents, holder: &Holder<'_>, account: AccountId, boundary: Option<&str>) -> Self {
+        let (found, origins) = InForce::with_origins(docs, holder);
+        let own = found.identity.into_iter().zip(&origins);
+        let attached = origins.iter().filter_map(|origin| match &origin.name {
+            in_force::PolicyName::Managed(arn) => Some(arn.clone()),
+            in_force::PolicyName::Inline(_) => None,
+        });
+        let of_account = format!("arn:aws:iam::{account}:");
+        Self {
+            own: own.map(|(policy, origin)| Named { policy, name: name(origin) }).collect(),
+            boundary: found.boundary.zip(boundary).map(|(policy, arn)| Named {
+                policy,
+                name: PolicyName { role: PolicyRole::Boundary, name: arn.to_owned(), through: None },
+            }),
+            service_control: controls(docs, account, found.service_control),
+            groups: Vec::new(),
+            attached: attached.filter(|arn| arn.starts_with(&of_account)).collect(),
         }
-        for arn in &permissions.attached {
-            self.own.push(managed(docs, account, arn, PolicyRole::Managed, through));
-            if arn.starts_with(&format!("arn:aws:iam::{account}:")) {
-                self.attached.push(arn.clone());
-            }
-        }
-    }
-
-    fn bound(&mut self, docs: &impl Documents, entity: &impl Entity) {
-        self.boundary = entity
-            .permissions_boundary()
-            .map(|arn| managed(docs, entity.account(), arn, PolicyRole::Boundary, None));
     }
 }
 
-fn managed(
-    docs: &impl Documents,
-    account: AccountId,
-    arn: &str,
-    role: PolicyRole,
-    through: Option<&str>,
-) -> Named {
-    let policy = managed_policy::with_document_in_force(docs, account, arn, in_force);
-    Named {
-        policy: policy.unwrap_or_else(|| DENY_ALL.clone()),
-        name: PolicyName { role, name: arn.to_owned(), through: through.map(str::to_owned) },
-    }
+fn name(origin: &PolicyOrigin) -> PolicyName {
+    let (role, name) = match &origin.name {
+        in_force::PolicyName::Inline(name) => (PolicyRole::Inline, name.clone()),
+        in_force::PolicyName::Managed(arn) => (PolicyRole::Managed, arn.clone()),
+    };
+    let through = (origin.holder == EntityKind::Group).then(|| format!("group {}", origin.holder_name));
+    PolicyName { role, name, through }
 }
 
-fn in_force(text: &PolicyText) -> Policy {
-    text.policy(PolicyKind::Identity).unwrap_or(&DENY_ALL).clone()
+fn controls(docs: &impl Documents, account: AccountId, levels: Vec<Vec<Policy>>) -> Vec<Vec<Named>> {
+    let named = |level: usize, place: usize, policy: Policy| {
+        let arn = organization::service_control_arn(docs, account, level, place);
+        let name = arn.unwrap_or_else(|| format!("no. {} of level {level}", place + 1));
+        Named { policy, name: PolicyName { role: PolicyRole::ServiceControl, name, through: None } }
+    };
+    let of_level = |(level, policies): (usize, Vec<Policy>)| {
+        policies.into_iter().enumerate().map(|(place, policy)| named(level, place, policy)).collect()
+    };
+    levels.into_iter().enumerate().map(of_level).collect()
 }

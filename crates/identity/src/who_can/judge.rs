@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
 use opentrail_policy::{
-    Context, Effect, Identity as IdentityPolicies, Policies, Policy, PolicyKind, PrincipalRef, Question, search,
+    Context, Effect, Identity as IdentityPolicies, Policies, Policy, PolicyKind, PrincipalRef, Question,
+    search,
 };
 
 use super::{
@@ -91,15 +92,21 @@ pub(super) fn judge(
     steps: usize,
 ) -> Judgement {
     if target.root_always_may && subject.side == Side::Root && subject.account == target.owner {
-        let allowed = AllowedRequest { resource: target.resource.to_owned(), session: None, keys: Vec::new() };
+        let allowed =
+            AllowedRequest { resource: target.resource.to_owned(), session: None, keys: Vec::new() };
         return Judgement { allowed: Some(allowed), denied: None, complete: true };
     }
     if target.outsiders_kept_out && subject.account != target.owner && subject.kind != "Service" {
         return Judgement { complete: true, ..Judgement::default() };
     }
-    let own: Vec<&Policy> = subject.held.own.iter().map(|named| &named.policy).chain(change.own.iter().copied()).collect();
-    let levels: Vec<Vec<&Policy>> =
-        subject.held.service_control.iter().map(|level| level.iter().map(|named| &named.policy).collect()).collect();
+    let own: Vec<&Policy> =
+        subject.held.own.iter().map(|named| &named.policy).chain(change.own.iter().copied()).collect();
+    let levels: Vec<Vec<&Policy>> = subject
+        .held
+        .service_control
+        .iter()
+        .map(|level| level.iter().map(|named| &named.policy).collect())
+        .collect();
     let policies = policies(subject, target, change, &own, &levels);
     let requests = Requests { nature: subject.nature(), action: target.action, tags: taggable(subject), now };
     let mut judgement = Judgement { complete: true, ..Judgement::default() };
@@ -230,10 +237,7 @@ fn known(
     if let Some(account) = subject.account {
         context.set(Context::CANONICAL_USER, (target.canonical_user)(account));
     }
-    if let Some(org) = &subject.organization {
-        context.set("aws:PrincipalOrgID", org.id.as_str());
-        context.set_many("aws:PrincipalOrgPaths", [org.path.as_str()]);
-    }
+    context.extend(&subject.keys);
     // What is not set by now is not there, except what a session or the request itself brings.
     let mut closed = vec!["aws:username", "aws:userid", "aws:Principal", Context::CANONICAL_USER];
     if subject.taggable {
@@ -267,7 +271,9 @@ fn session_names(subject: &Subject, target: &Target<'_>, role: &str, id: &str) -
     for policy in texts {
         for beginning in &beginnings {
             let found = policy.source().split(beginning.as_str()).skip(1);
-            names.extend(found.filter_map(|rest| rest.split('"').next()).map(|name| name.replace(['*', '?'], "x")));
+            names.extend(
+                found.filter_map(|rest| rest.split('"').next()).map(|name| name.replace(['*', '?'], "x")),
+            );
         }
     }
     // At least two characters of those that a session's name may have (STS API reference, AssumeRole).
@@ -307,7 +313,9 @@ pub(super) fn said(subject: &Subject, target: &Target<'_>, now: DateTime<Utc>) -
     for guise in guises(subject, target, now) {
         let known: Vec<&str> = guise.known.iter().map(String::as_str).collect();
         let question = guise.question(target, held.boundary.is_some(), &known);
-        for (named, grants) in grants.clone().map(|named| (named, true)).chain(limits.clone().map(|named| (named, false))) {
+        for (named, grants) in
+            grants.clone().map(|named| (named, true)).chain(limits.clone().map(|named| (named, false)))
+        {
             for explained in named.policy.explain(&question) {
                 let said = Said {
                     policy: named.name.clone(),
@@ -316,9 +324,11 @@ pub(super) fn said(subject: &Subject, target: &Target<'_>, now: DateTime<Utc>) -
                     needs: explained.needs.iter().map(ToString::to_string).collect(),
                 };
                 let denies = explained.statement.effect() == Effect::Deny;
-                let list = if grants && !denies { &mut statements.allowed_by } else { &mut statements.limited_by };
+                let list =
+                    if grants && !denies { &mut statements.allowed_by } else { &mut statements.limited_by };
                 // What allows in any case limits nothing.
-                let matters = grants || denies || !said.needs.is_empty() || named.name.role == PolicyRole::Boundary;
+                let matters =
+                    grants || denies || !said.needs.is_empty() || named.name.role == PolicyRole::Boundary;
                 if matters && !list.contains(&said) {
                     list.push(said);
                 }

@@ -11,6 +11,8 @@
 //! Where the search had to stop before it knew, a principal is named as [`Sure::Undecided`], never left out. Tests
 //! hold this against `authorize` itself, over generated accounts.
 
+#[cfg(test)]
+mod agreement;
 mod held;
 mod judge;
 mod named;
@@ -142,7 +144,7 @@ pub struct Said {
 pub struct AllowedRequest {
     /// Its resource.
     pub resource: String,
-    /// The session's name, where it matters.
+    /// The session's name, where one of which a policy speaks is needed.
     pub session: Option<String>,
     /// Its condition keys; `None` for those that it must not have.
     pub keys: Case,
@@ -206,10 +208,13 @@ pub(crate) fn who_can(docs: &impl Documents, ask: &WhoCanAsk<'_>, now: DateTime<
     let complete = subjects.len() <= MAX_PRINCIPALS;
     subjects.truncate(MAX_PRINCIPALS);
     let target = inquiry.target();
-    let mut able: Vec<Option<Able>> = subjects.iter().map(|subject| inquiry.direct(subject, &target)).collect();
+    let mut able: Vec<Option<Able>> =
+        subjects.iter().map(|subject| inquiry.direct(subject, &target)).collect();
     let strangers = obtain::find(docs, &inquiry, &subjects, &mut able);
     let mut able: Vec<Able> = able.into_iter().flatten().chain(strangers).collect();
-    able.sort_by(|one, other| (one.sure, &one.account, &one.principal).cmp(&(other.sure, &other.account, &other.principal)));
+    able.sort_by(|one, other| {
+        (one.sure, &one.account, &one.principal).cmp(&(other.sure, &other.account, &other.principal))
+    });
     WhoCan { able, looked_at: subjects.len(), complete: complete && inquiry.left.get() > 0 }
 }
 

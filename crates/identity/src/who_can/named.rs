@@ -39,7 +39,8 @@ impl Named {
             match kind {
                 "AWS" if value == "*" => self.everyone = true,
                 "AWS" => {
-                    let account = if value.starts_with("arn:") { value.split(':').nth(4) } else { Some(value) };
+                    let account =
+                        if value.starts_with("arn:") { value.split(':').nth(4) } else { Some(value) };
                     let digits = |text: &&str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
                     self.accounts.extend(account.filter(digits).map(str::to_owned));
                 }

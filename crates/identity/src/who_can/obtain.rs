@@ -11,6 +11,7 @@ use opentrail_policy::{Context, Policy, PolicyKind};
 
 use super::{
     Able, Detour, Inquiry, Sure,
+    held::Held,
     judge::{self, ALLOW_ALL, ALLOW_EVERYONE, Change, Target},
     named::Named,
     subject::{self, Subject},
@@ -57,7 +58,9 @@ pub(super) fn find(
     let mut frontier: Vec<usize> = (0..able.len()).filter(|at| able[*at].is_some()).collect();
     for _ in 0..HOPS {
         let mut next = Vec::new();
-        for (at, subject) in subjects.iter().enumerate().filter(|(at, _)| able[*at].is_none()).collect::<Vec<_>>() {
+        for (at, subject) in
+            subjects.iter().enumerate().filter(|(at, _)| able[*at].is_none()).collect::<Vec<_>>()
+        {
             let way = frontier.iter().find_map(|goal| {
                 let first = search.becomes(subject, &subjects[*goal])?;
                 let rest = able[*goal].iter().flat_map(|able| able.detours.iter().cloned());
@@ -184,8 +187,7 @@ impl<D: Documents> Ways<'_, D> {
         groups.into_iter().take(GROUPS).find_map(|(_, group)| {
             let arn = group.arn();
             let detour = self.may_any(subject, &["iam:AddUserToGroup"], &arn)?;
-            let mut held = super::held::Held::default();
-            held.add_group(self.docs, &group);
+            let held = Held::of_group(self.docs, &group);
             let own: Vec<&Policy> = held.own.iter().map(|named| &named.policy).collect();
             self.could(subject, &Change { own, unbounded: false }).then(|| vec![detour])
         })
@@ -214,7 +216,8 @@ impl<D: Documents> Ways<'_, D> {
         let action = ask.action.to_ascii_lowercase();
         let bucket = ask.bucket.as_deref().filter(|_| action.starts_with("s3:deleteobject"))?;
         let policy = ask.resource_policy.as_ref().map(|(policy, _)| *policy);
-        let means = Means { action: "s3:PutLifecycleConfiguration", resource: bucket, owner: ask.owner, policy };
+        let means =
+            Means { action: "s3:PutLifecycleConfiguration", resource: bucket, owner: ask.owner, policy };
         self.may(subject, &means).map(|detour| vec![detour])
     }
 
@@ -233,12 +236,14 @@ impl<D: Documents> Ways<'_, D> {
     fn assumes(&self, subject: &Subject, role: &Role) -> Option<Vec<Detour>> {
         let arn = role.arn();
         let assume = |trust: Option<&Policy>| {
-            let means = Means { action: "sts:AssumeRole", resource: &arn, owner: Some(role.account), policy: trust };
+            let means =
+                Means { action: "sts:AssumeRole", resource: &arn, owner: Some(role.account), policy: trust };
             // A root has no roles.
             (subject.kind != "Root").then(|| self.may(subject, &means)).flatten()
         };
         let trust = role.trust_policy.policy(PolicyKind::Trust);
-        if trust.is_some() && is_meant(subject, role)
+        if trust.is_some()
+            && is_meant(subject, role)
             && let Some(detour) = assume(trust)
         {
             return Some(vec![detour]);
@@ -260,7 +265,11 @@ impl<D: Documents> Ways<'_, D> {
     /// Principals of other accounts, services and identity providers that may assume a role which can.
     fn strangers(&self, able: &[Option<Able>]) -> Vec<Able> {
         let mut found: BTreeMap<String, Able> = BTreeMap::new();
-        let reached = self.subjects.iter().zip(able).filter_map(|(subject, able)| Some((subject.role()?, able.as_ref()?)));
+        let reached = self
+            .subjects
+            .iter()
+            .zip(able)
+            .filter_map(|(subject, able)| Some((subject.role()?, able.as_ref()?)));
         for (role, goal) in reached {
             let Some(trust) = role.trust_policy.policy(PolicyKind::Trust) else { continue };
             let arn = role.arn();
@@ -284,10 +293,10 @@ impl<D: Documents> Ways<'_, D> {
                             known.detours = Vec::clone(&detours);
                         }
                     };
-                    found
-                        .entry(stranger.shown.clone())
-                        .and_modify(shortest)
-                        .or_insert_with(|| Able { detours: detours.clone(), ..stranger.able(Sure::CanObtain) });
+                    found.entry(stranger.shown.clone()).and_modify(shortest).or_insert_with(|| Able {
+                        detours: detours.clone(),
+                        ..stranger.able(Sure::CanObtain)
+                    });
                 }
             }
         }

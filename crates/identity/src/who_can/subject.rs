@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use opentrail_event::AccountId;
+use opentrail_policy::{Context, Effect, PolicyKind};
 
 use super::{WhoCanAsk, held::Held, named::Named, world::Nature};
 use crate::{
     account::Account,
+    context,
     documents::Documents,
     entity::{self, Entity},
-    organization,
     principal::{Principal, root_arn},
     role::Role,
     tags::Tag,
@@ -18,8 +19,6 @@ use crate::{
 
 /// Services of ours that write into buckets.
 const OWN_SERVICES: &[&str] = &["cloudtrail.amazonaws.com", "logging.s3.amazonaws.com"];
-/// Where service-linked roles are, which no service control policy concerns.
-const SERVICE_LINKED: &str = "/aws-service-role/";
 
 /// Whose policies let the principal, besides the resource's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,23 +59,8 @@ pub(super) struct Subject {
     pub(super) tags: Vec<Tag>,
     /// Whether sessions may bring tags of their own.
     pub(super) taggable: bool,
-    pub(super) organization: Option<Membership>,
-}
-
-/// Where in an organization an account is.
-#[derive(Debug, Clone)]
-pub(super) struct Membership {
-    /// `o-…`.
-    pub(super) id: String,
-    /// `o-…/r-…/ou-…/`.
-    pub(super) path: String,
-}
-
-impl Membership {
-    fn of(docs: &impl Documents, account: AccountId) -> Option<Self> {
-        let id = organization::principal_org_id(docs, account)?;
-        Some(Self { id, path: organization::principal_org_path(docs, account).unwrap_or_default() })
-    }
+    /// The condition keys that tell of its account and organization.
+    pub(super) keys: Context,
 }
 
 impl Subject {
@@ -103,42 +87,42 @@ impl Subject {
 
     fn of(shown: String, kind: &'static str, persona: Persona, side: Side) -> Self {
         let (held, tags) = (Held::default(), Vec::new());
-        Self { shown, kind, account: None, persona, side, held, tags, taggable: false, organization: None }
+        Self { shown, kind, account: None, persona, side, held, tags, taggable: false, keys: Context::new() }
+    }
+
+    fn belongs(&mut self, docs: &impl Documents, account: AccountId) {
+        self.account = Some(account);
+        context::set_accounts(&mut self.keys, docs, Some(account), None);
+        // Whose the resource is, each question says.
+        self.keys.retain(|key| !key.starts_with("aws:resource"));
     }
 
     fn root(docs: &impl Documents, account: AccountId) -> Self {
         let persona = Persona::Known(Principal::Root { account });
         let mut subject = Self::of(root_arn(account).to_string(), "Root", persona, Side::Root);
-        subject.account = Some(account);
-        subject.held.controlled(docs, account);
-        subject.organization = Membership::of(docs, account);
+        subject.held = Held::of_root(docs, account);
+        subject.belongs(docs, account);
         subject
     }
 
     fn user(docs: &impl Documents, user: &User) -> Self {
         let persona = Persona::Known(Principal::user(user));
         let mut subject = Self::of(user.arn(), "User", persona, Side::Policies);
-        subject.account = Some(user.account);
         subject.held = Held::of_user(docs, user);
-        subject.held.controlled(docs, user.account);
         subject.tags = user.tags.clone();
-        subject.organization = Membership::of(docs, user.account);
+        subject.belongs(docs, user.account);
         subject
     }
 
     fn role_of(docs: &impl Documents, role: &Arc<Role>) -> Self {
         let mut subject = Self::of(role.arn(), "Role", Persona::Role(Arc::clone(role)), Side::Policies);
-        subject.account = Some(role.account);
         subject.held = Held::of_role(docs, role);
-        if !role.path.starts_with(SERVICE_LINKED) {
-            subject.held.controlled(docs, role.account);
-        }
         subject.tags = role.tags.clone();
-        subject.organization = Membership::of(docs, role.account);
-        let trust = role.trust_policy.policy(opentrail_policy::PolicyKind::Trust);
+        subject.belongs(docs, role.account);
+        let trust = role.trust_policy.policy(PolicyKind::Trust);
         subject.taggable = trust.is_none_or(|trust| {
             trust.statements().iter().any(|statement| {
-                statement.effect() == opentrail_policy::Effect::Allow
+                statement.effect() == Effect::Allow
                     && (statement.negates_actions() || statement.actions().any(may_tag))
             })
         });
@@ -176,7 +160,11 @@ impl Subject {
 fn may_tag(action: &str) -> bool {
     let action = action.to_ascii_lowercase();
     let beginning = action.split(['*', '?']).next().unwrap_or_default();
-    if beginning.len() < action.len() { "sts:tagsession".starts_with(beginning) } else { action == "sts:tagsession" }
+    if beginning.len() < action.len() {
+        "sts:tagsession".starts_with(beginning)
+    } else {
+        action == "sts:tagsession"
+    }
 }
 
 /// Everyone of the accounts that are asked about, and whoever else the resource's policy names.

@@ -86,7 +86,8 @@ impl Requests<'_> {
     }
 
     fn always_has(&self, key: &str) -> bool {
-        ALWAYS.contains(&key) || (key == "s3:versionid" && self.action.to_ascii_lowercase().ends_with("version"))
+        ALWAYS.contains(&key)
+            || (key == "s3:versionid" && self.action.to_ascii_lowercase().ends_with("version"))
     }
 
     fn addresses(&self, tried: &dyn Fn(&str) -> Vec<Vec<String>>) -> Vec<Case> {
@@ -115,7 +116,8 @@ impl Requests<'_> {
 
     /// With what credentials a request is signed: a key of the principal's own, a session, a session with MFA.
     fn sessions(&self, tried: &dyn Fn(&str) -> Vec<Vec<String>>) -> Vec<Case> {
-        let mut issued: Vec<Option<String>> = times(tried("aws:tokenissuetime")).map(|at| Some(shown(at))).collect();
+        let mut issued: Vec<Option<String>> =
+            times(tried("aws:tokenissuetime")).map(|at| Some(shown(at))).collect();
         issued.push(Some(shown(self.now - TimeDelta::seconds(1))));
         issued.dedup();
         let mut ages: Vec<String> = tried("aws:multifactorauthage").into_iter().flatten().collect();

@@ -1,14 +1,15 @@
 //! The service `opentrail`: what AWS has no API for. Events come in from elsewhere, history answers
 //! more than LookupEvents can ask, and the heads of digest chains are told to validators.
 //!
-//! Routes: `POST /v1/events`, `POST /v1/lookup`, `GET /v1/chains`. Permissions: `opentrail:PutEvents`,
-//! `opentrail:LookupEvents`, `opentrail:GetChainHeads`.
+//! Routes: `POST /v1/events`, `POST /v1/lookup`, `GET /v1/chains`, `POST /v1/who-can`. Permissions:
+//! `opentrail:PutEvents`, `opentrail:LookupEvents`, `opentrail:GetChainHeads`, `opentrail:WhoCan`.
 
 mod admission;
 mod chains;
 mod lookup;
 mod put;
 mod regions;
+mod who_can;
 
 use http::Method;
 
@@ -27,7 +28,11 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "",
     global: false,
     record_times: RecordTimes::Iso,
-    operations: &[read::<chains::GetChainHeads>(), read::<lookup::LookupEvents>()],
+    operations: &[
+        read::<chains::GetChainHeads>(),
+        read::<lookup::LookupEvents>(),
+        read::<who_can::WhoCan>(),
+    ],
     unsupported: &[],
 };
 
@@ -37,6 +42,7 @@ pub(crate) fn routed(method: &Method, path: &str) -> Option<&'static str> {
         (&Method::POST, "/v1/events") => Some(PUT_EVENTS),
         (&Method::POST, "/v1/lookup") => Some("LookupEvents"),
         (&Method::GET, "/v1/chains") => Some("GetChainHeads"),
+        (&Method::POST, "/v1/who-can") => Some("WhoCan"),
         _ => None,
     }
 }

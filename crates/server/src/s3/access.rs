@@ -252,7 +252,7 @@ impl Scene {
 
 /// The owner's root user may always look at a bucket's policy and change it, or a policy that denies
 /// everyone could never be undone (S3 user guide, "Bucket policies").
-fn is_rescue(action: &str) -> bool {
+pub(crate) fn is_rescue(action: &str) -> bool {
     matches!(action, "s3:GetBucketPolicy" | "s3:PutBucketPolicy" | "s3:DeleteBucketPolicy")
 }
 

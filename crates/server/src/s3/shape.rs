@@ -8,7 +8,7 @@ use opentrail_vault::{ChecksumAlgorithm, ChecksumType};
 use s3s::dto;
 
 /// The canonical user id of an account: what S3 calls an owner by, 64 hexadecimal digits.
-pub(super) fn canonical_id(account: AccountId) -> String {
+pub(crate) fn canonical_id(account: AccountId) -> String {
     let text = format!("opentrail canonical user {account}");
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

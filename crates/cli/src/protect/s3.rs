@@ -1,0 +1,201 @@
+//! A signed client of any S3 endpoint, for the settings of buckets.
+
+use std::{fmt, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use opentrail_wire::sigv4::{self, Credentials};
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+
+use crate::client::{ClientError, ServerArguments};
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Tries of one request where the endpoint is away or asks to wait.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(300);
+/// The longest answer that is read, in bytes: a lifecycle configuration has at most 1,000 rules.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+
+/// Why a setting could not be read or made.
+#[derive(Debug, Clone)]
+pub(super) enum S3Error {
+    /// The endpoint refused, with this code and message.
+    Refused { status: u16, code: String, message: String },
+    /// The endpoint is away, or its answer can't be read.
+    Unreachable(String),
+}
+
+/// What a refusal means for a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The bucket has no such setting.
+    NotSet,
+    /// The endpoint does not know the feature.
+    Unsupported,
+    /// These credentials may not.
+    Denied,
+    /// There is no such bucket.
+    NoBucket,
+    /// Anything else.
+    Other,
+}
+
+impl S3Error {
+    pub(super) fn meaning(&self) -> Meaning {
+        let Self::Refused { status, code, .. } = self else { return Meaning::Other };
+        match code.as_str() {
+            "NoSuchBucketPolicy"
+            | "NoSuchLifecycleConfiguration"
+            | "NoSuchPublicAccessBlockConfiguration"
+            | "ObjectLockConfigurationNotFoundError"
+            | "ServerSideEncryptionConfigurationNotFoundError"
+            | "ReplicationConfigurationNotFoundError"
+            | "NoSuchReplicationConfiguration" => Meaning::NotSet,
+            "NoSuchBucket" => Meaning::NoBucket,
+            "NotImplemented" | "MethodNotAllowed" | "UnsupportedOperation" | "XNotImplemented" => {
+                Meaning::Unsupported
+            }
+            "AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" => {
+                Meaning::Denied
+            }
+            _ => match *status {
+                403 => Meaning::Denied,
+                405 | 501 => Meaning::Unsupported,
+                _ => Meaning::Other,
+            },
+        }
+    }
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { code, message, .. } if message.is_empty() => f.write_str(code),
+            Self::Refused { code, message, .. } => write!(f, "{code}: {message}"),
+            Self::Unreachable(cause) => write!(f, "the endpoint does not answer: {cause}"),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Refusal {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// A client of one endpoint.
+#[derive(Clone)]
+pub(super) struct S3 {
+    http: reqwest::Client,
+    endpoint: Url,
+    credentials: Credentials,
+    region: String,
+}
+
+impl S3 {
+    pub(super) fn new(server: &ServerArguments) -> Result<Self, ClientError> {
+        let endpoint =
+            server.endpoint.parse().map_err(|_| ClientError::BadEndpoint(server.endpoint.clone()))?;
+        let credentials = Credentials {
+            access_key_id: server.access_key_id.clone().unwrap_or_default(),
+            secret: server.secret_access_key.clone().unwrap_or_default(),
+            session_token: server.session_token.clone(),
+        };
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        Ok(Self { http, endpoint, credentials, region: server.region.clone() })
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.endpoint.scheme() == "https"
+    }
+
+    /// A setting of a bucket (`?policy`); for `HEAD`-like questions the parameter is empty.
+    pub(super) async fn get(&self, bucket: &str, setting: &str) -> Result<String, S3Error> {
+        self.send(Method::GET, bucket, setting, &[], Bytes::new()).await
+    }
+
+    /// Makes a setting.
+    pub(super) async fn put(
+        &self,
+        bucket: &str,
+        setting: &str,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) -> Result<(), S3Error> {
+        let mut headers = headers.to_vec();
+        // S3 asks for it with Object Lock and lifecycle rules; older endpoints know no other checksum.
+        headers.push(("content-md5", BASE64_STANDARD.encode(Md5::digest(body.as_bytes()))));
+        self.send(Method::PUT, bucket, setting, &headers, Bytes::from(body)).await.map(drop)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        bucket: &str,
+        setting: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<String, S3Error> {
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match self.try_send(&method, bucket, setting, headers, body.clone()).await {
+                Err(S3Error::Unreachable(_)) | Err(S3Error::Refused { status: 503 | 409, .. }) => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.try_send(&method, bucket, setting, headers, body).await
+    }
+
+    async fn try_send(
+        &self,
+        method: &Method,
+        bucket: &str,
+        setting: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<String, S3Error> {
+        let unreachable = |error: &dyn fmt::Display| S3Error::Unreachable(error.to_string());
+        let host = match (self.endpoint.host_str().unwrap_or_default(), self.endpoint.port()) {
+            (host, Some(port)) => format!("{host}:{port}"),
+            (host, None) => host.to_owned(),
+        };
+        let query = if setting.is_empty() { String::new() } else { format!("?{setting}") };
+        let url = format!("{}://{host}/{bucket}{query}", self.endpoint.scheme());
+        let mut request = http::Request::builder().method(method.clone()).uri(&url).header("host", &host);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let (mut parts, ()) = request.body(()).map_err(|error| unreachable(&error))?.into_parts();
+        let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body));
+        sigv4::sign(&mut parts, &self.credentials, &self.region, "s3", &digest, chrono::Utc::now())
+            .map_err(|error| unreachable(&error))?;
+        parts.headers.remove("host");
+        let sent = self.http.request(parts.method, &url).headers(parts.headers).body(body).send().await;
+        let answer = sent.map_err(|error| S3Error::Unreachable(crate::client::with_causes(&error)))?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(|error| unreachable(&error))?;
+        if bytes.len() > MAX_ANSWER_BYTES {
+            return Err(S3Error::Unreachable("its answer is too long".to_owned()));
+        }
+        read(status, &bytes)
+    }
+}
+
+fn read(status: StatusCode, bytes: &[u8]) -> Result<String, S3Error> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    if status.is_success() {
+        return Ok(text);
+    }
+    let refusal: Refusal = quick_xml::de::from_str(&text).unwrap_or_default();
+    let code = if refusal.code.is_empty() { status.to_string() } else { refusal.code };
+    Err(S3Error::Refused { status: status.as_u16(), code, message: refusal.message })
+}
