@@ -27,8 +27,8 @@ const WRITERS: usize = 64;
 const FOLDER: u64 = 1000;
 /// Pages that are asked for of each kind.
 const PAGES: u64 = 300;
-/// The same of the peer, which takes seconds for one.
-const PEER_PAGES: u64 = 3;
+/// The same of the peer, which walks its whole folder for one: some 16 s with a million files.
+const PEER_PAGES: u64 = 2;
 
 pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     let keys = setting.amount(KEYS).max(10 * FOLDER) / FOLDER * FOLDER;
@@ -70,9 +70,10 @@ pub(super) async fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     let peer = Peer::start(binary, &setting.folder)?;
     let mut connection = peer.access().connect().await?;
     let first = pages(&mut connection, keys, PEER_PAGES, |_| 0).await?;
-    outcome.tells("s3s-fs: first page, p99", ms(&first, 0.99), Unit::Milliseconds);
+    let slowest = |kind: &str| format!("s3s-fs: {kind}, slower of {PEER_PAGES}");
+    outcome.tells(slowest("first page"), ms(&first, 1.0), Unit::Milliseconds);
     let any = pages(&mut connection, keys, PEER_PAGES, |nth| nth.wrapping_mul(0x9e37_79b9) % keys).await?;
-    outcome.tells("s3s-fs: a page anywhere, p99", ms(&any, 0.99), Unit::Milliseconds);
+    outcome.tells(slowest("a page anywhere"), ms(&any, 1.0), Unit::Milliseconds);
     outcome.notes.push(format!(
         "s3s-fs: {PEER_PAGES} pages of each kind over files that were put into its folder; it walks the folder"
     ));
