@@ -6,6 +6,7 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
+from accounts import Accounts
 from identity import allow, code, deny, looked_up, person, refused, session, trust, user_arn
 from server import ACCOUNT, REGION
 from trail import make_bucket
@@ -262,3 +263,28 @@ def test_a_trails_key_must_be_there_enabled_and_open_to_cloudtrail(shared_server
     kms.enable_key(KeyId=key)
     kms.create_alias(AliasName="alias/trail", TargetKeyId=key)
     assert cloudtrail.create_trail(KmsKeyId="alias/trail", **asked)["KmsKeyId"] == key
+
+
+def test_who_is_refused_a_key_of_another_account_hears_no_more_of_it_than_they_said(shared_server, kms):
+    accounts = Accounts(shared_server)
+    accounts.make("keys")
+    theirs = accounts.client("keys", "kms")
+    key = theirs.create_key()["KeyMetadata"]
+    theirs.create_alias(AliasName="alias/hidden", TargetKeyId=key["KeyId"])
+    there, absent = (key["Arn"].split(":key/")[0] + f":alias/{name}" for name in ("hidden", "absent"))
+    shared_server.client("s3").create_bucket(Bucket="of-a-stranger")
+    put = {"Bucket": "of-a-stranger", "Key": "k", "Body": b"x", "ServerSideEncryption": "aws:kms"}
+    said = []
+    for alias in (there, absent):
+        error, message = refused(kms.encrypt, KeyId=alias, Plaintext=b"x")
+        assert error == "AccessDeniedException"
+        said.append(message.replace(alias, ""))
+    assert said[0] == said[1]
+    with pytest.raises(ClientError) as caught:
+        shared_server.client("s3").put_object(**put, SSEKMSKeyId=there)
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    assert there in caught.value.response["Error"]["Message"] and key["KeyId"] not in str(caught.value)
+    for name, count in (("Encrypt", 2), ("GenerateDataKey", 1)):
+        records = [record for record in looked_up(shared_server, name, count=count) if there in json.dumps(record)]
+        assert [record["errorCode"] for record in records] == ["AccessDenied"]
+        assert key["KeyId"] not in json.dumps(records) and not records[0].get("resources")
