@@ -27,8 +27,8 @@ const DEPENDENCIES: [&str; 4] = [
     "iam:GetRole",
 ];
 
-/// The trail that a call names, where it belongs to the management account of the caller's organization: the call is in
-/// that account's record too.
+/// The trail that a call names, where it belongs to the management account of the caller's organization: what the call
+/// changes is in that account's record too.
 pub(super) fn trail_of_another(name_or_arn: &str, call: &Call) -> Vec<RecordResource> {
     let organization = || call.rooms.trails.organization_of(call.account);
     let owner = name_or_arn.split(':').nth(4).and_then(|account| account.parse::<AccountId>().ok());
