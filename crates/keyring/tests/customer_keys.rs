@@ -12,7 +12,10 @@ use opentrail_journal::{
 };
 use opentrail_keyring::{
     EncryptionContext, Key, KeyRefusal, Keyring, KeyringError, MasterKeySource,
-    customer::{Due, KeySpec, KeyUsage, MessageType, NewKey, NewMaterial, SigningAlgorithm, limits},
+    customer::{
+        Due, GrantConstraints, KeySpec, KeyUsage, MessageType, NewGrant, NewKey, NewMaterial,
+        SigningAlgorithm, limits,
+    },
 };
 use opentrail_state::{Entry, State, StateOptions};
 use tempfile::TempDir;
@@ -281,5 +284,54 @@ async fn every_curve_and_rsa_key_signs_and_verifies() {
             KeyRefusal::InvalidAlgorithm { .. }
         ));
     }
+    opened.close().await;
+}
+
+#[tokio::test]
+async fn grants_are_given_in_pages_and_a_named_one_is_for_whom_it_was_made() {
+    let world = World::new();
+    let opened = world.open().await;
+    let (key, other) = (opened.symmetric().await, opened.symmetric().await);
+    let new = |name: Option<&str>, id: &str| NewGrant {
+        name: name.map(str::to_owned),
+        issuer: account(),
+        grantee: "arn:aws:iam::123456789012:user/alice".to_owned(),
+        grantee_id: Some(id.to_owned()),
+        retiring: None,
+        retiring_id: None,
+        operations: vec!["Decrypt".to_owned()],
+        constraints: GrantConstraints::default(),
+    };
+    let grant = async |key: &Key, new: NewGrant| {
+        let mut tx = opened.state.begin().await;
+        let made = opened.keyring.create_grant(&mut tx, key, new, Utc::now()).unwrap();
+        tx.commit(Vec::new()).await.unwrap();
+        made.id
+    };
+    let mut made = vec![grant(&key, new(Some("own"), "AIDA1")).await];
+    assert_eq!(grant(&key, new(Some("own"), "AIDA1")).await, made[0]);
+    made.push(grant(&key, new(Some("own"), "AIDA2")).await);
+    for _ in 0..3 {
+        made.push(grant(&key, new(None, "AIDA1")).await);
+    }
+    grant(&other, new(None, "AIDA1")).await;
+    made.sort();
+
+    let ids = |after: Option<&str>, most| {
+        let found = opened.keyring.grants(&key, after, most, |_| true);
+        found.iter().map(|grant| grant.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 2), made[..2]);
+    assert_eq!(ids(Some(&made[1]), 2), made[2..4]);
+    assert_eq!(ids(Some(&made[3]), 2), made[4..]);
+    let of_second =
+        opened.keyring.grants(&key, None, 9, |grant| grant.grantee_id.as_deref() == Some("AIDA2"));
+    assert_eq!(of_second.len(), 1);
+
+    let here = Region::us_east_1();
+    let first = opened.keyring.grants_in(&here, None, 4, |_| true);
+    let rest = opened.keyring.grants_in(&here, Some(&first[3].0), 4, |_| true);
+    assert_eq!((first.len(), rest.len()), (4, 2));
+    assert!(opened.keyring.grants_in(&"eu-west-1".parse().unwrap(), None, 4, |_| true).is_empty());
     opened.close().await;
 }

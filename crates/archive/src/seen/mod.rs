@@ -71,6 +71,17 @@ impl Memory {
     }
 }
 
+/// What memory knows of the ids of a reservation.
+struct Remembered {
+    standings: Vec<Standing>,
+    /// Those that are not in memory, and where they stand among the ids.
+    unknown: Vec<(usize, Key)>,
+    /// The reservation that they wait in; none where there are none.
+    ticket: Option<u64>,
+    /// Where else an id can be, as of then.
+    runs: Arc<Vec<Arc<Run>>>,
+}
+
 impl SeenIds {
     fn new(journal: Journal, memory_ids: usize, runs: Vec<Arc<Run>>, position: Seq) -> Self {
         Self {
@@ -92,31 +103,9 @@ impl SeenIds {
     /// [`ArchiveError::Overloaded`] if too many ids wait for the disk; [`ArchiveError::Disk`] and
     /// [`ArchiveError::Corrupt`] if a page cannot be read. Nothing is reserved then.
     pub fn reserve(&self, owner: AccountId, ids: &[EventId]) -> Result<Reservation, ArchiveError> {
-        let mut standings = Vec::with_capacity(ids.len());
-        let mut unknown = Vec::with_capacity(ids.len());
-        let (ticket, runs) = {
-            let mut memory = self.inner.memory.lock();
-            if memory.ids() > self.inner.memory_ids.saturating_mul(OVERLOAD) {
-                return Err(ArchiveError::Overloaded);
-            }
-            for (at, id) in ids.iter().enumerate() {
-                let key = Key::new(&owner, *id);
-                standings.push(if memory.is_recent(&key) {
-                    Standing::Recorded
-                } else if memory.pending.insert(key) {
-                    unknown.push((at, key));
-                    Standing::Fresh
-                } else {
-                    Standing::Pending
-                });
-            }
-            if unknown.is_empty() {
-                return Ok(Reservation::new(self.clone(), None, standings, Vec::new()));
-            }
-            let ticket = memory.next_ticket;
-            memory.next_ticket += 1;
-            memory.open.insert(ticket);
-            (ticket, Arc::clone(&memory.runs))
+        let Remembered { mut standings, unknown, ticket, runs } = self.remember(owner, ids)?;
+        let Some(ticket) = ticket else {
+            return Ok(Reservation::new(self.clone(), None, standings, Vec::new()));
         };
         // Ids that leave memory while this looks at the runs it took were not unknown to it.
         let (mut fresh, mut known) = (Vec::with_capacity(unknown.len()), Vec::new());
@@ -153,6 +142,34 @@ impl SeenIds {
             }
         }
         Ok(Reservation::new(self.clone(), Some(ticket), standings, fresh))
+    }
+
+    /// What memory knows of the ids; those that it does not are pending from now on.
+    fn remember(&self, owner: AccountId, ids: &[EventId]) -> Result<Remembered, ArchiveError> {
+        let mut memory = self.inner.memory.lock();
+        if memory.ids() > self.inner.memory_ids.saturating_mul(OVERLOAD) {
+            return Err(ArchiveError::Overloaded);
+        }
+        let mut standings = Vec::with_capacity(ids.len());
+        let mut unknown = Vec::with_capacity(ids.len());
+        for (at, id) in ids.iter().enumerate() {
+            let key = Key::new(&owner, *id);
+            standings.push(if memory.is_recent(&key) {
+                Standing::Recorded
+            } else if memory.pending.insert(key) {
+                unknown.push((at, key));
+                Standing::Fresh
+            } else {
+                Standing::Pending
+            });
+        }
+        let ticket = (!unknown.is_empty()).then(|| {
+            let ticket = memory.next_ticket;
+            memory.next_ticket += 1;
+            memory.open.insert(ticket);
+            ticket
+        });
+        Ok(Remembered { standings, unknown, ticket, runs: Arc::clone(&memory.runs) })
     }
 
     /// Waits until every reservation that is open now is committed or has given its ids free. One's own must
