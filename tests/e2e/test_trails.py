@@ -15,9 +15,10 @@ from server import ACCOUNT, REGION, eventually
 from trail import bucket_policy, delivered, keys, make_bucket, make_trail
 
 SUPPORTED = {
-    "AddTags", "CreateTrail", "DeleteTrail", "DescribeTrails", "GetEventSelectors", "GetInsightSelectors",
-    "GetTrail", "GetTrailStatus", "ListPublicKeys", "ListTags", "ListTrails", "LookupEvents",
-    "PutEventSelectors", "RemoveTags", "StartLogging", "StopLogging", "UpdateTrail",
+    "AddTags", "CreateTrail", "DeleteTrail", "DeregisterOrganizationDelegatedAdmin", "DescribeTrails",
+    "GetEventSelectors", "GetInsightSelectors", "GetTrail", "GetTrailStatus", "ListPublicKeys", "ListTags", "ListTrails",
+    "LookupEvents", "PutEventSelectors", "RegisterOrganizationDelegatedAdmin", "RemoveTags", "StartLogging",
+    "StopLogging", "UpdateTrail",
 }
 
 
