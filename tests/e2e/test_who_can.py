@@ -106,7 +106,7 @@ def test_a_chain_of_roles_is_followed(server, bucket):
     # And it is so.
     who = as_alice
     for name in ["operator", "admin"]:
-        given = server.client("sts", **who).assume_role(RoleArn=role_arn(name), RoleSessionName="s")
+        given = server.client("sts", **who).assume_role(RoleArn=role_arn(name), RoleSessionName="story")
         who = session(given["Credentials"])
     server.client("s3", **who).delete_object(Bucket=bucket, Key="k", VersionId="null")
 
@@ -185,7 +185,7 @@ def test_it_is_asked_for_recorded_and_fit_for_scripts(server, bucket):
         [binary(), "who-can", "s3:GetObject", bucket], env=server.cli_env(**nobody), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     records = looked_up(server, "WhoCan", count=2)
-    told = json.loads(records[0]["CloudTrailEvent"])
+    told = records[0]
     assert told["readOnly"] is True and told["eventSource"] == "opentrail.amazonaws.com"
     assert told["requestParameters"] == {"action": "s3:GetObject", "resource": bucket}
 

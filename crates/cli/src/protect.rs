@@ -104,7 +104,9 @@ pub(crate) async fn run(arguments: ProtectArguments) -> Result<ExitCode, Protect
     })?;
     let trails = trails::of(&client, name, &arguments.wishes).await?;
     let account = trails.first().map_or(trails::UNKNOWN_ACCOUNT, |trail| &trail.account).to_owned();
-    let protection = Protection { s3, wishes: &arguments.wishes, trails: &trails, account: &account };
+    let cli_option = s3.cli_option();
+    let protection =
+        Protection { s3, wishes: &arguments.wishes, trails: &trails, account: &account, cli_option };
     let findings = protection.go(bucket, arguments.check).await?;
     report::print(name, &findings, arguments.output);
     Ok(verdict(&findings, arguments.strict))
@@ -132,11 +134,18 @@ struct Protection<'a> {
     wishes: &'a Wishes,
     trails: &'a [Trail],
     account: &'a str,
+    cli_option: String,
 }
 
 impl Protection<'_> {
     fn case<'a>(&'a self, bucket: &'a Bucket) -> Case<'a> {
-        Case { bucket, wishes: self.wishes, trails: self.trails, account: self.account }
+        Case {
+            bucket,
+            wishes: self.wishes,
+            trails: self.trails,
+            account: self.account,
+            cli_option: &self.cli_option,
+        }
     }
 
     async fn go(&self, mut bucket: Bucket, check: bool) -> Result<Vec<Finding>, ProtectError> {
@@ -206,7 +215,7 @@ impl Protection<'_> {
         if let Some(mend) = mend(&case, &finding) {
             finding.how = Some(mend.command);
         } else if subject == Subject::MfaDelete {
-            finding.how = Some(mend::mfa_delete_command(&bucket.name));
+            finding.how = Some(mend::mfa_delete_command(&case));
         }
         if subject == Subject::ObjectLock && finding.state == State::Missing {
             let note = "versioning must be on first; where the store refuses it for a bucket that is there, a new one \

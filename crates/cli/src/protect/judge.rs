@@ -18,6 +18,8 @@ pub(super) struct Case<'a> {
     pub(super) trails: &'a [Trail],
     /// The account whose bucket it is taken for.
     pub(super) account: &'a str,
+    /// What the AWS CLI needs to speak to the same endpoint.
+    pub(super) cli_option: &'a str,
 }
 
 /// What is found of one thing.
@@ -279,8 +281,9 @@ fn lifecycle<'a>(case: &Case<'a>, subject: Subject) -> Result<Finding, &'a S3Err
         _ => return Ok(expiration(case, &rules, &logs)),
     };
     // S3 lets a bucket have MFA delete or lifecycle rules, not both.
-    Ok(if has_mfa_delete(case) && finding.state != State::Ok {
-        finding.recommended().mend("S3 takes no lifecycle rules while MFA delete is on")
+    let excluded = has_mfa_delete(case) || case.wishes.mfa.is_some();
+    Ok(if excluded && finding.state != State::Ok {
+        finding.recommended().mend("S3 takes no lifecycle rules beside MFA delete, which is stronger")
     } else {
         finding
     })

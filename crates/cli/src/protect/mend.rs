@@ -30,7 +30,12 @@ pub(super) struct Mend {
 impl Mend {
     fn new(case: &Case<'_>, setting: &'static str, body: String, command: &str) -> Self {
         let bucket = &case.bucket.name;
-        Self { setting, headers: Vec::new(), body, command: format!("aws s3api {command} --bucket {bucket}") }
+        Self {
+            setting,
+            headers: Vec::new(),
+            body,
+            command: format!("aws s3api {command} --bucket {bucket}{}", case.cli_option),
+        }
     }
 
     fn with(mut self, option: &str, value: &str) -> Self {
@@ -125,9 +130,10 @@ fn mfa_delete(case: &Case<'_>) -> Option<Mend> {
 }
 
 /// The command alone, for where no code was given.
-pub(super) fn mfa_delete_command(bucket: &str) -> String {
+pub(super) fn mfa_delete_command(case: &Case<'_>) -> String {
+    let (bucket, option) = (&case.bucket.name, case.cli_option);
     format!(
-        "as the root user: aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration \
+        "as the root user: aws s3api put-bucket-versioning --bucket {bucket}{option} --versioning-configuration \
          Status=Enabled,MFADelete=Enabled --mfa 'SERIAL CODE' (or --mfa 'SERIAL CODE' here)"
     )
 }

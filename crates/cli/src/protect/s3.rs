@@ -44,6 +44,14 @@ pub(super) enum Meaning {
 }
 
 impl S3Error {
+    /// Whether the same request may work in a moment.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Refused { status, code, .. } => *status == 503 || code == "OperationAborted",
+            Self::Unreachable(_) => true,
+        }
+    }
+
     pub(super) fn meaning(&self) -> Meaning {
         let Self::Refused { status, code, .. } = self else { return Meaning::Other };
         match code.as_str() {
@@ -111,6 +119,13 @@ impl S3 {
         Ok(Self { http, endpoint, credentials, region: server.region.clone() })
     }
 
+    /// What the AWS CLI needs to speak to the same endpoint; nothing on AWS, where it knows itself.
+    pub(super) fn cli_option(&self) -> String {
+        let of_aws = self.endpoint.host_str().is_some_and(|host| host.ends_with(".amazonaws.com"));
+        let url = self.endpoint.as_str().trim_end_matches('/');
+        if of_aws { String::new() } else { format!(" --endpoint-url {url}") }
+    }
+
     /// Whether it is spoken to over TLS.
     pub(super) fn is_encrypted(&self) -> bool {
         self.endpoint.scheme() == "https"
@@ -146,7 +161,7 @@ impl S3 {
         let mut pause = PAUSE;
         for _ in 1..TRIES {
             match self.try_send(&method, bucket, setting, headers, body.clone()).await {
-                Err(S3Error::Unreachable(_)) | Err(S3Error::Refused { status: 503 | 409, .. }) => {}
+                Err(error) if error.passes() => {}
                 answer => return answer,
             }
             tokio::time::sleep(pause).await;
