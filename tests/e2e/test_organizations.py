@@ -321,6 +321,15 @@ class TestLife:
             self.org.tag_resource(ResourceId=id, Tags=[{"Key": "team", "Value": "security"}])
             self.org.untag_resource(ResourceId=id, TagKeys=["env"])
             assert self.org.list_tags_for_resource(ResourceId=id)["Tags"] == [{"Key": "team", "Value": "security"}]
+        # Policies tell what has a tag from what has not.
+        tagged = {"StringEquals": {"aws:ResourceTag/team": "security"}}
+        _, own = person(self.server.client("iam"), allow("organizations:*"),
+                        deny("organizations:MoveAccount", condition=tagged))
+        limited = self.server.client("organizations", **own)
+        root, unit = self.root()["Id"], self.unit
+        refusal, message = refused(limited.move_account, AccountId=self.accounts.ids["logs"],
+                                   SourceParentId=unit, DestinationParentId=root)
+        assert refusal == "AccessDeniedException" and "explicit deny in an identity-based policy" in message
         twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
         assert reason(self.org.tag_resource, ResourceId=self.unit, Tags=twice) == (
             "InvalidInputException", "DUPLICATE_TAG_KEY")

@@ -8,9 +8,10 @@ use opentrail_identity::{
     Documents,
     organization::{
         Node, Organization, OrganizationRefusal, in_use, of_account, policy, resource_policy, service_access,
+        tagging,
     },
 };
-use opentrail_policy::{Match, Request};
+use opentrail_policy::{Context, Match, Request};
 
 use super::refused;
 use crate::{call::Call, fault::Fault, operation::Described};
@@ -81,9 +82,26 @@ pub(super) fn arn(call: &Call, id: &str) -> String {
     }
 }
 
+/// Sets the keys of the tags that are on what has this id.
+pub(super) fn set_resource_tags(context: &mut Context, call: &Call, id: &str) {
+    let docs = &call.rooms.state;
+    let Some(organization) = of_account(docs, call.account) else { return };
+    if let Ok(tags) = tagging::list(docs, &organization, id, call.arrival.at) {
+        opentrail_identity::set_resource_tags(context, call.service.name, &tags);
+    }
+}
+
 /// Whether the caller's policies allow the operation on something it concerns besides its resource.
 pub(super) fn permit_also<O: Described>(input: &O::Input, call: &Call, id: &str) -> Result<(), Fault> {
     let mut context = call.arrival.context(&call.region);
     O::context(input, call, &mut context);
+    // The tags there are those of the operation's resource.
+    let of_resource = |key: &&str| key.contains(":resourcetag/");
+    let keys: Vec<String> =
+        context.iter().map(|(key, _)| key).filter(of_resource).map(str::to_owned).collect();
+    for key in keys {
+        context.remove(&key);
+    }
+    set_resource_tags(&mut context, call, id);
     call.permit(&format!("{}:{}", call.service.name, O::NAME), &arn(call, id), context)
 }

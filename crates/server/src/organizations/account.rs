@@ -3,6 +3,7 @@
 
 use opentrail_event::EventError;
 use opentrail_identity::organization::{member, unit};
+use opentrail_policy::Context;
 use opentrail_state::{OwnedEvent, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -43,6 +44,10 @@ impl Described for DescribeAccount {
 
     fn resource(input: &OneId, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.account_id))
+    }
+
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.account_id);
     }
 }
 
@@ -135,6 +140,10 @@ impl Described for MoveAccount {
     fn resource(input: &MoveInput, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.account_id))
     }
+
+    fn context(input: &MoveInput, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.account_id);
+    }
 }
 
 impl Write for MoveAccount {
@@ -161,6 +170,10 @@ impl Described for CloseAccount {
 
     fn resource(input: &OneId, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.account_id))
+    }
+
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.account_id);
     }
 }
 
@@ -195,6 +208,10 @@ impl Described for RemoveAccountFromOrganization {
 
     fn resource(input: &OneId, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.account_id))
+    }
+
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.account_id);
     }
 }
 

@@ -38,8 +38,9 @@ impl Described for AttachPolicy {
         Ok(access::arn(call, &input.policy_id))
     }
 
-    fn context(_: &Attaching, _: &Call, context: &mut Context) {
+    fn context(input: &Attaching, call: &Call, context: &mut Context) {
         set_type(context);
+        access::set_resource_tags(context, call, &input.policy_id);
     }
 }
 
@@ -67,8 +68,9 @@ impl Described for DetachPolicy {
         Ok(access::arn(call, &input.policy_id))
     }
 
-    fn context(_: &Attaching, _: &Call, context: &mut Context) {
+    fn context(input: &Attaching, call: &Call, context: &mut Context) {
         set_type(context);
+        access::set_resource_tags(context, call, &input.policy_id);
     }
 }
 

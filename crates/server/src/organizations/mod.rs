@@ -106,7 +106,6 @@ pub(crate) static SERVICE: Service = Service {
 };
 
 /// What Organizations refused, as the caller sees it.
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn refused(refusal: OrganizationRefusal) -> Fault {
     Fault::of_organization(&refusal)
 }

@@ -65,3 +65,38 @@ impl Paging {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Paging;
+
+    #[test]
+    fn pages_put_together_are_the_list_in_order() {
+        let items: Vec<u32> = (0..45).rev().collect();
+        let key = |item: &u32| format!("{item:03}");
+        let mut paging = Paging { next_token: None, max_results: Some(7) };
+        let mut all = Vec::new();
+        loop {
+            let (page, next) = paging.cut(items.clone(), key).expect("a page");
+            assert!(page.len() <= 7);
+            all.extend(page);
+            paging.next_token = next;
+            if paging.next_token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all, (0..45).collect::<Vec<_>>());
+        let (first, _) = Paging::default().cut(items, key).expect("a page");
+        assert_eq!(first.len(), 20, "the usual page");
+    }
+
+    #[test]
+    fn numbers_and_tokens_outside_their_form_are_refused() {
+        for (next_token, max_results) in
+            [(None, Some(0)), (None, Some(21)), (None, Some(-1)), (Some("!"), None), (Some(""), None)]
+        {
+            let paging = Paging { next_token: next_token.map(str::to_owned), max_results };
+            assert!(paging.cut(vec![1], ToString::to_string).is_err(), "{next_token:?} {max_results:?}");
+        }
+    }
+}

@@ -126,8 +126,9 @@ impl Described for UpdatePolicy {
         Ok(access::arn(call, &input.policy_id))
     }
 
-    fn context(_: &UpdateInput, _: &Call, context: &mut Context) {
+    fn context(input: &UpdateInput, call: &Call, context: &mut Context) {
         set_type(context);
+        access::set_resource_tags(context, call, &input.policy_id);
     }
 }
 
@@ -156,8 +157,9 @@ impl Described for DeletePolicy {
         Ok(access::arn(call, &input.policy_id))
     }
 
-    fn context(_: &OneId, _: &Call, context: &mut Context) {
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
         set_type(context);
+        access::set_resource_tags(context, call, &input.policy_id);
     }
 }
 
@@ -180,8 +182,9 @@ impl Described for DescribePolicy {
         Ok(access::arn(call, &input.policy_id))
     }
 
-    fn context(_: &OneId, _: &Call, context: &mut Context) {
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
         set_type(context);
+        access::set_resource_tags(context, call, &input.policy_id);
     }
 }
 

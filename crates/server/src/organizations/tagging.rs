@@ -51,7 +51,8 @@ impl Described for TagResource {
         Ok(access::arn(call, &input.resource_id))
     }
 
-    fn context(input: &TagInput, _: &Call, context: &mut Context) {
+    fn context(input: &TagInput, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.resource_id);
         set_request_tags(context, Some(&input.tags));
     }
 }
@@ -83,7 +84,8 @@ impl Described for UntagResource {
         Ok(access::arn(call, &input.resource_id))
     }
 
-    fn context(input: &UntagInput, _: &Call, context: &mut Context) {
+    fn context(input: &UntagInput, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.resource_id);
         if !input.tag_keys.is_empty() {
             context.set_many("aws:TagKeys", input.tag_keys.iter().map(String::as_str));
         }

@@ -88,6 +88,10 @@ impl Described for UpdateOrganizationalUnit {
     fn resource(input: &UpdateInput, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.organizational_unit_id))
     }
+
+    fn context(input: &UpdateInput, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.organizational_unit_id);
+    }
 }
 
 impl Write for UpdateOrganizationalUnit {
@@ -110,6 +114,10 @@ impl Described for DeleteOrganizationalUnit {
     fn resource(input: &OneId, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.organizational_unit_id))
     }
+
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.organizational_unit_id);
+    }
 }
 
 impl Write for DeleteOrganizationalUnit {
@@ -130,6 +138,10 @@ impl Described for DescribeOrganizationalUnit {
 
     fn resource(input: &OneId, call: &Call) -> Result<String, Fault> {
         Ok(access::arn(call, &input.organizational_unit_id))
+    }
+
+    fn context(input: &OneId, call: &Call, context: &mut Context) {
+        access::set_resource_tags(context, call, &input.organizational_unit_id);
     }
 }
 
