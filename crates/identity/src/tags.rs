@@ -32,6 +32,7 @@ pub(crate) fn same_key(a: &str, b: &str) -> bool {
 
 /// Whether a set of tags, as a request gives it, may be put on something.
 pub(crate) fn check(tags: &[Tag]) -> Result<(), IdentityError> {
+    check_count("tags", tags.len())?;
     let mut seen = HashSet::new();
     for tag in tags {
         check_text("tags.member.key", &tag.key, 1, limits::TAG_KEY_CHARS)?;
@@ -44,10 +45,16 @@ pub(crate) fn check(tags: &[Tag]) -> Result<(), IdentityError> {
             return Err(IdentityError::InvalidInput(InvalidInput::DuplicateTagKeys));
         }
     }
-    if tags.len() > limits::TAGS_PER_ENTITY {
-        return Err(IdentityError::LimitExceeded(Quota::Tags));
-    }
     Ok(())
+}
+
+/// More in one request than anything can have is no request.
+fn check_count(member: &'static str, count: usize) -> Result<(), InvalidValue> {
+    let most = limits::TAGS_PER_ENTITY;
+    if count <= most {
+        return Ok(());
+    }
+    Err(InvalidValue::new(member, &format!("[{count} members]"), Constraint::MaxLength(most)))
 }
 
 /// Puts tags on something: a key that is there already gets the new value, and its new case.
@@ -69,6 +76,7 @@ pub(crate) fn put(tags: &mut Vec<Tag>, new: &[Tag]) -> Result<(), IdentityError>
 
 /// Takes tags off something; keys that are not there are no error.
 pub(crate) fn remove(tags: &mut Vec<Tag>, keys: &[impl AsRef<str>]) -> Result<(), IdentityError> {
+    check_count("tagKeys", keys.len())?;
     for key in keys {
         check_text("tagKeys.member", key.as_ref(), 1, limits::TAG_KEY_CHARS)?;
     }
@@ -89,7 +97,11 @@ fn check_text(member: &'static str, value: &str, least: usize, most: usize) -> R
     if value.chars().all(allowed) {
         Ok(())
     } else {
-        Err(InvalidValue::new(member, value, Constraint::Pattern(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*")))
+        let pattern = match least {
+            0 => r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
+            _ => r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
+        };
+        Err(InvalidValue::new(member, value, Constraint::Pattern(pattern)))
     }
 }
 

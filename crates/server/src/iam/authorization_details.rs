@@ -3,7 +3,7 @@
 use opentrail_identity::{
     Entity, Group, IdentityError, Page, PageRequest, Permissions, Role, User,
     attach::AttachedPolicy,
-    group, limits,
+    group, instance_profile, limits,
     managed_policy::{self, PolicyFilter, PolicyScope, PolicySummary},
     role, user,
 };
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     choice::choose,
     document::encoded,
+    instance_profile::InstanceProfileShape,
     page::{More, Paging},
     policy_version::VersionShape,
     shape::{AttachedShape, BoundaryShape, LastUsedShape, PolicyShape, TagShape, tag_shapes},
@@ -84,8 +85,7 @@ struct RoleDetail {
     arn: String,
     create_date: Timestamp,
     assume_role_policy_document: String,
-    /// There are no instances here.
-    instance_profile_list: [(); 0],
+    instance_profile_list: Vec<InstanceProfileShape>,
     role_policy_list: Vec<InlineDetail>,
     attached_managed_policies: Vec<AttachedShape>,
     permissions_boundary: Option<BoundaryShape>,
@@ -155,21 +155,25 @@ fn group_detail(group: &Group) -> GroupDetail {
     }
 }
 
-fn role_detail(role: &Role, call: &Call) -> RoleDetail {
-    RoleDetail {
+fn role_detail(role: &Role, call: &Call) -> Result<RoleDetail, IdentityError> {
+    let state = &call.rooms.state;
+    let whole = PageRequest { marker: None, max_items: Some(limits::INSTANCE_PROFILES_PER_ACCOUNT) };
+    let profiles = instance_profile::list_for_role(state, call.account, &role.name, whole)?.items;
+    let profiles = profiles.iter().map(|profile| InstanceProfileShape::listed(profile, state)).collect();
+    Ok(RoleDetail {
         path: role.path.clone(),
         role_name: role.name.clone(),
         role_id: role.id.clone(),
         arn: role.arn(),
         create_date: role.created_at.into(),
         assume_role_policy_document: encoded(role.trust_policy.as_str()),
-        instance_profile_list: [],
+        instance_profile_list: profiles,
         role_policy_list: inline(&role.permissions),
         attached_managed_policies: attached(&role.permissions),
         permissions_boundary: BoundaryShape::of(role),
         tags: tag_shapes(&role.tags),
         role_last_used: call.rooms.identity.role_last_used(role).into(),
-    }
+    })
 }
 
 fn policy_detail(policy: PolicySummary, call: &Call) -> Result<PolicyDetail, IdentityError> {
@@ -224,7 +228,7 @@ impl Section {
             }
             Self::Roles => {
                 let found = role::list(docs, account, None, page)?;
-                put(found, &mut output.role_detail_list, |role| Ok(role_detail(&role, call)))?
+                put(found, &mut output.role_detail_list, |role| role_detail(&role, call))?
             }
             Self::LocalPolicies => put(policies(PolicyScope::Local)?, &mut output.policies, |policy| {
                 policy_detail(policy, call)

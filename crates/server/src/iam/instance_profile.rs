@@ -34,7 +34,7 @@ pub(super) struct ShowsInstanceProfile {
 /// `InstanceProfile`
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct InstanceProfileShape {
+pub(super) struct InstanceProfileShape {
     path: String,
     instance_profile_name: String,
     instance_profile_id: String,
@@ -52,7 +52,7 @@ impl InstanceProfileShape {
     }
 
     /// As lists have it: without tags.
-    fn listed(profile: &InstanceProfile, docs: &impl Documents) -> Self {
+    pub(super) fn listed(profile: &InstanceProfile, docs: &impl Documents) -> Self {
         Self {
             path: profile.path.clone(),
             instance_profile_name: profile.name.clone(),

@@ -5,6 +5,8 @@
 mod access_key;
 mod account;
 mod attached;
+#[cfg(test)]
+pub(crate) mod auditors;
 mod authorization_details;
 mod boundary;
 mod change_password;

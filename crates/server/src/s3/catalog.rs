@@ -269,7 +269,8 @@ static OPERATIONS: &[Operation] = &[
 mod tests {
     use std::collections::HashSet;
 
-    use super::{OPERATIONS, Permission};
+    use super::{OPERATIONS, Permission, Scope};
+    use crate::iam::auditors::{READ_ONLY, SECURITY_AUDIT, allows};
 
     #[test]
     fn no_operation_stands_in_the_catalog_twice() {
@@ -284,6 +285,37 @@ mod tests {
             assert_eq!(operation.read_only, reads, "{}", operation.name);
             if let Permission::Action(action) = operation.permission {
                 assert!(action.contains(':'), "{action}");
+            }
+        }
+    }
+
+    #[test]
+    fn auditors_can_read_everything_and_write_nothing() {
+        for operation in OPERATIONS {
+            let actions: Vec<&str> = match operation.permission {
+                Permission::Action(action) => vec![action],
+                Permission::Versioned(plain, version) => vec![plain, version],
+                Permission::All(plain, version) => plain.iter().chain(version).copied().collect(),
+                Permission::InOperation => Vec::new(),
+            };
+            // Of directory and table buckets there are none here.
+            for action in actions.into_iter().filter(|action| action.starts_with("s3:")) {
+                if operation.read_only {
+                    assert!(allows(READ_ONLY, action), "ReadOnlyAccess must allow {action}");
+                    let is_setting = operation.scope == Scope::Bucket && !action.starts_with("s3:ListBucket");
+                    assert!(
+                        !is_setting || allows(SECURITY_AUDIT, action),
+                        "SecurityAudit must allow {action}"
+                    );
+                } else if !action.starts_with("s3:Get") {
+                    assert!(!allows(READ_ONLY, action), "ReadOnlyAccess must not allow {action}");
+                    assert!(!allows(SECURITY_AUDIT, action), "SecurityAudit must not allow {action}");
+                }
+                assert!(
+                    !action.starts_with("s3:GetObject")
+                        || action.ends_with("Acl")
+                        || !allows(SECURITY_AUDIT, action)
+                );
             }
         }
     }
