@@ -250,3 +250,43 @@ fn a_policys_text_is_shared_not_copied() {
     assert!(std::ptr::eq(text.as_str(), copy.as_str()));
     let _: Arc<PolicyText> = Arc::new(copy);
 }
+
+#[tokio::test]
+async fn a_denial_names_the_managed_policy_that_denies() {
+    let world = World::new().await;
+    let caller = world.caller(account(), "alice").await;
+    let document = policy(&deny("s3:DeleteBucket"));
+    let new = NewPolicy { name: "keep", document: &document, ..NewPolicy::default() };
+    let arn = world.change(|tx| managed_policy::create(tx, account(), &new, noon())).await.unwrap().arn;
+    world.user_may(account(), "alice", allow("*")).await;
+    world.change(|tx| attach::attach::<User>(tx, account(), "alice", &arn)).await.unwrap();
+    let refused = message(world.ask(&caller, "s3:DeleteBucket", "arn:aws:s3:::a-bucket"));
+    assert!(
+        refused.ends_with(&format!(" with an explicit deny in an identity-based policy: {arn}")),
+        "{refused}"
+    );
+    // An inline policy has no ARN.
+    world.user_may(account(), "alice", deny("s3:PutBucketPolicy")).await;
+    let refused = message(world.ask(&caller, "s3:PutBucketPolicy", "arn:aws:s3:::a-bucket"));
+    assert!(refused.ends_with(" with an explicit deny in an identity-based policy"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_request_cannot_bring_along_who_calls_or_where_it_belongs() {
+    let world = World::new().await;
+    let caller = world.caller(account(), "alice").await;
+    let mut brought = Context::new();
+    for key in
+        ["aws:PrincipalOrgID", "aws:ResourceOrgID", "aws:PrincipalTag/team", "aws:userid", "aws:PrincipalArn"]
+    {
+        brought.set(key, "forged");
+    }
+    brought.set("aws:ResourceAccount", other_account().as_str());
+    brought.set_many("aws:PrincipalOrgPaths", ["o-1/r-1/"]);
+    let context = world.identity.context(&caller, &brought);
+    for key in ["aws:PrincipalOrgID", "aws:ResourceOrgID", "aws:PrincipalTag/team", "aws:PrincipalOrgPaths"] {
+        assert_eq!(context.get(key), None, "{key}");
+    }
+    assert_eq!(context.single("aws:PrincipalArn"), Some("arn:aws:iam::123456789012:user/alice"));
+    assert_eq!(context.single("aws:ResourceAccount"), Some(account().as_str()));
+}
