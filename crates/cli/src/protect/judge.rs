@@ -128,9 +128,8 @@ fn deny_delete(policy: &BucketPolicy<'_>) -> Finding {
             Finding::new(subject, State::Ok, "nobody may delete, administrators and root included")
         }
         None => Finding::new(subject, State::Ok, format!("nobody may delete but {}", except.join(", "))),
-        Some(hole) => {
-            let denies = policy.is_there() && !hole.example.keys.is_empty();
-            let state = if denies { State::Weak } else { State::Missing };
+        Some((hole, others_are_denied)) => {
+            let state = if others_are_denied { State::Weak } else { State::Missing };
             Finding::new(subject, state, hole.shown())
         }
     }

@@ -132,11 +132,6 @@ impl<'a> BucketPolicy<'a> {
         Ok(Self { bucket, account, policy, document })
     }
 
-    /// Whether there is one.
-    pub(super) fn is_there(&self) -> bool {
-        self.policy.is_some()
-    }
-
     /// An allowed request among those that the question may mean.
     fn find(
         &self,
@@ -219,11 +214,14 @@ impl<'a> BucketPolicy<'a> {
             .collect()
     }
 
-    /// The first deletion that somebody who may do everything may do here.
-    pub(super) fn deletion(&self) -> Option<Hole> {
-        ["s3:DeleteObjectVersion", "s3:DeleteObject"]
-            .into_iter()
-            .find_map(|action| self.by_insiders(action, Some("*"), &Context::new()))
+    /// The first deletion that somebody who may do everything may do here, and whether others are denied.
+    pub(super) fn deletion(&self) -> Option<(Hole, bool)> {
+        let found = ["s3:DeleteObjectVersion", "s3:DeleteObject"]
+            .map(|action| self.by_insiders(action, Some("*"), &Context::new()));
+        let one_is_denied = found.iter().any(Option::is_none);
+        let hole = found.into_iter().flatten().next()?;
+        let is_narrow = !hole.example.keys.is_empty() || hole.example.resource != self.arn(Some("*"));
+        Some((hole, one_is_denied || is_narrow))
     }
 
     /// The first thing that may be done without TLS.
@@ -318,11 +316,9 @@ impl<'a> BucketPolicy<'a> {
                     .map(str::to_owned),
             );
             let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
-            for (operator, keys) in
-                operators.filter(|(operator, _)| operator.to_ascii_lowercase().contains("not"))
-            {
-                let _ = operator;
-                let keys = keys.as_object().into_iter().flatten();
+            let negated = operators.filter(|(operator, _)| operator.to_ascii_lowercase().contains("not"));
+            for keys in negated.filter_map(|(_, keys)| keys.as_object()) {
+                let keys = keys.iter();
                 let arns = keys.filter(|(key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"));
                 found.extend(arns.flat_map(|(_, values)| strings(values)).map(str::to_owned));
             }
@@ -398,7 +394,10 @@ mod tests {
         let part = deny.replace("CONDITION", "").replace("logs/*", "logs/AWSLogs/*");
         assert!(read(&part).deletion().is_some());
         let current = deny.replace("CONDITION", "").replace("s3:Delete*", "s3:DeleteObject");
-        assert_eq!(read(&current).deletion().map(|hole| hole.action), Some("s3:DeleteObjectVersion"));
+        assert_eq!(
+            read(&current).deletion().map(|(hole, partly)| (hole.action, partly)),
+            Some(("s3:DeleteObjectVersion", true))
+        );
     }
 
     #[test]
