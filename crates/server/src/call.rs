@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
-use opentrail_identity::{Ask, Caller, Denial, IdentityError, Principal};
+use opentrail_identity::{Ask, Caller, Denial, IdentityError, Principal, RequestFacts};
 use opentrail_policy::Context;
 use opentrail_wire::request_id;
 
@@ -29,6 +29,8 @@ pub(crate) struct Arrival {
     pub(crate) source_ip: IpAddr,
     /// `User-Agent`, as sent.
     pub(crate) user_agent: Option<String>,
+    /// `Referer`, as sent.
+    pub(crate) referer: Option<String>,
     /// `Host`, as sent.
     pub(crate) host: Option<String>,
     /// What TLS agreed on, where there is TLS.
@@ -52,6 +54,7 @@ impl Arrival {
             request_id: request_id::uuid_form(rand::random()),
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             user_agent: Some(name.to_owned()),
+            referer: None,
             host: None,
             tls: None,
         }
@@ -59,16 +62,15 @@ impl Arrival {
 
     /// The condition keys every request has, whoever calls.
     pub(crate) fn context(&self, region: &Region) -> Context {
-        let mut context = Context::default();
-        context.set("aws:SourceIp", self.source_ip.to_string());
-        context.set("aws:SecureTransport", if self.tls.is_some() { "true" } else { "false" });
-        context.set("aws:CurrentTime", self.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-        context.set("aws:EpochTime", self.at.timestamp().to_string());
-        context.set("aws:RequestedRegion", region.as_str());
-        if let Some(agent) = &self.user_agent {
-            context.set("aws:UserAgent", agent.as_str());
-        }
-        context
+        let facts = RequestFacts {
+            at: self.at,
+            source_ip: Some(self.source_ip),
+            secure_transport: self.tls.is_some(),
+            user_agent: self.user_agent.as_deref(),
+            referer: self.referer.as_deref(),
+            region: Some(region.as_str()),
+        };
+        facts.context()
     }
 }
 

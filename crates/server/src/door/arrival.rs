@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use chrono::Utc;
 use http::{
     HeaderMap,
-    header::{HOST, HeaderName, USER_AGENT},
+    header::{HOST, HeaderName, REFERER, USER_AGENT},
     request::Parts,
 };
 use opentrail_wire::request_id;
@@ -22,6 +22,7 @@ pub(super) fn of(parts: &Parts) -> Arrival {
         request_id: request_id::uuid_form(rand::random()),
         source_ip: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip()),
         user_agent: kept(&parts.headers, &USER_AGENT),
+        referer: kept(&parts.headers, &REFERER),
         host: kept(&parts.headers, &HOST).or_else(|| parts.uri.host().map(str::to_owned)),
         tls: peer.and_then(|peer| peer.tls.clone()),
     }
