@@ -29,7 +29,7 @@ def run(*arguments, code=0, env=None, timeout=30):
 
 # The command line
 
-COMMANDS = ("serve", "import", "lookup", "validate", "fsck", "version")
+COMMANDS = ("serve", "import", "lookup", "validate", "protect", "who-can", "fsck", "version")
 
 
 def test_help_names_every_command_and_reads_well():
