@@ -388,3 +388,27 @@ def test_limits_of_assume_role_are_told_as_aws_does(shared_server):
         assert code(lambda bad=bad: assume(shared_server, own, bad)) == "ValidationError"
     told = refused(lambda: shared_server.client("sts").assume_role(RoleArn=arn, RoleSessionName="root"))
     assert told == ("AccessDenied", "Roles may not be assumed by root accounts.")
+
+
+def test_tokens_are_as_long_as_they_are_asked_to_be(shared_server):
+    iam = shared_server.client("iam")
+    name, own = person(iam, allow("sts:*"))
+    _, arn = role(iam, user_arn(name), allow("s3:ListAllMyBuckets"))
+    sts = unchecked(shared_server, own)
+    calls = [
+        (sts.get_session_token, {}), (sts.get_federation_token, {"Name": "bob"}),
+        (sts.assume_role, {"RoleArn": arn, "RoleSessionName": "long"}),
+    ]
+    for call, ask in calls:
+        plain, long = call(MinimumSessionTokenSize=0, **ask), call(MinimumSessionTokenSize=4096, **ask)
+        assert "SessionTokenSize" not in call(**ask)
+        for answer in (plain, long):
+            assert answer["SessionTokenSize"] == len(answer["Credentials"]["SessionToken"])
+            assert 0 < answer["SessionTokenUtilization"] <= 100
+        assert plain["SessionTokenSize"] < 2048 < 4096 <= long["SessionTokenSize"]
+        shared_server.client("sts", **session(long["Credentials"])).get_caller_identity()
+        assert code(call, MinimumSessionTokenSize=4097, **ask) == "ValidationError"
+    shared_server.client("s3", **session(long["Credentials"])).list_buckets()
+    provided = [{"ProviderArn": "arn:aws:iam::aws:contextProvider/IdentityCenter", "ContextAssertion": "xxxx"}]
+    told = refused(sts.assume_role, RoleArn=arn, RoleSessionName="ctx", ProvidedContexts=provided)
+    assert told == ("UnsupportedOperation", "opentrail does not support ProvidedContexts.")

@@ -36,7 +36,7 @@ use crate::{
     role::Role,
     root,
     service_linked_role::RoleDeletion,
-    session::SessionCredentials,
+    session::{self, SessionCredentials},
     sts::{
         self, AssumeRole, AssumeRoleWithWebIdentity, AssumedRole, FederatedSession, GetFederationToken,
     },
@@ -397,6 +397,18 @@ impl Identity {
         now: DateTime<Utc>,
     ) -> Result<AssumedRole, IdentityError> {
         sts::assume_role_with_web_identity(&self.inner.state, &self.inner.keyring, vouched, ask, now)
+    }
+
+    /// The same credentials with a token of at least so many bytes (`MinimumSessionTokenSize`).
+    ///
+    /// # Errors
+    /// `Validation` beyond [`limits::MOST_MINIMUM_TOKEN_BYTES`](crate::limits::MOST_MINIMUM_TOKEN_BYTES).
+    pub fn with_longer_token(
+        &self,
+        credentials: SessionCredentials,
+        least: u32,
+    ) -> Result<SessionCredentials, IdentityError> {
+        session::lengthened(&self.inner.keyring, credentials, least)
     }
 
     /// The account of an access key, for `GetAccessKeyInfo`.

@@ -85,6 +85,8 @@ pub const SESSION_POLICY_ARNS: usize = 10;
 /// under 12 KiB, which every HTTP server's header limit lets through. AWS packs them into an
 /// undocumented size.
 pub const PACKED_SESSION_BYTES: usize = 6_144;
+/// Bytes that a session token can be asked to have at least (STS's service model, `MinimumSessionTokenSize`).
+pub const MOST_MINIMUM_TOKEN_BYTES: u32 = 4_096;
 /// Characters of a federated user's name (STS's service model, `GetFederationToken`).
 pub const FEDERATED_NAME_CHARS: usize = 32;
 /// Characters of an external id (STS's service model).

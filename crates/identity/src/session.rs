@@ -14,6 +14,7 @@ use crate::{
     federation::WebIdentity,
     id::{self, KeyKind},
     limits,
+    name::check_range,
     permissions::PolicyText,
     tags::Tag,
 };
@@ -126,6 +127,9 @@ pub(crate) struct SessionToken {
     pub(crate) owner: SessionOwner,
     /// A member of its own, as a flattened one would leave a copy of the secret behind.
     pub(crate) info: SessionInfo,
+    /// What makes the token as long as it was asked to be.
+    #[serde(rename = "pad", default, skip_serializing_if = "String::is_empty")]
+    filler: String,
 }
 
 /// A secret as a text that is wiped when it is dropped.
@@ -183,15 +187,36 @@ pub(crate) fn issue(
         secret: id::fresh_secret(),
         owner,
         info,
+        filler: String::new(),
     };
-    let plain = Zeroizing::new(serde_json::to_vec(&token).map_err(IdentityError::Token)?);
-    let session_token = String::from(keyring.seal(SEAL_CONTEXT, &plain));
     Ok(SessionCredentials {
+        session_token: seal(keyring, &token)?,
         access_key_id: token.access_key_id,
         secret_access_key: token.secret,
-        session_token,
         expiration: token.info.expires_at,
     })
+}
+
+fn seal(keyring: &Keyring, token: &SessionToken) -> Result<String, IdentityError> {
+    let plain = Zeroizing::new(serde_json::to_vec(token).map_err(IdentityError::Token)?);
+    Ok(String::from(keyring.seal(SEAL_CONTEXT, &plain)))
+}
+
+/// The same credentials with a token of at least so many bytes: whoever asks wants to see whether everything on its
+/// way takes one.
+pub(crate) fn lengthened(
+    keyring: &Keyring,
+    credentials: SessionCredentials,
+    least: u32,
+) -> Result<SessionCredentials, IdentityError> {
+    check_range("minimumSessionTokenSize", least, 0, limits::MOST_MINIMUM_TOKEN_BYTES)?;
+    let missing = (least as usize).saturating_sub(credentials.session_token.len());
+    if missing == 0 {
+        return Ok(credentials);
+    }
+    // Each byte is more than one of base64.
+    let token = SessionToken { filler: "0".repeat(missing), ..open(keyring, &credentials.session_token)? };
+    Ok(SessionCredentials { session_token: seal(keyring, &token)?, ..credentials })
 }
 
 /// What a token holds, if it is one of ours.

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     mfa,
-    shape::{AssumedRoleUser, Credentials, PolicyDescriptor, SECRETS, SessionTag, arns, role, tags},
+    shape::{AssumedRoleUser, Issued, PolicyDescriptor, SECRETS, SessionTag, arns, role, tags},
 };
 use crate::{
     call::Call,
-    fault::Fault,
+    fault::{Common, Fault},
     operation::{Described, Permission, Spend},
 };
 
@@ -34,12 +34,20 @@ pub(super) struct Input {
     serial_number: Option<String>,
     token_code: Option<String>,
     source_identity: Option<String>,
+    #[serde(default, skip_serializing)]
+    provided_contexts: Vec<ProvidedContext>,
+    minimum_session_token_size: Option<u32>,
 }
+
+/// What an identity centre says of somebody: nothing here would know it as one.
+#[derive(Deserialize)]
+struct ProvidedContext {}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
-    credentials: Credentials,
+    #[serde(flatten)]
+    issued: Issued,
     assumed_role_user: AssumedRoleUser,
     packed_policy_size: Option<usize>,
     source_identity: Option<String>,
@@ -66,6 +74,9 @@ impl Spend for AssumeRole {
     }
 
     fn act(input: Input, call: &Call, tx: Option<&mut Transaction>) -> Result<Output, Fault> {
+        if !input.provided_contexts.is_empty() {
+            return Err(call.fault(Common::Unsupported, "opentrail does not support ProvidedContexts."));
+        }
         let (serial_number, code) = (input.serial_number.as_deref(), input.token_code.as_deref());
         let mfa = mfa::prove(serial_number, code, call, tx)?;
         let (policy_arns, tags) = (arns(input.policy_arns), tags(&input.tags));
@@ -89,7 +100,7 @@ impl Spend for AssumeRole {
             .map_err(|e| call.refused(e))?;
         Ok(Output {
             assumed_role_user: AssumedRoleUser::of(&assumed),
-            credentials: assumed.credentials.into(),
+            issued: Issued::of(assumed.credentials, input.minimum_session_token_size, call)?,
             packed_policy_size: assumed.packed_policy_size,
             source_identity: assumed.source_identity,
         })

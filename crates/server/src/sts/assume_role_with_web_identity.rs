@@ -5,7 +5,7 @@ use opentrail_event::{AccountId, RecordResource};
 use opentrail_identity::{self as identity, Caller, federation::token::Vouched};
 use serde::{Deserialize, Serialize};
 
-use super::shape::{AssumedRoleUser, Credentials, PolicyDescriptor, account, arns, role};
+use super::shape::{AssumedRoleUser, Issued, PolicyDescriptor, account, arns, role};
 use crate::{
     call::Call,
     fault::Fault,
@@ -25,12 +25,14 @@ pub(super) struct Input {
     policy_arns: Vec<PolicyDescriptor>,
     policy: Option<String>,
     duration_seconds: Option<u32>,
+    minimum_session_token_size: Option<u32>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
-    credentials: Credentials,
+    #[serde(flatten)]
+    issued: Issued,
     subject_from_web_identity_token: String,
     assumed_role_user: AssumedRoleUser,
     packed_policy_size: Option<usize>,
@@ -104,7 +106,7 @@ impl Vouch for AssumeRoleWithWebIdentity {
             .map_err(|e| call.refused(e))?;
         Ok(Output {
             assumed_role_user: AssumedRoleUser::of(&assumed),
-            credentials: assumed.credentials.into(),
+            issued: Issued::of(assumed.credentials, input.minimum_session_token_size, call)?,
             subject_from_web_identity_token: vouched.identity.subject,
             packed_policy_size: assumed.packed_policy_size,
             provider: vouched.issuer,

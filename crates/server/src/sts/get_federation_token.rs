@@ -3,7 +3,7 @@
 use opentrail_identity as identity;
 use serde::{Deserialize, Serialize};
 
-use super::shape::{Credentials, PolicyDescriptor, SECRETS, SessionTag, arns, tags};
+use super::shape::{Issued, PolicyDescriptor, SECRETS, SessionTag, arns, tags};
 use crate::{
     call::Call,
     fault::Fault,
@@ -22,12 +22,14 @@ pub(super) struct Input {
     duration_seconds: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<SessionTag>,
+    minimum_session_token_size: Option<u32>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
-    credentials: Credentials,
+    #[serde(flatten)]
+    issued: Issued,
     federated_user: FederatedUser,
     packed_policy_size: Option<usize>,
 }
@@ -65,7 +67,7 @@ impl Read for GetFederationToken {
             .federation_token(&call.caller, &ask, call.arrival.at)
             .map_err(|e| call.refused(e))?;
         Ok(Output {
-            credentials: session.credentials.into(),
+            issued: Issued::of(session.credentials, input.minimum_session_token_size, call)?,
             federated_user: FederatedUser {
                 federated_user_id: session.federated_user_id,
                 arn: session.arn.to_string(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     mfa,
-    shape::{Credentials, SECRETS},
+    shape::{Issued, SECRETS},
 };
 use crate::{
     call::Call,
@@ -21,12 +21,14 @@ pub(super) struct Input {
     duration_seconds: Option<u32>,
     serial_number: Option<String>,
     token_code: Option<String>,
+    minimum_session_token_size: Option<u32>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
-    credentials: Credentials,
+    #[serde(flatten)]
+    issued: Issued,
 }
 
 impl Described for GetSessionToken {
@@ -50,6 +52,6 @@ impl Spend for GetSessionToken {
             .identity
             .session_token(&call.caller, input.duration_seconds, mfa, call.arrival.at)
             .map_err(|e| call.refused(e))?;
-        Ok(Output { credentials: session.into() })
+        Ok(Output { issued: Issued::of(session, input.minimum_session_token_size, call)? })
     }
 }

@@ -1,9 +1,11 @@
 //! The shapes that several operations answer with.
 
 use opentrail_event::{AccountId, RecordResource};
-use opentrail_identity::{AssumedRole, SessionCredentials, Tag};
+use opentrail_identity::{AssumedRole, SessionCredentials, Tag, limits};
 use opentrail_wire::value::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::{call::Call, fault::Fault};
 
 /// `PolicyDescriptorType`
 #[derive(Deserialize, Serialize)]
@@ -53,10 +55,39 @@ pub(super) fn role(role_arn: &str) -> RecordResource {
     RecordResource::new("AWS::IAM::Role", role_arn, account(role_arn))
 }
 
+/// The credentials of an answer; and how long their token is, for whoever says how long it shall be at least: clients
+/// that can't say that do not know these members.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Issued {
+    credentials: Credentials,
+    session_token_size: Option<usize>,
+    session_token_utilization: Option<usize>,
+}
+
+impl Issued {
+    /// Credentials with a token of at least `least` bytes.
+    pub(super) fn of(
+        credentials: SessionCredentials,
+        least: Option<u32>,
+        call: &Call,
+    ) -> Result<Self, Fault> {
+        let identity = &call.rooms.identity;
+        let credentials =
+            identity.with_longer_token(credentials, least.unwrap_or(0)).map_err(|e| call.refused(e))?;
+        let size = credentials.session_token.len();
+        Ok(Self {
+            session_token_size: least.map(|_| size),
+            session_token_utilization: least.map(|_| (size * 100).div_ceil(limits::SESSION_TOKEN_CHARS)),
+            credentials: credentials.into(),
+        })
+    }
+}
+
 /// `Credentials`
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Credentials {
+struct Credentials {
     access_key_id: String,
     secret_access_key: String,
     session_token: String,
