@@ -17,7 +17,10 @@ use reqwest::Url;
 
 pub(crate) use copy::{Errand, RemoteCopy};
 
-use crate::{error::ServerError, options::{ReplicaTarget, ReplicationEndpoint}};
+use crate::{
+    error::ServerError,
+    options::{ReplicaTarget, ReplicationEndpoint},
+};
 
 /// The metadata of a copy that names its version.
 const SOURCE_VERSION: &str = "opentrail-version-id";

@@ -45,7 +45,13 @@ pub(crate) struct Fault {
     recorded: Box<str>,
     status: StatusCode,
     message: Box<str>,
-    wrong: Option<Box<WrongProof>>,
+    more: Option<Box<More>>,
+}
+
+/// What few failures have: kept apart, since every call carries room for a failure.
+#[derive(Debug, Clone, Default)]
+struct More {
+    wrong: Option<WrongProof>,
     authorization: Option<Box<str>>,
     reason: Option<&'static str>,
 }
@@ -69,9 +75,7 @@ impl Fault {
             recorded: recorded.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong: None,
-            authorization: None,
-            reason: None,
+            more: None,
         }
     }
 
@@ -85,9 +89,7 @@ impl Fault {
             recorded: recorded.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong: None,
-            authorization: None,
-            reason: None,
+            more: None,
         }
     }
 
@@ -98,45 +100,51 @@ impl Fault {
             recorded: code.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong: None,
-            authorization: None,
-            reason: None,
+            more: None,
         }
+    }
+
+    fn with(mut self, say: impl FnOnce(&mut More)) -> Self {
+        say(self.more.get_or_insert_default());
+        self
     }
 
     /// The same failure, with the count of wrong MFA codes that is to be kept with its record.
     pub(crate) fn with_wrong_code(self, wrong: WrongCode) -> Self {
-        Self { wrong: Some(Box::new(WrongProof::Code(wrong))), ..self }
+        self.with(|more| more.wrong = Some(WrongProof::Code(wrong)))
     }
 
     /// The same failure, with the count of wrong passwords that is to be kept with its record.
     pub(crate) fn with_wrong_password(self, wrong: WrongPassword) -> Self {
-        Self { wrong: Some(Box::new(WrongProof::Password(wrong))), ..self }
+        self.with(|more| more.wrong = Some(WrongProof::Password(wrong)))
     }
 
     /// The same failure, with what `DecodeAuthorizationMessage` takes.
     pub(crate) fn with_authorization_message(self, message: Option<String>) -> Self {
-        Self { authorization: message.map(String::into_boxed_str), ..self }
+        match message {
+            Some(message) => self.with(|more| more.authorization = Some(message.into_boxed_str())),
+            None => self,
+        }
     }
 
     /// What `DecodeAuthorizationMessage` takes, where the caller's policies are why.
     pub(crate) fn authorization_message(&self) -> Option<&str> {
-        self.authorization.as_deref()
+        self.more.as_ref()?.authorization.as_deref()
     }
 
     /// The same failure, with the member `Reason` that Organizations' errors have.
     pub(crate) fn with_reason(self, reason: &'static str) -> Self {
-        Self { reason: Some(reason), ..self }
+        self.with(|more| more.reason = Some(reason))
     }
 
     /// The error's member `Reason`.
     pub(crate) fn reason(&self) -> Option<&'static str> {
-        self.reason
+        self.more.as_ref()?.reason
     }
 
     /// The count that is to be kept with its record.
     pub(crate) fn wrong(&self) -> Option<&WrongProof> {
-        self.wrong.as_deref()
+        self.more.as_ref()?.wrong.as_ref()
     }
 
     /// The code on the wire.

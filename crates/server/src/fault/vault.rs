@@ -42,9 +42,7 @@ impl Fault {
             code: code.into(),
             status,
             message: message.into().into_boxed_str(),
-            wrong: None,
-            authorization: None,
-            reason: None,
+            more: None,
         }
     }
 }

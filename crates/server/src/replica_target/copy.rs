@@ -20,7 +20,7 @@ use super::{
 
 /// Objects up to this size are sent from memory, with their digest signed.
 const WHOLE_BYTES: u64 = 4 << 20;
-/// The longest value of a tag or header that is sent as it is.
+/// The type of documents.
 const XML: &str = "application/xml";
 
 /// What is copied where.
@@ -56,7 +56,8 @@ impl Target {
             return Ok(RemoteCopy { version_id: Some(id) });
         }
         if meta.size > MAX_SINGLE_PUT_BYTES {
-            let reason = format!("objects of more than {MAX_SINGLE_PUT_BYTES} bytes are not sent to other endpoints");
+            let reason =
+                format!("objects of more than {MAX_SINGLE_PUT_BYTES} bytes are not sent to other endpoints");
             return Err(TargetError::Refused(reason));
         }
         let (body, md5) = content(reader).await?;
@@ -135,14 +136,19 @@ impl Target {
         self.demand(Question { query: &query, body, ..question }).await.map(drop)
     }
 
-    /// Copies a delete marker; a key that is deleted already is not deleted again.
-    pub(crate) async fn delete(&self, errand: &Errand<'_>) -> Result<RemoteCopy, TargetError> {
+    /// Copies a delete marker that was made then. Where it may have been sent already, a key that is deleted is not
+    /// deleted again.
+    pub(crate) async fn delete(
+        &self,
+        errand: &Errand<'_>,
+        made: DateTime<Utc>,
+    ) -> Result<RemoteCopy, TargetError> {
         let to = errand.destination;
-        if self.is_deleted(&to.bucket, errand.key, to.account).await? {
+        if self.doubts(made) && self.is_deleted(&to.bucket, errand.key, to.account).await? {
             return Ok(RemoteCopy { version_id: None });
         }
         let question = Question::new(Method::DELETE, &to.bucket, Some(errand.key)).of_account(to.account);
-        let deleted = self.demand(question).await?;
+        let deleted = self.demand(question).await.inspect_err(|_| self.doubt_from_now_on())?;
         Ok(RemoteCopy { version_id: deleted.header("x-amz-version-id").map(str::to_owned) })
     }
 }

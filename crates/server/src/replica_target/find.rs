@@ -67,7 +67,8 @@ impl Target {
             let plain = listed.key.replace('+', " ");
             percent_encoding::percent_decode_str(&plain).decode_utf8().is_ok_and(|found| found == key)
         };
-        let ids = listed.versions.iter().filter(|listed| is_it(listed)).filter_map(|of| of.version_id.as_deref());
+        let ids =
+            listed.versions.iter().filter(|listed| is_it(listed)).filter_map(|of| of.version_id.as_deref());
         for id in ids.take(LOOKED_AT) {
             let query = [("versionId", id)];
             let question = Question::new(Method::HEAD, bucket, Some(key)).of_account(account);

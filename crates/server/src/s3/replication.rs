@@ -178,11 +178,13 @@ fn filter_in(
     prefix: Option<String>,
     filter: Option<dto::ReplicationRuleFilter>,
 ) -> Result<RuleFilter, Refusal> {
-    let read = |form, prefix, tags| Ok(RuleFilter { form, prefix, tags, larger_than: None, smaller_than: None });
+    let read =
+        |form, prefix, tags| Ok(RuleFilter { form, prefix, tags, larger_than: None, smaller_than: None });
     let Some(dto::ReplicationRuleFilter { and, prefix: starts, tag }) = filter else {
         return read(FilterForm::Legacy, Some(prefix.ok_or_else(malformed)?), Tags::new());
     };
-    if prefix.is_some() || [and.is_some(), starts.is_some(), tag.is_some()].iter().filter(|one| **one).count() > 1
+    if prefix.is_some()
+        || [and.is_some(), starts.is_some(), tag.is_some()].iter().filter(|one| **one).count() > 1
     {
         return Err(malformed());
     }
@@ -230,9 +232,8 @@ fn destination_in(destination: dto::Destination) -> Result<ReplicationDestinatio
         Some(translation) if translation.owner.as_str() == dto::OwnerOverride::DESTINATION => true,
         Some(_) => return Err(malformed()),
     };
-    let storage_class = storage_class
-        .map(|class| StorageClass::named(class.as_str()).ok_or_else(malformed))
-        .transpose()?;
+    let storage_class =
+        storage_class.map(|class| StorageClass::named(class.as_str()).ok_or_else(malformed)).transpose()?;
     let kms_key = match encryption_configuration {
         None => None,
         Some(encryption) => Some(encryption.replica_kms_key_id.ok_or_else(malformed)?),

@@ -142,9 +142,8 @@ impl Desk {
 
     /// Forgets the pauses of what has nothing left to do.
     fn forget(&mut self, pairs: &[Pair]) {
-        let is_there = |lane: &Lane| {
-            pairs.iter().any(|pair| pair.bucket.name == lane.0 && pair.destination == lane.1)
-        };
+        let is_there =
+            |lane: &Lane| pairs.iter().any(|pair| pair.bucket.name == lane.0 && pair.destination == lane.1);
         self.away.retain(|lane, _| is_there(lane));
         self.refused.retain(|lane, _| is_there(lane));
     }

@@ -137,7 +137,11 @@ impl Pass<'_> {
             if is_elsewhere && waiting.is_behind && self.rooms.vault.is_behind(&waiting).unwrap_or(true) {
                 continue;
             }
-            self.version(&waiting).await;
+            // What is dropped half-way is found again at the next start.
+            tokio::select! {
+                () = self.version(&waiting) => {}
+                () = stop.cancelled() => return,
+            }
         }
     }
 
@@ -161,7 +165,13 @@ impl Pass<'_> {
                 self.refused.fetch_add(1, Relaxed);
                 if !self.failed {
                     let (bucket, destination) = (&waiting.bucket.name, &waiting.destination);
-                    tracing::warn!(bucket, key = waiting.key, destination, reason, "a version was not copied");
+                    tracing::warn!(
+                        bucket,
+                        key = waiting.key,
+                        destination,
+                        reason,
+                        "a version was not copied"
+                    );
                 }
                 let refused = self.settle(waiting, &CopyOutcome::Refused, None, Some(&reason), now).await;
                 if let Err(reason) = refused {
@@ -259,8 +269,8 @@ impl Pass<'_> {
         let errand = Errand { destination: &rule.destination, key: &waiting.key };
         let progress = waiting.progress();
         let meta = match &waiting.version {
-            Version::DeleteMarker(_) => {
-                let copy = target.delete(&errand).await?;
+            Version::DeleteMarker(marker) => {
+                let copy = target.delete(&errand, marker.last_modified).await?;
                 count(waiting, true);
                 return Ok(Some(copy));
             }

@@ -94,9 +94,9 @@ pub(super) fn may_read(
         actions.extend(meta.lock().retention.map(|_| "s3:GetObjectRetention"));
         actions.extend(meta.lock().legal_hold.map(|_| "s3:GetObjectLegalHold"));
     }
-    actions.into_iter().try_for_each(|action| {
-        may(rooms, caller, action, Some(bucket), &resource, context(bucket))
-    })
+    actions
+        .into_iter()
+        .try_for_each(|action| may(rooms, caller, action, Some(bucket), &resource, context(bucket)))
 }
 
 /// Whether the role may write the copy.
@@ -117,9 +117,9 @@ pub(super) fn may_write(
         }
     }
     actions.extend(rule.destination.owner_override.then_some("s3:ObjectOwnerOverrideToBucketOwner"));
-    actions.into_iter().try_for_each(|action| {
-        may(rooms, caller, action, into, &resource, context(&waiting.bucket))
-    })
+    actions
+        .into_iter()
+        .try_for_each(|action| may(rooms, caller, action, into, &resource, context(&waiting.bucket)))
 }
 
 /// Whose the copy is: the version's owner's, unless the destination's owner owns what is in it.
@@ -143,8 +143,8 @@ pub(super) fn encryption(
 ) -> Result<(Encryption, Vec<KeyUse>), Failure> {
     let Some(kms) = kms_of(waiting) else { return Ok((Encryption::S3, Vec::new())) };
     let reference = rule.destination.kms_key.as_deref();
-    let reference = reference
-        .ok_or_else(|| Failure::Refused("the rule names no KMS key for the copies".to_owned()))?;
+    let reference =
+        reference.ok_or_else(|| Failure::Refused("the rule names no KMS key for the copies".to_owned()))?;
     let decrypt = use_key(rooms, caller, bucket, &waiting.key, kms, "Decrypt", &kms.key_arn)?;
     let settings = into.encryption.clone().unwrap_or_default();
     let found = find_key(rooms, into, reference)?;

@@ -116,12 +116,7 @@ fn event(
 }
 
 /// The record of a KMS key that the role used through S3.
-fn key_use<'a>(
-    used: &'a KeyUse,
-    caller: &'a Caller,
-    owner: AccountId,
-    arrival: &'a Arrival,
-) -> Deed<'a> {
+fn key_use<'a>(used: &'a KeyUse, caller: &'a Caller, owner: AccountId, arrival: &'a Arrival) -> Deed<'a> {
     let account = caller.principal.account().unwrap_or(owner);
     Deed {
         event_source: "kms.amazonaws.com",
