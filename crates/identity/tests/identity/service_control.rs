@@ -166,11 +166,10 @@ async fn what_is_no_policy_and_what_is_too_much_is_refused() {
     let whole = now(&world);
     let create = |name: &'static str, content: String| {
         let whole = whole.clone();
-        let make = async move |world: &World| {
+        async move |world: &World| {
             let new = NewPolicy { name, description: "", content: &content, tags: &[] };
             world.change(|tx| Ok(policy::create(tx, &whole, &new)?)).await
-        };
-        make
+        }
     };
     let long = document(&json!({ "Effect": "Deny", "Action": "*", "Resource": "x".repeat(5_120) }));
     assert_eq!(code(create("long", long)(&world).await).1, Some("POLICY_CONTENT_LIMIT_EXCEEDED"));
