@@ -24,7 +24,7 @@ use opentrail_journal::{
 };
 use opentrail_keyring::{Keyring, MasterKeySource};
 use opentrail_state::{State, StateError, StateOptions};
-use opentrail_trails::{delivery, trail::Trail};
+use opentrail_trails::{delivery, organization as followed, trail::Trail};
 use opentrail_vault::{Bucket, Finding, Vault, VaultOptions};
 use serde::Serialize;
 
@@ -308,6 +308,8 @@ impl Check<'_> {
 
         let mut room = RoomReport::new("trails");
         readable::<Trail>(state, "trails", &mut room);
+        readable::<followed::Organization>(state, "organizations", &mut room);
+        readable::<followed::Member>(state, "accounts of organizations", &mut room);
         self.report.rooms.push(room);
     }
 

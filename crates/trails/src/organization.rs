@@ -90,8 +90,9 @@ impl Resource for Organization {
 
 /// That an account belongs to an organization. The id of the document is the account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Member {
-    pub(crate) organization: OrganizationId,
+pub struct Member {
+    /// The organization's id.
+    pub organization: OrganizationId,
 }
 
 impl Resource for Member {
