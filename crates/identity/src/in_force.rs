@@ -99,7 +99,11 @@ impl InForce {
             origins.push(PolicyOrigin { holder: of.0, holder_name: of.1.to_owned(), name: name.owned() });
         });
         found.boundary = holder.boundary().map(|arn| managed(docs, holder.account(), arn));
-        found.service_control = organization::service_control_levels(docs, holder.account());
+        let is_service_linked =
+            matches!(holder, Holder::Role(role) if role.path.starts_with(SERVICE_LINKED_ROLES));
+        if !is_service_linked {
+            found.service_control = organization::service_control_levels(docs, holder.account());
+        }
         (found, origins)
     }
 }
