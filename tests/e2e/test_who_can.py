@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from accounts import Accounts
 from identity import EVERYTHING, allow, code, deny, fresh, looked_up, managed, person, policy, session, trust, user_arn
 from server import ACCOUNT, Server, binary, own_bucket
 
@@ -172,6 +173,30 @@ def test_outsiders_that_a_policy_lets_in_are_named(server, bucket):
     assert {"anonymous", "*"} <= set(listed) and listed["anonymous"]["Answer"] == "always"
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True})
     assert "anonymous" not in who_can(server, "s3:ListBucket", bucket)
+
+
+def test_the_management_account_sees_its_members_and_what_bounds_them(server):
+    accounts = Accounts(server)
+    member = accounts.make("member")
+    bucket = f"member-logs-{member}"
+    accounts.client("member", "s3").create_bucket(Bucket=bucket)
+    role = f"arn:aws:iam::{member}:role/OrganizationAccountAccessRole"
+    member_root, people = f"arn:aws:iam::{member}:root", f"arn:aws:iam::{ACCOUNT}:user/organization-admin"
+
+    def now():
+        found = who_can(server, "s3:DeleteObjectVersion", bucket)
+        # Its own principals may assume the role of the member.
+        return {name: answer for name, answer in answers(found).items() if name in (role, member_root, people)}
+
+    assert now() == {role: "always", member_root: "always", people: "can-obtain"}
+    made = server.aws(
+        "organizations", "create-policy", "--name", "keep", "--type", "SERVICE_CONTROL_POLICY", "--description", "d",
+        "--content", policy(deny(["s3:Delete*", "s3:PutLifecycleConfiguration"])))
+    server.aws("organizations", "attach-policy", "--policy-id", made["Policy"]["PolicySummary"]["Id"], "--target-id", member)
+    assert now() == {}
+    given = accounts.client("member", "s3").put_object(Bucket=bucket, Key="k", Body=b"")
+    assert given["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert code(accounts.client("member", "s3").delete_object, Bucket=bucket, Key="k", VersionId="null") == "AccessDenied"
 
 
 def test_it_is_asked_for_recorded_and_fit_for_scripts(server, bucket):
