@@ -301,6 +301,9 @@ class TestInstanceProfiles:
         assert [p["InstanceProfileName"] for p in for_role] == [name]
         assert name in [p["InstanceProfileName"] for p in under]
         assert name not in [p["InstanceProfileName"] for p in iam.list_instance_profiles(PathPrefix="/x/")["InstanceProfiles"]]
+        details = iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
+        (detail,) = [d for page in details for d in page["RoleDetailList"] if d["RoleName"] == role]
+        assert [p["InstanceProfileName"] for p in detail["InstanceProfileList"]] == [name]
         assert code(iam.delete_role, RoleName=role) == "DeleteConflict"
         assert code(iam.delete_instance_profile, InstanceProfileName=name) == "DeleteConflict"
         aws("iam", "tag-instance-profile", "--instance-profile-name", name, "--tags", "Key=tier,Value=front")
@@ -327,6 +330,17 @@ class TestInstanceProfiles:
         here = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
         _, key = person(iam, allow("iam:AddRoleToInstanceProfile"), allow("iam:PassRole", condition=here))
         shared_server.client("iam", **key).add_role_to_instance_profile(**both)
+
+
+def test_tags_are_counted(iam):
+    name = fresh("user")
+    many = [{"Key": str(i), "Value": ""} for i in range(51)]
+    assert code(iam.create_user, UserName=name, Tags=many) == "ValidationError"
+    iam.create_user(UserName=name, Tags=many[:50])
+    assert code(iam.tag_user, UserName=name, Tags=many[50:]) == "LimitExceeded"
+    assert code(iam.untag_user, UserName=name, TagKeys=[tag["Key"] for tag in many]) == "ValidationError"
+    iam.untag_user(UserName=name, TagKeys=[tag["Key"] for tag in many[:50]])
+    assert iam.list_user_tags(UserName=name)["Tags"] == []
 
 
 class TestServiceLinkedRoles:
@@ -398,6 +412,18 @@ class TestAwsManagedPolicies:
         assert {name: path + name for name, path in expected.items()}.items() <= found.items()
         under = iam.list_policies(Scope="AWS", PathPrefix="/job-function/")["Policies"]
         assert [policy["PolicyName"] for policy in under] == ["ViewOnlyAccess"]
+
+    @pytest.mark.parametrize("policy", ["ReadOnlyAccess", "SecurityAudit"])
+    def test_an_auditor_reads_and_does_not_write(self, shared_server, iam, policy):
+        name, key = person(iam)
+        iam.attach_user_policy(UserName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+        look, trails = shared_server.client("iam", **key), shared_server.client("cloudtrail", **key)
+        assert look.get_account_summary()["SummaryMap"] and look.list_users()["Users"]
+        assert trails.lookup_events(MaxResults=1)["Events"] and "trailList" in trails.describe_trails()
+        assert look.generate_credential_report()["State"] in ("STARTED", "COMPLETE")
+        assert code(look.create_user, UserName=fresh("user")) == "AccessDenied"
+        assert code(trails.delete_trail, Name="any-trail") == "AccessDeniedException"
+        assert code(shared_server.client("s3", **key).create_bucket, Bucket=fresh("bucket")) == "AccessDenied"
 
     def test_a_power_user_does_everything_but_manage_people(self, shared_server, iam):
         name, key = person(iam)

@@ -61,6 +61,8 @@ def test_every_operation_names_the_member_that_is_missing(shared_server):
     missing = "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null"
     served, unsupported = set(), set()
     for name in careless.meta.service_model.operation_names:
+        if name.startswith("Simulate"):
+            continue  # Their required lists have a story of their own, in test_policy_simulator.py.
         shape = careless.meta.service_model.operation_model(name).input_shape
         required = shape.required_members if shape else []
         for member in required:
@@ -71,7 +73,7 @@ def test_every_operation_names_the_member_that_is_missing(shared_server):
                 break
             assert (error, message) == ("ValidationError", missing.format(member[0].lower() + member[1:])), name
             served.add(name)
-    assert len(served | unsupported) == 143 and len(served) >= 96
+    assert len(served | unsupported) == 141 and len(served) >= 96
 
 
 def filler(shape):

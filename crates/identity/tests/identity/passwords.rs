@@ -7,6 +7,7 @@ use opentrail_identity::{
     password_policy::{self, PasswordPolicy, PasswordRule},
     user,
 };
+use opentrail_state::Transaction;
 
 use crate::world::{World, account, noon};
 
@@ -46,7 +47,11 @@ async fn set_policy(world: &World, policy: PasswordPolicy) {
 /// Keeps the count of a wrong password as a call's record does.
 async fn keep(world: &World, refused: &IdentityError) {
     let IdentityError::WrongPassword(Some(wrong)) = refused else { panic!("{refused:?}") };
-    world.change(|tx| Ok(keep_wrong_password(tx, wrong))).await.unwrap();
+    let keep = |tx: &mut Transaction| {
+        keep_wrong_password(tx, wrong);
+        Ok(())
+    };
+    world.change(keep).await.unwrap();
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub(crate) fn allows(policy: &str, action: &str) -> bool {
 /// Operations whose records say `readOnly` though they are for more than looking: they use a key, give credentials, or
 /// decrypt.
 fn is_for_use(operation: &Operation) -> bool {
-    let looks = ["Get", "List", "Describe", "Lookup", "Simulate"];
+    let looks = ["Get", "List", "Describe", "Lookup", "Simulate", "WhoCan"];
     let gives = ["GetSessionToken", "GetFederationToken", "GetParametersForImport"];
     !looks.iter().any(|prefix| operation.name.starts_with(prefix)) || gives.contains(&operation.name)
 }

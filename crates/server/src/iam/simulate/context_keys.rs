@@ -22,7 +22,6 @@ pub(in crate::iam) struct GetContextKeysForCustomPolicy;
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in crate::iam) struct OfCustomInput {
-    #[serde(default)]
     policy_input_list: Vec<String>,
 }
 
