@@ -1,7 +1,5 @@
 //! A change whose record can't be written does not happen.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
-
 mod support;
 
 use opentrail_event::EventError;
