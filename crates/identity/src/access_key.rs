@@ -119,16 +119,15 @@ pub(crate) fn create(
     let secret = id::fresh_secret();
     let sealed = keyring.seal(&seal_context(&id), secret.as_bytes());
     let owner = keys.owner();
-    let key =
-        AccessKey {
-            id,
-            account,
-            status: AccessKeyStatus::Active,
-            created_at: now,
-            changed_at: None,
-            owner,
-            secret: sealed,
-        };
+    let key = AccessKey {
+        id,
+        account,
+        status: AccessKeyStatus::Active,
+        created_at: now,
+        changed_at: None,
+        owner,
+        secret: sealed,
+    };
     keys.ids_mut().push(key.id.clone());
     keys.save(tx);
     tx.put(&key.id, &key);

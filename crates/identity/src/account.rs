@@ -6,7 +6,8 @@ use opentrail_state::{Resource, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access_key::AccessKey, documents::Documents, entity::account_prefix, password_policy::PasswordPolicy, role::Role,
+    access_key::AccessKey, documents::Documents, entity::account_prefix, password_policy::PasswordPolicy,
+    role::Role,
 };
 
 /// An account. Its document holds what is the account's own; an account without a document has nothing yet.

@@ -327,7 +327,9 @@ impl fmt::Display for Conflict {
         f.write_str(match self {
             Self::AttachedPolicies => "Cannot delete entity, must detach all policies first.",
             Self::InlinePolicies => "Cannot delete entity, must delete policies first.",
-            Self::InstanceProfiles | Self::ProfileRoles => "Cannot delete entity, must remove roles from instance profile first.",
+            Self::InstanceProfiles | Self::ProfileRoles => {
+                "Cannot delete entity, must remove roles from instance profile first."
+            }
             Self::LoginProfile => "Cannot delete entity, must delete login profile first.",
             Self::AccessKeys => "Cannot delete entity, must delete access keys first.",
             Self::MfaDevices => "Cannot delete entity, must deactivate MFA devices first.",
@@ -415,7 +417,9 @@ impl fmt::Display for InvalidInput {
             Self::ReservedTagKey(key) => {
                 write!(f, "The tag key {key} begins with aws:, which is reserved for system use.")
             }
-            Self::ProviderArn(arn) => write!(f, "Invalid ARN: {arn} is no OpenID Connect provider of this account."),
+            Self::ProviderArn(arn) => {
+                write!(f, "Invalid ARN: {arn} is no OpenID Connect provider of this account.")
+            }
             Self::TooManyThumbprints => f.write_str("Thumbprint list must contain fewer than 5 entries."),
             Self::AwsManagedPolicy(arn) => {
                 write!(f, "Policy {arn} is an AWS managed policy and can not be changed.")

@@ -15,13 +15,13 @@ use crate::{
     authorization_message,
     authorize::{self, Ask, Verdict},
     credential::{Credential, Credentials},
+    credential_report::{CredentialReport, ReportState, Reports},
     denial::Denial,
     error::IdentityError,
     federation::{
         oidc_provider::OidcProvider,
         token::{Presented, Vouched},
     },
-    credential_report::{CredentialReport, ReportState, Reports},
     group::Group,
     instance_profile::InstanceProfile,
     last_use::{LastUse, LastUses},
@@ -37,9 +37,7 @@ use crate::{
     root,
     service_linked_role::RoleDeletion,
     session::{self, SessionCredentials},
-    sts::{
-        self, AssumeRole, AssumeRoleWithWebIdentity, AssumedRole, FederatedSession, GetFederationToken,
-    },
+    sts::{self, AssumeRole, AssumeRoleWithWebIdentity, AssumedRole, FederatedSession, GetFederationToken},
     user::User,
     who_can::{self, WhoCan, WhoCanAsk},
 };
@@ -86,7 +84,18 @@ impl Identity {
         let (credentials, uses, attempts) = (Credentials::new(), LastUses::new(), Attempts::new());
         let (hasher, password_attempts) = (Hasher::new(), login_profile::Attempts::new());
         let reports = Reports::new();
-        Ok(Self { inner: Arc::new(Inner { state, keyring, credentials, uses, attempts, hasher, password_attempts, reports }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                state,
+                keyring,
+                credentials,
+                uses,
+                attempts,
+                hasher,
+                password_attempts,
+                reports,
+            }),
+        })
     }
 
     /// The state that the documents are in.

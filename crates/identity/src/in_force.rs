@@ -18,8 +18,8 @@ use crate::{
     user::User,
 };
 
-/// Stands for a policy that a caller has and that cannot be read: what it denies is not known.
-static DENY_ALL: LazyLock<Policy> = LazyLock::new(|| {
+/// Stands for a policy that cannot be read: what it denies is not known.
+pub(crate) static DENY_ALL: LazyLock<Policy> = LazyLock::new(|| {
     let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
     Policy::parse(text, PolicyKind::Identity).expect("the text is a policy")
 });
@@ -163,7 +163,7 @@ impl Name<'_> {
 }
 
 impl Holder<'_> {
-    fn account(&self) -> AccountId {
+    pub(crate) fn account(&self) -> AccountId {
         match self {
             Self::User(user) => user.account,
             Self::Group(group) => group.account,
@@ -179,7 +179,8 @@ impl Holder<'_> {
         }
     }
 
-    fn boundary(&self) -> Option<&str> {
+    /// The ARN of its permissions boundary.
+    pub(crate) fn boundary(&self) -> Option<&str> {
         match self {
             Self::User(user) => user.permissions_boundary(),
             Self::Group(_) => None,

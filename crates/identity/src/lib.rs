@@ -77,9 +77,7 @@ pub use permissions::{Permissions, PolicyText};
 pub use principal::{Caller, Principal, root_arn};
 pub use role::Role;
 pub use session::{SessionCredentials, SessionInfo};
-pub use sts::{
-    AssumeRole, AssumeRoleWithWebIdentity, AssumedRole, FederatedSession, GetFederationToken,
-};
+pub use sts::{AssumeRole, AssumeRoleWithWebIdentity, AssumedRole, FederatedSession, GetFederationToken};
 pub use tags::Tag;
 pub use user::User;
 pub use who_can::{WhoCan, WhoCanAsk};

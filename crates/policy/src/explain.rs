@@ -48,13 +48,6 @@ pub struct Explained<'a> {
     pub needs: Vec<Need>,
 }
 
-impl Explained<'_> {
-    /// Whether it applies to every request that the question may mean.
-    pub fn is_certain(&self) -> bool {
-        self.needs.is_empty()
-    }
-}
-
 /// What a statement makes its effect depend on. Prints as a short clause, such as
 /// `IpAddress aws:SourceIp 203.0.113.0/24`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

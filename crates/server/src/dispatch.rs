@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::{
     call::Call,
-    cloudtrail,
     fault::{Common, Dialect, Fault},
     operation::{Described, Outcome, Permission, Read, Spend, Vouch, Write},
     recording::{Trace, unwritable},
@@ -53,8 +52,8 @@ async fn change<O: Write>(call: &Call, input: O::Input, trace: &Trace) -> Outcom
     let mut tx = call.rooms.state.begin().await;
     let output = O::act(input, call, &mut tx)?;
     let answer = written(call, &output)?;
-    if call.service.name == "organizations" {
-        cloudtrail::follow_organization(call, &mut tx);
+    if let Some(follow) = call.service.follow {
+        follow(call, &mut tx);
     }
     let mut elements = value::to_record(&answer, call.service.record_times);
     O::amend_elements(&mut elements);

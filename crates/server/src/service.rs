@@ -1,8 +1,9 @@
 //! The services behind the one port, and the table of each one's operations.
 
+use opentrail_state::Transaction;
 use opentrail_wire::value::RecordTimes;
 
-use crate::{fault::Dialect, operation::Operation};
+use crate::{call::Call, fault::Dialect, operation::Operation};
 
 /// An AWS service as the door, the policies and the records know it.
 pub(crate) struct Service {
@@ -18,6 +19,8 @@ pub(crate) struct Service {
     pub(crate) global: bool,
     /// The style of times in its records.
     pub(crate) record_times: RecordTimes,
+    /// What has to follow each of its writes, staged in the same transaction.
+    pub(crate) follow: Option<fn(&Call, &mut Transaction)>,
     /// Everything it can do.
     pub(crate) operations: &'static [Operation],
     /// Operations of the AWS service that are answered as unsupported.

@@ -326,17 +326,7 @@ async fn an_archived_object_is_read_only_while_it_is_restored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_lock_holds_is_never_removed() {
     let house = House::new().await;
-    let mut tx = house.state.begin().await;
-    let new = NewBucket {
-        name: "logs-bucket".to_owned(),
-        owner: account(),
-        region: opentrail_event::Region::us_east_1(),
-        ownership: Ownership::default(),
-        tags: Tags::new(),
-        object_lock: true,
-    };
-    house.vault.create_bucket(&mut tx, new, now()).unwrap();
-    tx.commit(Vec::new()).await.unwrap();
+    house.create_locked_bucket("logs-bucket").await;
     let noncurrent = rule(|rule| {
         rule.expiration = Some(Expiration::At(When::Days(1)));
         rule.noncurrent_expiration = Some(NoncurrentExpiration { days: 1, keep: None });

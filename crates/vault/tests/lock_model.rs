@@ -213,17 +213,7 @@ impl World {
 
 async fn world() -> World {
     let house = House::new().await;
-    let new = NewBucket {
-        name: "logs".to_owned(),
-        owner: account(),
-        region: opentrail_event::Region::us_east_1(),
-        ownership: Ownership::default(),
-        tags: Tags::new(),
-        object_lock: true,
-    };
-    let mut tx = house.state.begin().await;
-    house.vault.create_bucket(&mut tx, new, support::now()).unwrap();
-    tx.commit(Vec::new()).await.unwrap();
+    house.create_locked_bucket("logs").await;
     // Ahead of the journal's clock, so that its floor under new locks does not matter here.
     let now = support::now() + TimeDelta::days(1);
     World { house, now, default: None, keys: BTreeMap::new() }

@@ -21,22 +21,8 @@ fn kept(mode: LockMode, until: DateTime<Utc>) -> ObjectLock {
 
 async fn locked_bucket() -> House {
     let house = House::new().await;
-    lock_bucket(&house, "logs").await;
+    house.create_locked_bucket("logs").await;
     house
-}
-
-async fn lock_bucket(house: &House, name: &str) {
-    let mut tx = house.state.begin().await;
-    let new = NewBucket {
-        name: name.to_owned(),
-        owner: account(),
-        region: opentrail_event::Region::us_east_1(),
-        ownership: Ownership::default(),
-        tags: Tags::new(),
-        object_lock: true,
-    };
-    house.vault.create_bucket(&mut tx, new, now()).unwrap();
-    tx.commit(Vec::new()).await.unwrap();
 }
 
 async fn default_of(house: &House, mode: LockMode, period: LockPeriod) {
@@ -283,7 +269,7 @@ async fn a_clock_that_leaps_ahead_opens_no_lock() {
     let dir = TempDir::new().unwrap();
     let options = VaultOptions { clock_leap: Some(limits::CLOCK_LEAP), ..VaultOptions::default() };
     let house = House::open(dir.path().to_owned(), Arc::new(RealDisk), options).await.unwrap();
-    lock_bucket(&house, "logs").await;
+    house.create_locked_bucket("logs").await;
     let id = put_locked(&house, "a", kept(COMPLIANCE, now() + TimeDelta::days(1))).await.unwrap();
     assert!(is_locked(&remove(&house, "a", &id, now() + TimeDelta::days(400), true).await));
     assert!(is_locked(&remove(&house, "a", &id, now() + TimeDelta::days(400), true).await));
@@ -328,7 +314,7 @@ async fn a_lock_that_was_acknowledged_survives_every_crash_and_one_that_was_refu
     };
     let open = || House::open(dir.path().to_owned(), Arc::new(disk.clone()), options());
     let mut house = open().await.unwrap();
-    lock_bucket(&house, "logs").await;
+    house.create_locked_bucket("logs").await;
     let at = |days| now() + TimeDelta::days(days);
     let strict = put_locked(&house, "strict", kept(COMPLIANCE, at(1))).await.unwrap();
     let loose = put_locked(&house, "loose", ObjectLock::default()).await.unwrap();

@@ -176,17 +176,7 @@ async fn copies_stand_in_the_order_in_which_their_versions_were_made() {
 async fn later_tags_and_locks_reach_the_copy_and_removals_do_not() {
     let house = House::new().await;
     for bucket in ["logs", "copies"] {
-        let mut tx = house.state.begin().await;
-        let new = NewBucket {
-            name: bucket.to_owned(),
-            owner: account(),
-            region: opentrail_event::Region::us_east_1(),
-            ownership: Ownership::default(),
-            tags: Tags::new(),
-            object_lock: true,
-        };
-        house.vault.create_bucket(&mut tx, new, now()).unwrap();
-        tx.commit(Vec::new()).await.unwrap();
+        house.create_locked_bucket(bucket).await;
     }
     replicate(&house, "logs", vec![all_to("copies")]).await.unwrap();
     let until = now() + TimeDelta::days(3);

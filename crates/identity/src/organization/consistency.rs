@@ -34,9 +34,10 @@ pub(crate) fn missing(docs: &impl Documents) -> Vec<(String, String)> {
             missing.push((document, management));
         }
         for node in Node::all(docs, &whole) {
-            let lost = node.policies().iter().filter(|id| {
-                policy::find(docs, &whole, id).is_none_or(|policy| policy.in_force().is_none())
-            });
+            let lost = node
+                .policies()
+                .iter()
+                .filter(|id| policy::find(docs, &whole, id).is_none_or(|policy| policy.in_force().is_none()));
             missing.extend(lost.map(|id| (node.arn(), id.clone())));
         }
     }

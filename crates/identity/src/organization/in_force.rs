@@ -1,21 +1,13 @@
 //! The service control policies that bound an account now.
 
-use std::sync::LazyLock;
-
 use opentrail_event::AccountId;
-use opentrail_policy::{Policy, PolicyKind};
+use opentrail_policy::Policy;
 
 use super::{
     document::{Member, Organization, PolicyType, units_above},
     policy,
 };
-use crate::documents::Documents;
-
-/// Stands for a policy that is attached and cannot be read: what it denies is not known.
-static DENY_ALL: LazyLock<Policy> = LazyLock::new(|| {
-    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
-    Policy::parse(text, PolicyKind::Identity).expect("the text is a policy")
-});
+use crate::{documents::Documents, in_force::DENY_ALL};
 
 /// The service control policies of an account, one list for each level from the root down to the account itself.
 /// Nothing where they do not apply: for an account in no organization, for the management account, and where the

@@ -44,39 +44,33 @@ impl Held {
     pub(super) fn of_user(docs: &impl Documents, user: &User) -> Self {
         let groups = user.groups.iter().filter_map(|id| docs.document::<Group>(id));
         let groups = groups.map(|group| group.arn()).collect();
-        let boundary = user.permissions_boundary.as_deref();
-        Self { groups, ..Self::of(docs, &Holder::User(user), user.account, boundary) }
+        Self { groups, ..Self::of(docs, &Holder::User(user)) }
     }
 
     pub(super) fn of_role(docs: &impl Documents, role: &Role) -> Self {
-        let boundary = role.permissions_boundary.as_deref();
-        let mut held = Self::of(docs, &Holder::Role(role), role.account, boundary);
-        if role.path.starts_with(in_force::SERVICE_LINKED_ROLES) {
-            held.service_control.clear();
-        }
-        held
+        Self::of(docs, &Holder::Role(role))
     }
 
     /// What a group gives its users.
     pub(super) fn of_group(docs: &impl Documents, group: &Group) -> Self {
-        Self::of(docs, &Holder::Group(group), group.account, None)
+        Self::of(docs, &Holder::Group(group))
     }
 
-    fn of(docs: &impl Documents, holder: &Holder<'_>, account: AccountId, boundary: Option<&str>) -> Self {
+    fn of(docs: &impl Documents, holder: &Holder<'_>) -> Self {
         let (found, origins) = InForce::with_origins(docs, holder);
         let own = found.identity.into_iter().zip(&origins);
         let attached = origins.iter().filter_map(|origin| match &origin.name {
             in_force::PolicyName::Managed(arn) => Some(arn.clone()),
             in_force::PolicyName::Inline(_) => None,
         });
-        let of_account = format!("arn:aws:iam::{account}:");
+        let of_account = format!("arn:aws:iam::{}:", holder.account());
         Self {
             own: own.map(|(policy, origin)| Named { policy, name: name(origin) }).collect(),
-            boundary: found.boundary.zip(boundary).map(|(policy, arn)| Named {
+            boundary: found.boundary.zip(holder.boundary()).map(|(policy, arn)| Named {
                 policy,
                 name: PolicyName { role: PolicyRole::Boundary, name: arn.to_owned(), through: None },
             }),
-            service_control: controls(docs, account, found.service_control),
+            service_control: controls(docs, holder.account(), found.service_control),
             groups: Vec::new(),
             attached: attached.filter(|arn| arn.starts_with(&of_account)).collect(),
         }

@@ -10,7 +10,7 @@ use opentrail_policy::{
 };
 
 use super::{
-    AllowedRequest, PolicyName, PolicyRole, Said,
+    AllowedRequest, PolicyName, PolicyRole, PrincipalKind, Said,
     held::Named,
     subject::{Persona, Side, Subject},
     world::Requests,
@@ -96,7 +96,8 @@ pub(super) fn judge(
             AllowedRequest { resource: target.resource.to_owned(), session: None, keys: Vec::new() };
         return Judgement { allowed: Some(allowed), denied: None, complete: true };
     }
-    if target.outsiders_kept_out && subject.account != target.owner && subject.kind != "Service" {
+    if target.outsiders_kept_out && subject.account != target.owner && subject.kind != PrincipalKind::Service
+    {
         return Judgement { complete: true, ..Judgement::default() };
     }
     let own: Vec<&Policy> =
@@ -295,7 +296,7 @@ pub(super) struct Statements {
 /// Which statements allow the subject this, and which stop or limit it.
 pub(super) fn said(subject: &Subject, target: &Target<'_>, now: DateTime<Utc>) -> Statements {
     let mut statements = Statements::default();
-    if subject.side == Side::Root && subject.kind == "Root" {
+    if subject.side == Side::Root && subject.kind == PrincipalKind::Root {
         let name = PolicyName { role: PolicyRole::RootUser, name: String::new(), through: None };
         statements.allowed_by.push(Said { policy: name, sid: None, statement: 0, needs: Vec::new() });
     }

@@ -106,7 +106,7 @@ pub struct PolicyName {
     pub role: PolicyRole,
     /// Its name or ARN.
     pub name: String,
-    /// The ARN of the group that the principal has it from.
+    /// What the principal has it from: `group NAME`.
     pub through: Option<String>,
 }
 
@@ -161,15 +161,36 @@ pub struct Detour {
     pub allowed_by: Vec<Said>,
 }
 
+/// What a principal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// An account's root user.
+    Root,
+    /// A user.
+    User,
+    /// A role.
+    Role,
+    /// Someone of an account elsewhere.
+    Account,
+    /// An AWS service.
+    Service,
+    /// Whoever an identity provider vouches for.
+    Provider,
+    /// Someone without credentials.
+    Anonymous,
+    /// Someone of any account elsewhere.
+    Anyone,
+}
+
 /// A principal that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Able {
     /// Its ARN, a service's name, an identity provider's ARN, `anonymous`, or `*` for anyone with an account elsewhere.
     pub principal: String,
-    /// `Root`, `User`, `Role`, `Account`, `Service`, `Provider`, `Anonymous` or `Anyone`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: PrincipalKind,
     /// Its account, where it has one.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// How sure.
     pub sure: Sure,
     /// The statements that allow it.
@@ -272,7 +293,7 @@ impl Subject {
         Able {
             principal: self.shown.clone(),
             kind: self.kind,
-            account: self.account.map(|account| account.to_string()),
+            account: self.account,
             sure,
             allowed_by: Vec::new(),
             limited_by: Vec::new(),

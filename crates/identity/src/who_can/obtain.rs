@@ -10,7 +10,7 @@ use opentrail_event::AccountId;
 use opentrail_policy::{Context, Policy, PolicyKind};
 
 use super::{
-    Able, Detour, Inquiry, Sure,
+    Able, Detour, Inquiry, PrincipalKind, Sure,
     held::Held,
     judge::{self, ALLOW_ALL, ALLOW_EVERYONE, Change, Target},
     named::Named,
@@ -239,7 +239,7 @@ impl<D: Documents> Ways<'_, D> {
             let means =
                 Means { action: "sts:AssumeRole", resource: &arn, owner: Some(role.account), policy: trust };
             // A root has no roles.
-            (subject.kind != "Root").then(|| self.may(subject, &means)).flatten()
+            (subject.kind != PrincipalKind::Root).then(|| self.may(subject, &means)).flatten()
         };
         let trust = role.trust_policy.policy(PolicyKind::Trust);
         if trust.is_some()
@@ -252,7 +252,7 @@ impl<D: Documents> Ways<'_, D> {
             return None;
         }
         let rewrite = || self.may_any(subject, &["iam:UpdateAssumeRolePolicy"], &arn);
-        if subject.kind != "Root"
+        if subject.kind != PrincipalKind::Root
             && let Some(first) = rewrite()
             && let Some(second) = assume(Some(&ALLOW_EVERYONE))
         {
@@ -274,11 +274,12 @@ impl<D: Documents> Ways<'_, D> {
             let Some(trust) = role.trust_policy.policy(PolicyKind::Trust) else { continue };
             let arn = role.arn();
             for stranger in subject::outsiders(&Named::of(trust), self.inquiry.ask) {
-                if stranger.kind == "Anonymous" || known_already(self.subjects, able, &stranger) {
+                if stranger.kind == PrincipalKind::Anonymous || known_already(self.subjects, able, &stranger)
+                {
                     continue;
                 }
                 let actions: &[&str] = match stranger.kind {
-                    "Provider" => &["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"],
+                    PrincipalKind::Provider => &["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"],
                     _ => &["sts:AssumeRole"],
                 };
                 let detour = actions.iter().find_map(|action| {

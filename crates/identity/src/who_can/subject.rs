@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use opentrail_event::AccountId;
 use opentrail_policy::{Context, Effect, PolicyKind};
 
-use super::{WhoCanAsk, held::Held, named::Named, world::Nature};
+use super::{PrincipalKind, WhoCanAsk, held::Held, named::Named, world::Nature};
 use crate::{
     account::Account,
     context,
@@ -51,7 +51,7 @@ pub(super) enum Persona {
 pub(super) struct Subject {
     /// As answers name it.
     pub(super) shown: String,
-    pub(super) kind: &'static str,
+    pub(super) kind: PrincipalKind,
     pub(super) account: Option<AccountId>,
     pub(super) persona: Persona,
     pub(super) side: Side,
@@ -85,7 +85,7 @@ impl Subject {
         matches!(self.persona, Persona::Known(Principal::User { .. }))
     }
 
-    fn of(shown: String, kind: &'static str, persona: Persona, side: Side) -> Self {
+    fn of(shown: String, kind: PrincipalKind, persona: Persona, side: Side) -> Self {
         let (held, tags) = (Held::default(), Vec::new());
         Self { shown, kind, account: None, persona, side, held, tags, taggable: false, keys: Context::new() }
     }
@@ -99,7 +99,7 @@ impl Subject {
 
     fn root(docs: &impl Documents, account: AccountId) -> Self {
         let persona = Persona::Known(Principal::Root { account });
-        let mut subject = Self::of(root_arn(account).to_string(), "Root", persona, Side::Root);
+        let mut subject = Self::of(root_arn(account).to_string(), PrincipalKind::Root, persona, Side::Root);
         subject.held = Held::of_root(docs, account);
         subject.belongs(docs, account);
         subject
@@ -107,7 +107,7 @@ impl Subject {
 
     fn user(docs: &impl Documents, user: &User) -> Self {
         let persona = Persona::Known(Principal::user(user));
-        let mut subject = Self::of(user.arn(), "User", persona, Side::Policies);
+        let mut subject = Self::of(user.arn(), PrincipalKind::User, persona, Side::Policies);
         subject.held = Held::of_user(docs, user);
         subject.tags = user.tags.clone();
         subject.belongs(docs, user.account);
@@ -115,7 +115,8 @@ impl Subject {
     }
 
     fn role_of(docs: &impl Documents, role: &Arc<Role>) -> Self {
-        let mut subject = Self::of(role.arn(), "Role", Persona::Role(Arc::clone(role)), Side::Policies);
+        let mut subject =
+            Self::of(role.arn(), PrincipalKind::Role, Persona::Role(Arc::clone(role)), Side::Policies);
         subject.held = Held::of_role(docs, role);
         subject.tags = role.tags.clone();
         subject.belongs(docs, role.account);
@@ -132,27 +133,33 @@ impl Subject {
     /// Whoever of an account elsewhere.
     pub(super) fn of_account(account: &str) -> Self {
         let shown = format!("arn:aws:iam::{account}:root");
-        let mut subject = Self::of(shown, "Account", Persona::Account(account.to_owned()), Side::Root);
+        let mut subject =
+            Self::of(shown, PrincipalKind::Account, Persona::Account(account.to_owned()), Side::Root);
         subject.account = account.parse().ok();
         subject
     }
 
     /// Whoever of any account elsewhere.
     pub(super) fn anyone() -> Self {
-        Self::of("*".to_owned(), "Anyone", Persona::Anyone, Side::Root)
+        Self::of("*".to_owned(), PrincipalKind::Anyone, Persona::Anyone, Side::Root)
     }
 
     pub(super) fn anonymous() -> Self {
-        Self::of("anonymous".to_owned(), "Anonymous", Persona::Known(Principal::Anonymous), Side::None)
+        Self::of(
+            "anonymous".to_owned(),
+            PrincipalKind::Anonymous,
+            Persona::Known(Principal::Anonymous),
+            Side::None,
+        )
     }
 
     pub(super) fn service(name: &str) -> Self {
         let persona = Persona::Known(Principal::Service { name: Arc::from(name) });
-        Self::of(name.to_owned(), "Service", persona, Side::None)
+        Self::of(name.to_owned(), PrincipalKind::Service, persona, Side::None)
     }
 
     pub(super) fn provider(arn: &str) -> Self {
-        Self::of(arn.to_owned(), "Provider", Persona::Provider(arn.to_owned()), Side::None)
+        Self::of(arn.to_owned(), PrincipalKind::Provider, Persona::Provider(arn.to_owned()), Side::None)
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "",
     global: false,
     record_times: RecordTimes::Iso,
+    follow: None,
     operations: &[
         write::<tags::AddTags>(),
         write::<trail::CreateTrail>(),

@@ -47,8 +47,7 @@ fn read(parts: &http::request::Parts, bytes: &[u8]) -> Result<Value, Fault> {
 }
 
 /// Targets that are called otherwise than their services: KMS has the name it was built under.
-const TARGETS: &[(&str, &str)] =
-    &[("AWSOrganizationsV20161128", "organizations"), ("TrentService", "kms")];
+const TARGETS: &[(&str, &str)] = &[("AWSOrganizationsV20161128", "organizations"), ("TrentService", "kms")];
 
 /// The service whose target this is: `com.amazonaws.….CloudTrail_20131101`, or the last part alone.
 fn targeted(name: &str) -> Option<&'static Service> {

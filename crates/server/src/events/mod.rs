@@ -28,11 +28,8 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "",
     global: false,
     record_times: RecordTimes::Iso,
-    operations: &[
-        read::<chains::GetChainHeads>(),
-        read::<lookup::LookupEvents>(),
-        read::<who_can::WhoCan>(),
-    ],
+    follow: None,
+    operations: &[read::<chains::GetChainHeads>(), read::<lookup::LookupEvents>(), read::<who_can::WhoCan>()],
     unsupported: &[],
 };
 

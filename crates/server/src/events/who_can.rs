@@ -91,7 +91,7 @@ impl Read for WhoCan {
         let search = tokio::task::spawn_blocking(move || subject.ask(&identity, &action));
         let found = search.await.map_err(|_| call.fault(Common::Internal, "The search ended early."))?;
         drop(turn);
-        let next = from + limit;
+        let next = from.saturating_add(limit);
         Ok(Output {
             resource,
             next_token: (found.able.len() > next).then(|| next.to_string()),

@@ -57,6 +57,7 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     global: true,
     record_times: RecordTimes::Spoken,
+    follow: None,
     operations: OPERATIONS,
     unsupported: unsupported::OPERATIONS,
 };

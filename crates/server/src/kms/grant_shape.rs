@@ -89,7 +89,10 @@ impl GrantListEntry {
             name: grant.name.clone(),
             creation_date: grant.created.into(),
             grantee_principal: arn(&grant.grantee, &grant.grantee_id),
-            retiring_principal: grant.retiring.as_ref().and_then(|principal| arn(principal, &grant.retiring_id)),
+            retiring_principal: grant
+                .retiring
+                .as_ref()
+                .and_then(|principal| arn(principal, &grant.retiring_id)),
             issuing_account: format!("arn:aws:iam::{}:root", grant.issuer),
             operations: grant.operations.clone(),
             constraints: ConstraintsShape::of(&grant.constraints),

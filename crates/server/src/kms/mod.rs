@@ -43,6 +43,7 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "",
     global: false,
     record_times: RecordTimes::SpokenWithComma,
+    follow: None,
     operations: &[
         write::<deletion::CancelKeyDeletion>(),
         write::<alias::CreateAlias>(),

@@ -23,6 +23,7 @@ use opentrail_identity::organization::{OrganizationRefusal, refusal::InvalidReas
 use opentrail_wire::value::RecordTimes;
 
 use crate::{
+    cloudtrail,
     fault::{Dialect, Fault},
     operation::{read, write},
     service::Service,
@@ -36,6 +37,7 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "",
     global: true,
     record_times: RecordTimes::Spoken,
+    follow: Some(cloudtrail::follow_organization),
     operations: &[
         write::<handshake::AcceptHandshake>(),
         write::<attachment::AttachPolicy>(),

@@ -26,6 +26,7 @@ pub(crate) static SERVICE: Service = Service {
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     global: true,
     record_times: RecordTimes::SpokenWithComma,
+    follow: None,
     operations: &[
         spend::<assume_role::AssumeRole>(),
         read::<get_caller_identity::GetCallerIdentity>(),

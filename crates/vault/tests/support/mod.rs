@@ -137,6 +137,15 @@ impl House {
     }
 
     pub async fn create_bucket(&self, name: &str) -> Bucket {
+        self.create(name, false).await
+    }
+
+    /// Creates a bucket with Object Lock.
+    pub async fn create_locked_bucket(&self, name: &str) -> Bucket {
+        self.create(name, true).await
+    }
+
+    async fn create(&self, name: &str, object_lock: bool) -> Bucket {
         let mut tx = self.state.begin().await;
         let new = NewBucket {
             name: name.to_owned(),
@@ -144,7 +153,7 @@ impl House {
             region: opentrail_event::Region::us_east_1(),
             ownership: Ownership::default(),
             tags: Tags::new(),
-            object_lock: false,
+            object_lock,
         };
         let bucket = self.vault.create_bucket(&mut tx, new, now()).unwrap();
         tx.commit(Vec::new()).await.unwrap();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use opentrail_identity::who_can::{Able, AllowedRequest, Detour, Said, Sure};
+use opentrail_event::AccountId;
+use opentrail_identity::who_can::{Able, AllowedRequest, Detour, PrincipalKind, Said, Sure};
 use serde::Serialize;
 
 /// Statements of one kind that are answered for one principal.
@@ -14,7 +15,7 @@ pub(super) struct AbleShape {
     principal: String,
     #[serde(rename = "Type")]
     kind: &'static str,
-    account: Option<String>,
+    account: Option<AccountId>,
     answer: &'static str,
     allowed_by: Vec<SaidShape>,
     limited_by: Vec<SaidShape>,
@@ -53,8 +54,8 @@ impl From<&Able> for AbleShape {
     fn from(able: &Able) -> Self {
         Self {
             principal: able.principal.clone(),
-            kind: able.kind,
-            account: able.account.clone(),
+            kind: kind(able.kind),
+            account: able.account,
             answer: match able.sure {
                 Sure::Always => "always",
                 Sure::Sometimes => "sometimes",
@@ -66,6 +67,19 @@ impl From<&Able> for AbleShape {
             example: able.example.as_ref().map(ExampleShape::from),
             detours: able.detours.iter().map(DetourShape::from).collect(),
         }
+    }
+}
+
+fn kind(kind: PrincipalKind) -> &'static str {
+    match kind {
+        PrincipalKind::Root => "Root",
+        PrincipalKind::User => "User",
+        PrincipalKind::Role => "Role",
+        PrincipalKind::Account => "Account",
+        PrincipalKind::Service => "Service",
+        PrincipalKind::Provider => "Provider",
+        PrincipalKind::Anonymous => "Anonymous",
+        PrincipalKind::Anyone => "Anyone",
     }
 }
 
