@@ -60,16 +60,12 @@ impl<'t> Writing<'t> {
         let Carried { fact, inline } = carried;
         match fact {
             VaultFact::PutVersion { bucket, key, version } => {
-                if let Version::Object(meta) = &version {
-                    self.refer(&meta.body, &inline)?;
-                }
+                self.refer_version(&version, &inline)?;
                 self.put_version(bucket, &key, &version, age)
             }
             VaultFact::AmendVersion { bucket, key, version } => self.amend_version(bucket, &key, &version),
             VaultFact::RepackVersion { bucket, key, version } => {
-                if let Version::Object(meta) = &version {
-                    self.refer(&meta.body, &inline)?;
-                }
+                self.refer_version(&version, &inline)?;
                 self.repack_version(bucket, &key, &version)
             }
             VaultFact::RepackPart { upload, number, part } => {
@@ -79,19 +75,15 @@ impl<'t> Writing<'t> {
                     return self.release(&part.body);
                 }
                 self.remove_part(upload, number)?;
-                self.parts.insert((upload.0, number), &*encode_row(&part)?)?;
-                Ok(())
+                self.put_part(upload, number, &part)
             }
             VaultFact::PutReplica { bucket, key, version } => {
-                if let Version::Object(meta) = &version {
-                    self.refer(&meta.body, &inline)?;
-                }
+                self.refer_version(&version, &inline)?;
                 self.put_replica(bucket, &key, &version, age)
             }
             VaultFact::PutReplicaPart { upload, number, part } => {
                 self.refer(&part.body, &inline)?;
-                self.parts.insert((upload.0, number), &*encode_row(&part)?)?;
-                Ok(())
+                self.put_part(upload, number, &part)
             }
             VaultFact::RemoveVersion { bucket, key, version_id } => {
                 self.remove_version(bucket, &key, &version_id)?;
@@ -107,8 +99,7 @@ impl<'t> Writing<'t> {
                     return self.release(&part.body);
                 }
                 self.remove_part(upload, number)?;
-                self.parts.insert((upload.0, number), &*encode_row(&part)?)?;
-                Ok(())
+                self.put_part(upload, number, &part)
             }
             VaultFact::CompleteUpload { bucket, key, upload, parts, version } => {
                 self.uploads.remove((bucket, key.as_bytes(), upload.0))?;
@@ -125,6 +116,11 @@ impl<'t> Writing<'t> {
             }
             VaultFact::DropBucket { bucket } => self.drop_bucket(bucket),
         }
+    }
+
+    fn put_part(&mut self, upload: UploadId, number: u16, part: &PartRecord) -> Result<(), VaultError> {
+        self.parts.insert((upload.0, number), &*encode_row(part)?)?;
+        Ok(())
     }
 
     fn put_version(
@@ -281,6 +277,13 @@ impl<'t> Writing<'t> {
             }
         }
         Ok(())
+    }
+
+    fn refer_version(&mut self, version: &Version, inline: &[u8]) -> Result<(), VaultError> {
+        match version {
+            Version::Object(meta) => self.refer(&meta.body, inline),
+            Version::DeleteMarker(_) => Ok(()),
+        }
     }
 
     fn refer(&mut self, body: &Body, inline: &[u8]) -> Result<(), VaultError> {
