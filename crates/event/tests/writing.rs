@@ -191,6 +191,7 @@ fn every_identity_has_the_members_that_aws_writes() {
                 account: account(),
                 access_key_id: None,
                 session: session(),
+                invoked_by: None,
             },
             json!({
                 "type": "FederatedUser", "principalId": "123456789012:Bob",
