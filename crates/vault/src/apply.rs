@@ -16,6 +16,10 @@ use crate::{
     },
 };
 
+/// How far before the next older version a copy is put at most. Copies mostly come in the order in which their versions
+/// were made, and with short steps a gap between two entries of the journal has room for many.
+const REPLICA_STEP: u64 = 1 << 6;
+
 /// The tables of one write.
 pub(crate) struct Writing<'t> {
     versions: Table<'t, (BucketId, &'static [u8], u64), &'static [u8]>,
@@ -157,13 +161,35 @@ impl<'t> Writing<'t> {
             }
             newer = Some(place.value().2);
         }
-        // The gap between two entries of the journal is wide; where many copies have filled one, the rest come last.
-        let between =
-            newer.map(|newer| newer + (older - newer) / 2).filter(|between| newer != Some(*between));
-        let age = between.unwrap_or(age);
+        let age = match newer {
+            Some(newer) if older - newer > 1 => older - ((older - newer) / 2).min(REPLICA_STEP),
+            Some(newer) => {
+                self.make_room(bucket, bytes, newer)?;
+                newer
+            }
+            None => age,
+        };
         self.versions.insert((bucket, bytes, age), &*encode_row(version)?)?;
         self.ids.insert((bucket, bytes, version.id().as_bytes()), age)?;
         self.renew_current(bucket, key)
+    }
+
+    /// Moves the version of this age, and those that stand directly before it, one place towards the newest.
+    fn make_room(&mut self, bucket: BucketId, key: &[u8], age: u64) -> Result<(), VaultError> {
+        let mut first = age;
+        while self.versions.get((bucket, key, first - 1))?.is_some() {
+            first -= 1;
+        }
+        for from in first..=age {
+            let version = self.version_of_age(bucket, key, from)?;
+            let to = from - 1;
+            self.unlist_open_copies(bucket, key, &version, from)?;
+            self.versions.remove((bucket, key, from))?;
+            self.versions.insert((bucket, key, to), &*encode_row(&version)?)?;
+            self.ids.insert((bucket, key, version.id().as_bytes()), to)?;
+            self.list_open_copies(bucket, key, &version, to)?;
+        }
+        Ok(())
     }
 
     /// Lists what of this version is to be copied.

@@ -173,6 +173,60 @@ async fn copies_stand_in_the_order_in_which_their_versions_were_made() {
 }
 
 #[tokio::test]
+async fn any_number_of_copies_fit_between_two_versions() {
+    for newest_first in [false, true] {
+        let house = house().await;
+        replicate(&house, "logs", vec![all_to("copies")]).await.unwrap();
+        house.put("logs", "a", "first").await.unwrap();
+        assert_eq!(pass(&house).await, 1);
+        for number in 0..40 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            house.put("logs", "a", number.to_string()).await.unwrap();
+        }
+        let mut all = waiting(&house).await;
+        copy(&house, &all.pop().unwrap()).await.unwrap();
+        if newest_first {
+            all.reverse();
+        }
+        for one in &all {
+            copy(&house, one).await.unwrap();
+        }
+        assert_eq!(ids(&house, "copies"), ids(&house, "logs"), "{newest_first}");
+        assert_eq!(house.read("copies", "a", None).await.unwrap(), "39");
+        house.is_well().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_the_version_never_weakens_the_retention_of_its_copy() {
+    let house = House::new().await;
+    for bucket in ["logs", "copies"] {
+        house.create_locked_bucket(bucket).await;
+    }
+    replicate(&house, "logs", vec![all_to("copies")]).await.unwrap();
+    let until = now() + TimeDelta::days(3);
+    let governance = |until| Some(Retention { mode: LockMode::Governance, until });
+    let lock = ObjectLock { retention: governance(until), legal_hold: None };
+    house.put_object("logs", "a", NewObject { lock, ..NewObject::of(account()) }, "x").await.unwrap();
+    pass(&house).await;
+    let set = async |bucket: &'static str, retention: Option<Retention>| {
+        let change =
+            RetentionChange { bucket, key: "a", version_id: None, retention, bypass_governance: true };
+        house.vault.put_retention(change, now(), |_| Vec::new()).await.unwrap();
+    };
+    let kept = || house.vault.head("copies", "a", None).unwrap().object.lock.retention.unwrap().until;
+    set("logs", governance(until - TimeDelta::days(2))).await;
+    pass(&house).await;
+    assert!(kept() > until - TimeDelta::days(1), "shortened where the caller may bypass governance");
+    set("copies", governance(until + TimeDelta::days(9))).await;
+    let tags: Tags = [("team".to_owned(), "blue".to_owned())].into();
+    house.vault.put_object_tags("logs", "a", None, tags, |_| Vec::new()).await.unwrap();
+    pass(&house).await;
+    assert!(kept() > until + TimeDelta::days(8), "extended by the destination's owner");
+    assert_eq!(status(&house, "logs", "a"), Some(ReplicationStatus::Completed));
+}
+
+#[tokio::test]
 async fn later_tags_and_locks_reach_the_copy_and_removals_do_not() {
     let house = House::new().await;
     for bucket in ["logs", "copies"] {

@@ -106,6 +106,14 @@ impl ObjectLock {
         let keeps = new.is_some_and(|new| new.mode == old.mode && new.until >= old.until);
         keeps || (old.mode == LockMode::Governance && bypass_governance)
     }
+
+    /// Whether the retention that holds at `at` would end earlier, or could be lifted more easily, with this one in its
+    /// place.
+    pub(crate) fn is_weakened_by(&self, new: Retention, at: DateTime<Utc>) -> bool {
+        self.retention.filter(|retention| retention.until > at).is_some_and(|old| {
+            new.until < old.until || (old.mode == LockMode::Compliance && new.mode != old.mode)
+        })
+    }
 }
 
 pub(crate) fn locked(key: &str, version_id: &str) -> VaultError {

@@ -116,6 +116,15 @@ impl Vault {
         Ok(into)
     }
 
+    /// The destination, held; another bucket that has its name by now is not what the copy was permitted for.
+    async fn enter_same(
+        &self,
+        into: &Bucket,
+    ) -> Result<(std::sync::Arc<Bucket>, tokio::sync::OwnedRwLockReadGuard<()>), VaultError> {
+        let (now, open) = self.enter(&into.name).await?;
+        if now.id == into.id { Ok((now, open)) } else { Err(InvalidReplication::NoDestination.into()) }
+    }
+
     async fn copy_marker<R: Records>(
         &self,
         waiting: &Waiting,
@@ -125,7 +134,7 @@ impl Vault {
         events: impl FnOnce(Replicated) -> R,
     ) -> Result<Replicated, VaultError> {
         let key = &waiting.key;
-        let (into, open) = self.enter(&into.name).await?;
+        let (into, open) = self.enter_same(into).await?;
         let locked = self.inner.keys.lock((into.id, key)).await?;
         if self.inner.index.read(|read| lookup::by_id(read, into.id, key, &marker.version_id))?.is_some() {
             return Ok(Replicated::Unchanged);
@@ -138,8 +147,8 @@ impl Vault {
         Ok(Replicated::Made)
     }
 
-    /// Gives a copy that is there the tags and locks of its version. A lock never gets weaker by that than whoever may
-    /// bypass governance could make it.
+    /// Gives a copy that is there the tags and locks of its version. A retention never gets weaker by that: whoever may
+    /// bypass governance in one bucket may not in the other.
     async fn tell_copy<R: Records>(
         &self,
         waiting: &Waiting,
@@ -152,7 +161,7 @@ impl Vault {
         let tell = |meta: &mut ObjectMeta| {
             meta.object.tags.clone_from(&from.object.tags);
             let (lock, wanted) = (&mut meta.object.lock, from.object.lock);
-            if wanted.retention.is_some() && lock.may_become(wanted.retention, ends, true) {
+            if wanted.retention.is_some_and(|wanted| !lock.is_weakened_by(wanted, ends)) {
                 lock.retention = wanted.retention;
             }
             lock.legal_hold = wanted.legal_hold.or(lock.legal_hold);
@@ -193,7 +202,7 @@ impl Vault {
         meta.object.encryption = Some(new.encryption.clone());
         let sealing = self.sealing(into, key, &meta)?;
         let bytes = self.stored_again(&reader, &meta, &sealing, now).await?;
-        let (into, open) = self.enter(&into.name).await?;
+        let (into, open) = self.enter_same(into).await?;
         let locked = self.inner.keys.lock((into.id, key)).await?;
         let there = |read: &redb::ReadTransaction| lookup::by_id(read, into.id, key, &meta.version_id);
         if self.inner.index.read(there)?.is_some() {
