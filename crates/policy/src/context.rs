@@ -76,6 +76,18 @@ impl Context {
         self.put(Key::new(key), Values::Many(values.into_iter().map(Into::into).collect()))
     }
 
+    /// Sets single-valued keys as [`set`](Self::set) does one after the other, however many there are in little time:
+    /// a caller who may do nothing may still send thousands of tags.
+    pub fn set_each<V: Into<String>>(&mut self, keys: impl IntoIterator<Item = (String, V)>) -> &mut Self {
+        let new = keys.into_iter().map(|(key, value)| (Key::new(&key), Values::One([value.into()])));
+        self.entries.extend(new.map(|(key, values)| Entry { key, values }));
+        // Of equal keys the one that was set last comes first and stays.
+        self.entries.reverse();
+        self.entries.sort_by(|one, other| one.key.cmp(&other.key));
+        self.entries.dedup_by(|other, one| other.key == one.key);
+        self
+    }
+
     fn put(&mut self, key: Key, values: Values) -> &mut Self {
         match self.place(&key) {
             Ok(at) => self.entries[at].values = values,
@@ -155,6 +167,20 @@ mod tests {
         let context = Context::new().with("aws:SourceIp", "10.0.0.1");
         assert_eq!(context.single("AWS:SOURCEIP"), Some("10.0.0.1"));
         assert_eq!(context.get("aws:SourceVpc"), None);
+    }
+
+    #[test]
+    fn many_keys_at_once_are_as_one_after_the_other() {
+        let keys = ["b", "a", "A", "c", "B"].map(str::to_owned);
+        let (mut at_once, mut one_by_one) = (Context::new().with("c", "0"), Context::new().with("c", "0"));
+        at_once.set_many("a", ["x", "y"]);
+        one_by_one.set_many("a", ["x", "y"]);
+        at_once.set_each(keys.iter().enumerate().map(|(n, key)| (key.clone(), n.to_string())));
+        for (n, key) in keys.iter().enumerate() {
+            one_by_one.set(key, n.to_string());
+        }
+        assert_eq!(at_once, one_by_one);
+        assert_eq!(at_once.single("a"), Some("2"));
     }
 
     #[test]

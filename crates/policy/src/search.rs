@@ -14,6 +14,10 @@ use crate::{
     witness::{Glob, witnesses},
 };
 
+/// Most keys that one request is given, far more than policies that somebody wrote hang on. Each is a step deeper, in
+/// which all those before it are kept.
+const MOST_KEYS: usize = 100;
+
 /// What is known of a request's keys beyond their values.
 pub trait World {
     /// The values that this key can have in one request, alone or together with the keys that depend on it; each
@@ -124,6 +128,7 @@ impl Search<'_> {
         match possible(&question, self.all) {
             Possibility::Always => drop(found.allowed.get_or_insert_with(example)),
             Possibility::Never(_) => drop(found.denied.get_or_insert_with(example)),
+            Possibility::Sometimes if state.keys.len() >= MOST_KEYS => self.whole.set(false),
             Possibility::Sometimes => {
                 for next in self.split(&question, state) {
                     self.visit(asked, &next, found);
@@ -327,6 +332,29 @@ mod tests {
 
     fn both(found: &Found) -> (bool, bool) {
         (found.allowed.is_some(), found.denied.is_some())
+    }
+
+    #[test]
+    fn conditions_without_end_are_left_undecided() {
+        let conditions: Vec<String> = (0..1_500).map(|n| format!(r#""aws:k{n}":"v""#)).collect();
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+            allow(&format!(r#""StringEquals":{{{}}}"#, conditions.join(",")))
+        );
+        let policy = Policy::parse(&policy, PolicyKind::Identity).expect("a policy");
+        let own = [&policy];
+        let policies =
+            Policies { identity: Identity::Policies(&own), same_account: true, ..Policies::default() };
+        let question = Question {
+            action: "s3:DeleteObject",
+            resource: "arn:aws:s3:::b/k",
+            principal: Some(USER),
+            bounded: false,
+            context: &Context::new(),
+            known: &[],
+        };
+        let found = search(&question, &policies, &AnyWorld, 10_000);
+        assert!(found.denied.is_some() && found.allowed.is_none() && !found.complete);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::{
 /// Most states that are looked at. Patterns of the usual kind (a beginning and an asterisk) have as many as they
 /// have characters; only several with asterisks at both ends multiply.
 const MAX_STATES: usize = 20_000;
+/// Most states times patterns: each state says for every pattern how far it has come, and all are kept.
+const MAX_PLACES: usize = 2_000_000;
 
 /// Characters that stand for all those that no pattern has, the first that is none of theirs.
 const NEUTRAL: &str = "xyzwq0~§";
@@ -164,7 +166,7 @@ pub(crate) fn witnesses(within: Option<&Glob>, globs: &[Glob]) -> Witnesses {
             if within.is_some() && next.first().is_some_and(Vec::is_empty) || seen.contains(&next) {
                 continue;
             }
-            if seen.len() >= MAX_STATES {
+            if seen.len() >= MAX_STATES || seen.len() * all.len() >= MAX_PLACES {
                 complete = false;
                 break;
             }
