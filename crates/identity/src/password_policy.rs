@@ -2,10 +2,11 @@
 //!
 //! Source: the IAM User Guide, "Set an account password policy for IAM users".
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use opentrail_event::AccountId;
+use opentrail_policy::{Policy, PolicyKind};
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,12 @@ use crate::{
 
 /// The symbols of which a policy may ask for one.
 const SYMBOLS: &str = "!@#$%^&*()_+-=[]{}|'";
+
+/// What `AllowUsersToChangePassword` stands for.
+static USERS_MAY_CHANGE: LazyLock<Policy> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":["iam:ChangePassword","iam:GetAccountPasswordPolicy"],"Resource":"*"}}"#;
+    Policy::parse(text, PolicyKind::Resource).expect("the text is a policy")
+});
 
 /// An account's own password policy. What a caller leaves out has AWS's default; there are no partial changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,9 +166,12 @@ pub fn delete(tx: &mut Transaction, account: AccountId) -> Result<(), IdentityEr
     Ok(())
 }
 
-/// Whether the account's users may change their own passwords without a policy that says so.
-pub fn users_may_change(docs: &impl Documents, account: AccountId) -> bool {
-    account::get(docs, account).password_policy.is_some_and(|policy| policy.allow_users_to_change)
+/// What lets the account's users change their own passwords without a policy of theirs that says so; none where the
+/// account's password policy does not. It is held in the place of a resource's policy, so that denies and service
+/// control policies hold all the same.
+pub fn lets_users_change(docs: &impl Documents, account: AccountId) -> Option<&'static Policy> {
+    let policy = account::get(docs, account).password_policy?;
+    policy.allow_users_to_change.then(|| &*USERS_MAY_CHANGE)
 }
 
 /// How many of a user's last passwords may not come again.

@@ -9,7 +9,7 @@ use opentrail_state::State;
 
 use super::assume_role::{AssumeRole, check_trust, parts_of_role};
 use crate::{
-    Denial,
+    Denial, account,
     entity::{self, Entity},
     error::IdentityError,
     limits,
@@ -18,8 +18,8 @@ use crate::{
     session::SessionInfo,
 };
 
-/// The service as the role, if the role is there and its trust policy lets the service assume it. There are no
-/// credentials: the session never leaves this process, and lasts for one deed.
+/// The service as the role, if the role is there, its account is open and its trust policy lets the service assume it.
+/// There are no credentials: the session never leaves this process, and lasts for one deed.
 pub(crate) fn service_role(
     state: &State,
     service: &str,
@@ -29,8 +29,9 @@ pub(crate) fn service_role(
     let caller = Caller::service(service);
     let denied =
         || IdentityError::AccessDenied(Denial::without_reason(&caller, "sts:AssumeRole", ask.role_arn));
-    let (account, name) = parts_of_role(ask.role_arn)?;
-    let role = state.get::<Role>(&entity::document_id(account, name));
+    let (owner, name) = parts_of_role(ask.role_arn)?;
+    let is_open = account::closed_at(state, owner).is_none();
+    let role = state.get::<Role>(&entity::document_id(owner, name)).filter(|_| is_open);
     let role = role.filter(|role| role.arn() == ask.role_arn).ok_or_else(denied)?;
     let info = SessionInfo::starting(now, limits::MIN_SESSION_SECONDS);
     check_trust(state, &caller, ask, &role, &info, now)?;

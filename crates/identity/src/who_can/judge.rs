@@ -38,6 +38,14 @@ pub(super) struct Target<'a> {
     pub(super) canonical_user: fn(AccountId) -> String,
 }
 
+impl Target<'_> {
+    /// As a subject meets it: where the owner's root may whatever the resource's policy says, without that policy.
+    fn met_by(&self, subject: &Subject) -> Self {
+        let rescues = self.root_always_may && subject.side == Side::Root && subject.account == self.owner;
+        Self { policy: self.policy.filter(|_| !rescues), ..*self }
+    }
+}
+
 /// As if some things were otherwise.
 #[derive(Default)]
 pub(super) struct Change<'a> {
@@ -91,11 +99,7 @@ pub(super) fn judge(
     now: DateTime<Utc>,
     steps: usize,
 ) -> Judgement {
-    if target.root_always_may && subject.side == Side::Root && subject.account == target.owner {
-        let allowed =
-            AllowedRequest { resource: target.resource.to_owned(), session: None, keys: Vec::new() };
-        return Judgement { allowed: Some(allowed), denied: None, complete: true };
-    }
+    let target = &target.met_by(subject);
     if target.outsiders_kept_out && subject.account != target.owner && subject.kind != PrincipalKind::Service
     {
         return Judgement { complete: true, ..Judgement::default() };
@@ -295,6 +299,7 @@ pub(super) struct Statements {
 
 /// Which statements allow the subject this, and which stop or limit it.
 pub(super) fn said(subject: &Subject, target: &Target<'_>, now: DateTime<Utc>) -> Statements {
+    let target = &target.met_by(subject);
     let mut statements = Statements::default();
     if subject.side == Side::Root && subject.kind == PrincipalKind::Root {
         let name = PolicyName { role: PolicyRole::RootUser, name: String::new(), through: None };

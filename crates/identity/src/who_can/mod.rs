@@ -59,7 +59,7 @@ pub struct WhoCanAsk<'a> {
     pub accounts: Vec<AccountId>,
     /// The canonical user id of an account, which S3's policies may name.
     pub canonical_user: fn(AccountId) -> String,
-    /// That the owner's root may whatever policies say, as with a bucket's policy.
+    /// That the owner's root may whatever the resource's policy says, as with a bucket's policy.
     pub root_always_may: bool,
     /// That nobody of another account may, as with a public bucket under `RestrictPublicBuckets`.
     pub outsiders_kept_out: bool,

@@ -3,13 +3,15 @@
 use chrono::Duration;
 use opentrail_event::AccountId;
 use opentrail_identity::{
-    Caller, CredentialError, IdentityError, KeyHolder, Role, Tag, account as accounts, consistency, entity,
+    AssumeRole, Caller, CredentialError, Entity, IdentityError, KeyHolder, Role, Tag, account as accounts,
+    consistency, entity,
     organization::{
         self, FeatureSet, Node, Organization, OrganizationRefusal,
         creation::{self, NewAccount, Outcome},
         handshake::{self, HandshakeState, Invitation, Invited},
         limits, member, policy_type, service_access, tagging, unit,
     },
+    role::{self, NewRole},
 };
 
 use crate::world::{World, account, noon, other_account};
@@ -162,12 +164,19 @@ async fn nobody_of_a_closed_account_is_let_in() {
     let key = root.await.unwrap().key.id;
     let alice = world.caller(account, "alice").await.access_key_id.unwrap();
     assert!(world.identity.credential(&key, None, noon()).is_ok());
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+    let new = NewRole { name: "copies", trust_policy: trust, ..NewRole::default() };
+    let copies = world.change(|tx| role::create(tx, account, &new, noon())).await.unwrap().arn();
+    let ask = AssumeRole { role_arn: &copies, session_name: "s3", ..AssumeRole::default() };
+    let acting = || world.identity.service_role("s3.amazonaws.com", &ask, noon());
+    assert!(acting().is_ok());
     let whole = now(&world);
     world.change(|tx| Ok(member::close(tx, &whole, account, noon())?)).await.unwrap();
     for id in [&key, &alice] {
         let refused = world.identity.credential(id, None, noon()).unwrap_err();
         assert!(matches!(refused, IdentityError::Credential(CredentialError::ClosedAccount)), "{refused}");
     }
+    assert!(matches!(acting(), Err(IdentityError::AccessDenied(_))), "nor is a service, as a role of it");
     let again = world.change(|tx| Ok(member::close(tx, &whole, account, noon())?)).await;
     assert_eq!(code(again).0, "AccountAlreadyClosedException");
     let own = world.change(|tx| Ok(member::close(tx, &whole, crate::world::account(), noon())?)).await;

@@ -2,13 +2,15 @@
 
 use opentrail_event::AccountId;
 use opentrail_identity::{
-    Caller, IdentityError, Principal, Role, User, Verdict, entity, inline,
+    Ask, Caller, IdentityError, Principal, Role, User, Verdict, WhoCanAsk, entity, inline,
     organization::{
         self, PolicyType, attachment, creation, member,
         policy::{self, FULL_ACCESS, NewPolicy, PolicyUpdate},
         policy_type,
     },
+    password_policy::{self, PasswordPolicy},
 };
+use opentrail_policy::{Context, Policy, PolicyKind};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
@@ -234,4 +236,62 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn what_a_password_policy_lets_users_do_every_level_has_to_allow() {
+    let world = World::new().await;
+    organization(&world).await;
+    let logs = new_account(&world, "logs").await;
+    let alice = world.caller(logs, "alice").await;
+    let Principal::User { arn, .. } = &alice.principal else { panic!("a user") };
+    let lets = PasswordPolicy { allow_users_to_change: true, ..PasswordPolicy::default() };
+    world.change(|tx| password_policy::put(tx, logs, lets)).await.unwrap();
+    let resource_policy = password_policy::lets_users_change(&world.state, logs);
+    let ask = |action| {
+        world
+            .identity
+            .authorize(&alice, &Ask { action, resource: arn.as_str(), resource_policy, ..Ask::default() })
+    };
+    assert!(ask("iam:ChangePassword").is_allowed() && !ask("iam:CreateLoginProfile").is_allowed());
+    let reading = scp(&world, "reading", &allow("s3:Get*")).await;
+    attach(&world, &reading, logs.as_str()).await.unwrap();
+    detach(&world, FULL_ACCESS, logs.as_str()).await.unwrap();
+    let refused = message(ask("iam:ChangePassword"));
+    assert!(refused.contains("because no service control policy allows"), "{refused}");
+    assert!(password_policy::lets_users_change(&world.state, account()).is_none());
+}
+
+#[tokio::test]
+async fn a_members_root_can_change_a_buckets_policy_only_where_service_control_policies_allow() {
+    let world = World::new().await;
+    organization(&world).await;
+    let logs = new_account(&world, "logs").await;
+    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}}"#;
+    let shut = Policy::parse(text, PolicyKind::Resource).unwrap();
+    let able = || {
+        let found = world.identity.who_can(&WhoCanAsk {
+            action: "s3:PutBucketPolicy",
+            resource: "arn:aws:s3:::b",
+            owner: Some(logs),
+            resource_policy: Some((&shut, "b".to_owned())),
+            resource_must_allow: false,
+            facts: Context::new(),
+            accounts: vec![logs],
+            canonical_user: |account| account.to_string(),
+            root_always_may: true,
+            outsiders_kept_out: false,
+            bucket: None,
+        });
+        found
+            .able
+            .into_iter()
+            .filter(|able| able.detours.is_empty())
+            .map(|able| able.principal)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(able(), [format!("arn:aws:iam::{logs}:root")]);
+    let keep = scp(&world, "keep", &deny("s3:PutBucketPolicy")).await;
+    attach(&world, &keep, logs.as_str()).await.unwrap();
+    assert_eq!(able(), Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use opentrail_identity::{
-    Ask, Principal, Verdict,
+    Ask, Principal,
     login_profile::{self, NewPassword, PasswordProof},
     password_policy,
 };
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::login_profile::prepared;
 use crate::{
     call::Call,
-    fault::{Common, Fault},
+    fault::Fault,
     operation::{Described, Permission, Write},
 };
 
@@ -64,17 +64,15 @@ impl Write for ChangePassword {
     }
 }
 
-/// Whether the caller may do something about their own password: by their policies or, unless those say no, by the
+/// Whether the caller may do something about their own password: by their policies or, unless others say no, by the
 /// account's password policy.
 pub(super) fn permit_own(call: &Call, operation: &str, resource: &str) -> Result<(), Fault> {
     let action = format!("{}:{operation}", call.service.name);
     let context = call.arrival.context(&call.region);
-    let ask = Ask { action: &action, resource, context, ..Ask::default() };
-    let Verdict::Denied(denial) = call.rooms.identity.authorize(&call.caller, &ask) else { return Ok(()) };
     let is_user = matches!(call.caller.principal, Principal::User { .. });
-    let lets_users = is_user && password_policy::users_may_change(&call.rooms.state, call.account);
-    if lets_users && !denial.is_explicit() {
-        return Ok(());
-    }
-    Err(call.fault(Common::AccessDenied, denial.to_string()))
+    let resource_policy = password_policy::lets_users_change(&call.rooms.state, call.account);
+    let resource_policy = resource_policy.filter(|_| is_user);
+    let ask = Ask { action: &action, resource, context, resource_policy, ..Ask::default() };
+    let verdict = call.rooms.identity.authorize(&call.caller, &ask);
+    verdict.into_result().map_err(|denial| call.denied(&ask, &denial))
 }

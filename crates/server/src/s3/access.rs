@@ -214,13 +214,12 @@ impl Scene {
         if let Some(owner) = owner {
             context.set("s3:ResourceAccount", owner.as_str());
             context.set("aws:ResourceAccount", owner.as_str());
-            if is_rescue(action) && caller.principal == (Principal::Root { account: owner }) {
-                return Ok(());
-            }
         }
+        let rescues = is_rescue(action)
+            && owner.is_some_and(|account| caller.principal == (Principal::Root { account }));
         let policy = match bucket {
-            Some(bucket) => self.vault().bucket_policy(&bucket.name)?,
-            None => None,
+            Some(bucket) if !rescues => self.vault().bucket_policy(&bucket.name)?,
+            _ => None,
         };
         if let Some(bucket) = bucket
             && is_shut(bucket, self)?
@@ -250,8 +249,8 @@ impl Scene {
     }
 }
 
-/// The owner's root user may always look at a bucket's policy and change it, or a policy that denies
-/// everyone could never be undone (S3 user guide, "Bucket policies").
+/// The owner's root user may look at a bucket's policy and change it whatever it says, or a policy that denies
+/// everyone could never be undone. Service control policies hold all the same (S3 user guide, "Bucket policies").
 pub(crate) fn is_rescue(action: &str) -> bool {
     matches!(action, "s3:GetBucketPolicy" | "s3:PutBucketPolicy" | "s3:DeleteBucketPolicy")
 }
