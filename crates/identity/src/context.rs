@@ -61,9 +61,7 @@ pub fn set_request_tags(context: &mut Context, tags: &[Tag]) {
     if !tags.is_empty() {
         context.set_many("aws:TagKeys", tags.iter().map(|tag| tag.key.as_str()));
     }
-    for tag in tags {
-        context.set(&format!("aws:RequestTag/{}", tag.key), tag.value.as_str());
-    }
+    context.set_each(tags.iter().map(|tag| (format!("aws:RequestTag/{}", tag.key), tag.value.as_str())));
 }
 
 /// Sets the keys of the tags that are on the resource: `aws:ResourceTag/…`, and the same under the service's own

@@ -191,6 +191,10 @@ pub const CACHED_SESSIONS: usize = 5_000;
 /// Access keys and roles whose last use is remembered. Ours.
 pub const REMEMBERED_USES: usize = 20_000;
 
+/// Bytes of the policies that a simulation is given, all together. IAM's service model allows so many characters to each
+/// (`policyDocumentType`).
+pub const SIMULATED_BYTES: usize = 131_072;
+
 /// Characters of the shortest root secret that an operator may give. Ours.
 pub const MIN_ROOT_SECRET_CHARS: usize = 8;
 /// Characters of the longest root secret that an operator may give. Ours.

@@ -1,5 +1,7 @@
 //! The simulation of one action on one resource.
 
+use std::collections::HashSet;
+
 use opentrail_policy::{
     Decision, Effect, Identity, Match, Policies, Policy, PrincipalRef, Request, Statement, decide,
 };
@@ -102,13 +104,18 @@ impl World {
         }
     }
 
+    /// How much each simulation looks at, and may have to tell of: statements, and the condition keys in them.
+    pub fn weight(&self) -> usize {
+        let statements = self.all().flat_map(|labelled| labelled.policy.statements());
+        statements.map(|statement| 1 + statement.context_keys().count()).sum()
+    }
+
     /// The keys that statements about the action ask for and nothing gave a value to, each once.
     fn missing(&self, request: &Request<'_>) -> Vec<String> {
         let statements = self.all().flat_map(|labelled| labelled.policy.statements());
-        let mut missing: Vec<String> = Vec::new();
+        let (mut missing, mut known) = (Vec::new(), HashSet::new());
         for key in statements.filter(|found| found.is_about(request)).flat_map(Statement::context_keys) {
-            if self.context.get(key).is_none() && !missing.iter().any(|known| known.eq_ignore_ascii_case(key))
-            {
+            if self.context.get(key).is_none() && known.insert(key.to_ascii_lowercase()) {
                 missing.push(key.to_owned());
             }
         }
@@ -130,6 +137,6 @@ fn one<'a>(policies: impl IntoIterator<Item = &'a Policy>, request: &Request<'_>
 }
 
 fn statement_of(labelled: &Labelled, statement: &Statement) -> Option<MatchedStatement> {
-    let (start, end) = labelled.policy.position(statement.index())?;
+    let (start, end) = labelled.position(statement.index())?;
     Some(MatchedStatement { policy: labelled.id.clone(), policy_type: labelled.kind, start, end })
 }

@@ -1,10 +1,10 @@
 //! What a simulation is about: the policies, the caller and the condition keys.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Arn};
-use opentrail_policy::{Context, Policy, PolicyKind};
+use opentrail_policy::{Context, Policy, PolicyKind, Position};
 
 use super::{Ask, ContextEntry, Exclusion, account_of_arn};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     error::{IdentityError, InvalidInput},
     group::Group,
     in_force::{Holder, InForce, PolicyName, PolicyOrigin},
+    limits,
     principal::{Caller, Principal},
     role::Role,
     user::User,
@@ -28,6 +29,20 @@ pub(super) struct Labelled {
     pub(super) policy: Policy,
     pub(super) id: String,
     pub(super) kind: &'static str,
+    /// Of each statement, once it was asked for.
+    positions: Vec<OnceLock<Option<(Position, Position)>>>,
+}
+
+impl Labelled {
+    fn new(policy: Policy, id: impl Into<String>, kind: &'static str) -> Self {
+        let positions = policy.statements().iter().map(|_| OnceLock::new()).collect();
+        Self { policy, id: id.into(), kind, positions }
+    }
+
+    /// Where a statement begins and ends. The whole text is read for it, and so once only.
+    pub(super) fn position(&self, statement: usize) -> Option<(Position, Position)> {
+        *self.positions.get(statement)?.get_or_init(|| self.policy.position(statement))
+    }
 }
 
 /// What a simulation is about.
@@ -91,13 +106,17 @@ impl World {
 
     /// With what is given as text.
     fn of_texts(ask: &Ask<'_>) -> Result<Self, IdentityError> {
+        let texts = ask.policies.iter().chain(ask.boundaries).chain(ask.service_control.iter().flatten());
+        let bytes = texts.map(String::len).sum::<usize>() + ask.resource_policy.map_or(0, str::len);
+        if bytes > limits::SIMULATED_BYTES {
+            return Err(invalid(format!(
+                "The policies are longer than {} bytes together.",
+                limits::SIMULATED_BYTES
+            )));
+        }
         let given = |list: &str, at: usize, text: &str| {
             let label = format!("{list}.{}", at + 1);
-            read(&label, text, PolicyKind::Identity).map(|policy| Labelled {
-                policy,
-                id: label,
-                kind: "none",
-            })
+            read(&label, text, PolicyKind::Identity).map(|policy| Labelled::new(policy, label, "none"))
         };
         let all = |list: &str, texts: &[String]| {
             texts.iter().enumerate().map(|(at, text)| given(list, at, text)).collect::<Result<Vec<_>, _>>()
@@ -108,7 +127,7 @@ impl World {
         }
         let resource = ask.resource_policy.map(|text| {
             let policy = read("ResourcePolicy", text, PolicyKind::Resource)?;
-            Ok::<_, IdentityError>(Labelled { policy, id: "ResourcePolicy".to_owned(), kind: "resource" })
+            Ok::<_, IdentityError>(Labelled::new(policy, "ResourcePolicy", "resource"))
         });
         let levels = ask.service_control.iter().map(|level| all("ServiceControlPolicyInputList", level));
         Ok(Self {
@@ -127,22 +146,16 @@ impl World {
         for (policy, origin) in in_force.identity.iter().zip(origins) {
             if !ask.exclusions.iter().any(|exclusion| exclusion.matches(origin)) {
                 let (id, kind) = label(origin);
-                self.identity.push(Labelled { policy: policy.clone(), id, kind });
+                self.identity.push(Labelled::new(policy.clone(), id, kind));
             }
         }
         if self.boundary.is_none() && !ask.exclusions.iter().any(Exclusion::matches_boundary) {
-            self.boundary = in_force.boundary.clone().map(|policy| Labelled {
-                policy,
-                id: "PermissionsBoundary".to_owned(),
-                kind: "user-managed",
-            });
+            let boundary = in_force.boundary.clone();
+            self.boundary =
+                boundary.map(|policy| Labelled::new(policy, "PermissionsBoundary", "user-managed"));
         }
         if !ask.exclusions.iter().any(Exclusion::matches_service_control) {
-            let labelled = |policy: &Policy| Labelled {
-                policy: policy.clone(),
-                id: "ServiceControlPolicy".to_owned(),
-                kind: "none",
-            };
+            let labelled = |policy: &Policy| Labelled::new(policy.clone(), "ServiceControlPolicy", "none");
             self.service_control =
                 in_force.service_control.iter().map(|level| level.iter().map(labelled).collect()).collect();
         }

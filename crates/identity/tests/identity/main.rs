@@ -17,5 +17,6 @@ mod root;
 mod service_control;
 mod service_linked_roles;
 mod sessions;
+mod simulation;
 mod users;
 mod world;

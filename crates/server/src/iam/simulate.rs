@@ -28,6 +28,10 @@ const MAX_RESOURCES: usize = 1_000;
 /// Most simulations (an action on a resource) in one page, except that it has at least one action.
 const MAX_SIMULATIONS: usize = 1_000;
 
+/// Most statements and condition keys that one page looks at, counted anew for each simulation: what is found is told of
+/// each.
+const MAX_WEIGHT: usize = 200_000;
+
 /// SimulatePrincipalPolicy
 pub(super) struct SimulatePrincipalPolicy;
 
@@ -104,7 +108,12 @@ fn simulated(call: &Call, ask: &Ask<'_>, given: &Given, paging: &Paging) -> Resu
     given.check(call)?;
     let world =
         World::new(&call.rooms.state, call.account, ask, call.arrival.at).map_err(|e| call.refused(e))?;
-    let most = (MAX_SIMULATIONS / given.resource_arns.len().max(1)).max(1);
+    let resources = given.resource_arns.len().max(1);
+    let weight = world.weight().max(1).saturating_mul(resources);
+    if weight > MAX_WEIGHT {
+        return Err(call.fault(Common::Invalid, "The policies are too large for so many ResourceArns."));
+    }
+    let most = (MAX_SIMULATIONS / resources).min(MAX_WEIGHT / weight).max(1);
     let asked = paging.max_items.unwrap_or(limits::DEFAULT_PAGE);
     // A page may have fewer than were asked for, also in IAM.
     let paging = Paging {

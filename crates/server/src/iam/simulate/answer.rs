@@ -1,5 +1,7 @@
 //! What a simulation answers.
 
+use std::collections::HashSet;
+
 use opentrail_identity::simulate::{Finding, MatchedStatement, Outcome, World};
 use opentrail_policy::Position;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -44,7 +46,7 @@ struct ResourceSpecificResult {
 }
 
 /// `Statement`
-#[derive(Serialize, PartialEq, Clone)]
+#[derive(Serialize, PartialEq, Eq, Hash, Clone)]
 #[serde(rename_all = "PascalCase")]
 struct StatementShape {
     source_policy_id: String,
@@ -54,7 +56,7 @@ struct StatementShape {
 }
 
 /// `Position`
-#[derive(Serialize, PartialEq, Clone, Copy)]
+#[derive(Serialize, PartialEq, Eq, Hash, Clone, Copy)]
 #[serde(rename_all = "PascalCase")]
 struct PositionShape {
     line: usize,
@@ -120,10 +122,10 @@ pub(super) fn evaluation(world: &World, action: &str, resources: &[String]) -> E
     let all = || findings.iter().map(|(_, finding)| finding);
     let outcome = all().map(|finding| finding.outcome).max().unwrap_or(Outcome::ImplicitDeny);
     let is_specific = resources.iter().any(|resource| resource != "*");
-    let mut matched: Vec<StatementShape> = Vec::new();
+    let (mut matched, mut known) = (Vec::new(), HashSet::new());
     for statement in all().filter(|finding| finding.outcome == outcome).flat_map(|finding| &finding.matched) {
         let shape = StatementShape::from(statement);
-        if !matched.contains(&shape) {
+        if known.insert(shape.clone()) {
             matched.push(shape);
         }
     }
