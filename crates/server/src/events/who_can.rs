@@ -88,9 +88,13 @@ impl Read for WhoCan {
         let (resource, notes) = (subject.resource.clone(), subject.notes.clone());
         let turn = ONE_AT_A_TIME.acquire().await;
         let (identity, action) = (call.rooms.identity.clone(), input.action);
-        let search = tokio::task::spawn_blocking(move || subject.ask(&identity, &action));
+        // Should nobody wait for the answer any more, the turn still lasts until the search ends.
+        let search = tokio::task::spawn_blocking(move || {
+            let found = subject.ask(&identity, &action);
+            drop(turn);
+            found
+        });
         let found = search.await.map_err(|_| call.fault(Common::Internal, "The search ended early."))?;
-        drop(turn);
         let next = from.saturating_add(limit);
         Ok(Output {
             resource,
