@@ -46,18 +46,20 @@ pub(super) fn read<O: Described>(
 
 /// Whether the organization's resource policy lets the caller.
 fn is_let<O: Described>(input: &O::Input, call: &Call, organization: &Organization) -> Result<bool, Fault> {
-    let delegable = resource_policy::DELEGABLE.contains(&O::NAME);
-    let Some(policy) = resource_policy::in_force(organization).filter(|_| delegable) else {
-        return Ok(false);
-    };
     let mut keys = call.arrival.context(&call.region);
     O::context(input, call, &mut keys);
-    let context = call.rooms.identity.context(&call.caller, &keys);
-    let action = format!("{}:{}", call.service.name, O::NAME);
-    let resource = O::resource(input, call)?;
+    Ok(lets(call, organization, O::NAME, &O::resource(input, call)?, &keys))
+}
+
+/// Whether the organization's resource policy lets the caller do this with this.
+fn lets(call: &Call, organization: &Organization, operation: &str, resource: &str, keys: &Context) -> bool {
+    let delegable = resource_policy::DELEGABLE.contains(&operation);
+    let Some(policy) = resource_policy::in_force(organization).filter(|_| delegable) else { return false };
+    let context = call.rooms.identity.context(&call.caller, keys);
+    let action = format!("{}:{operation}", call.service.name);
     let principal = call.caller.principal.as_policy_principal();
-    let request = Request { action: &action, resource: &resource, principal, context: &context };
-    Ok(matches!(policy.evaluate(&request), Match::Allow { .. }))
+    let request = Request { action: &action, resource, principal, context: &context };
+    matches!(policy.evaluate(&request), Match::Allow { .. })
 }
 
 /// The ARN of what has this id in the organization of the caller's account: what permission is asked for. `*` where
@@ -91,7 +93,8 @@ pub(super) fn set_resource_tags(context: &mut Context, call: &Call, id: &str) {
     }
 }
 
-/// Whether the caller's policies allow the operation on something it concerns besides its resource.
+/// Whether the caller's policies, and for a member's caller the organization's resource policy, allow the operation on
+/// something it concerns besides its resource.
 pub(super) fn permit_also<O: Described>(input: &O::Input, call: &Call, id: &str) -> Result<(), Fault> {
     let mut context = call.arrival.context(&call.region);
     O::context(input, call, &mut context);
@@ -103,5 +106,11 @@ pub(super) fn permit_also<O: Described>(input: &O::Input, call: &Call, id: &str)
         context.remove(&key);
     }
     set_resource_tags(&mut context, call, id);
-    call.permit(&format!("{}:{}", call.service.name, O::NAME), &arn(call, id), context)
+    let resource = arn(call, id);
+    let is_let = of_account(&call.rooms.state, call.account).is_none_or(|organization| {
+        organization.management_account == call.account
+            || lets(call, &organization, O::NAME, &resource, &context)
+    });
+    call.permit(&format!("{}:{}", call.service.name, O::NAME), &resource, context)?;
+    if is_let { Ok(()) } else { Err(refused(OrganizationRefusal::AccessDenied)) }
 }
