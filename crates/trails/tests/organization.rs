@@ -212,72 +212,100 @@ impl Dice {
     }
 }
 
+/// What is so, and what the files are to hold.
+struct Course {
+    dice: Dice,
+    accounts: Vec<AccountId>,
+    members: BTreeSet<AccountId>,
+    trusted: bool,
+    logging: bool,
+    is_organization: bool,
+    /// The events of each folder.
+    expected: BTreeMap<String, BTreeSet<String>>,
+    next: usize,
+}
+
+impl Course {
+    async fn begin(seed: u64, world: &World) -> Self {
+        let accounts: Vec<AccountId> = (1..=3).map(member).collect();
+        world.follow(&accounts, true, vec![]).await;
+        world.create(of_organization(), "us-east-1").await;
+        let members = accounts.iter().copied().collect();
+        let (dice, expected) = (Dice(seed), BTreeMap::new());
+        let (trusted, logging, is_organization) = (true, true, true);
+        Self { dice, accounts, members, trusted, logging, is_organization, expected, next: 0 }
+    }
+
+    async fn step(&mut self, world: World) -> World {
+        match self.dice.roll(12) {
+            0..=4 => self.record(&world).await,
+            5 | 6 => {
+                let one = self.accounts[self.dice.roll(3) as usize];
+                if !self.members.remove(&one) {
+                    self.members.insert(one);
+                }
+                self.tell(&world).await;
+            }
+            7 => {
+                self.trusted = !self.trusted || self.dice.roll(2) == 0;
+                self.tell(&world).await;
+            }
+            8 if self.logging => {
+                self.logging = false;
+                world.stop("main", vec![]).await;
+            }
+            8 => {
+                self.logging = true;
+                world.start("main", vec![]).await;
+            }
+            9 if self.trusted => {
+                self.is_organization = !self.is_organization;
+                let (name, is_organization) = ("main".to_owned(), Some(self.is_organization));
+                world.update(UpdateTrail { name, is_organization, ..UpdateTrail::default() }).await;
+            }
+            10 => {
+                let mood = if self.dice.roll(2) == 0 { Mood::LosesAnswers } else { Mood::Well };
+                world.store.mood("audit", mood);
+                world.interval().await.unwrap();
+            }
+            _ => {
+                let keeps = [CrashKeeps::Nothing, CrashKeeps::Everything][self.dice.roll(2) as usize];
+                return world.restart(keeps).await;
+            }
+        }
+        world
+    }
+
+    async fn record(&mut self, world: &World) {
+        let owner = [self.accounts.as_slice(), &[account()]].concat()[self.dice.roll(4) as usize];
+        let at = ["us-east-1", "eu-west-1"][self.dice.roll(2) as usize];
+        let new = ids(self.next, self.next + 3);
+        self.next += 3;
+        let is_member = self.is_organization && self.trusted && self.members.contains(&owner);
+        if self.logging && (owner == account() || is_member) {
+            let whose = if self.is_organization { folder(owner) } else { owner.to_string() };
+            self.expected.entry(whose).or_default().extend(new.iter().cloned());
+        }
+        world.record_of(owner, at, new).await;
+    }
+
+    /// Tells trails how the organization is.
+    async fn tell(&self, world: &World) {
+        let members: Vec<AccountId> = self.members.iter().copied().collect();
+        world.follow(&members, self.trusted, vec![]).await;
+    }
+}
+
 /// Accounts join, leave and act, the trail stops, starts and is converted, buckets fail and the process dies: an event
 /// is in the files exactly once if the trail took its account's events at its place, and not at all otherwise.
 #[tokio::test]
 async fn an_event_is_delivered_if_its_account_belonged_to_the_organization_at_its_place() {
     for seed in 0..12 {
-        let mut dice = Dice(seed);
         let mut world = World::new().await;
-        let accounts: Vec<AccountId> = (1..=3).map(member).collect();
-        let mut members: BTreeSet<AccountId> = accounts.iter().copied().collect();
-        let (mut trusted, mut logging, mut organization) = (true, true, true);
-        let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut next = 0;
-        world.follow(&accounts, true, vec![]).await;
-        world.create(of_organization(), "us-east-1").await;
+        let mut course = Course::begin(seed, &world).await;
         for _ in 0..60 {
-            match dice.roll(12) {
-                0..=4 => {
-                    let owner = [accounts.as_slice(), &[account()]].concat()[dice.roll(4) as usize];
-                    let at = ["us-east-1", "eu-west-1"][dice.roll(2) as usize];
-                    let new = ids(next, next + 3);
-                    next += 3;
-                    let is_member = organization && trusted && members.contains(&owner);
-                    if logging && (owner == account() || is_member) {
-                        let whose = if organization { folder(owner) } else { owner.to_string() };
-                        expected.entry(whose).or_default().extend(new.iter().cloned());
-                    }
-                    world.record_of(owner, at, new).await;
-                }
-                5 | 6 => {
-                    let one = accounts[dice.roll(3) as usize];
-                    if !members.remove(&one) {
-                        members.insert(one);
-                    }
-                    let now: Vec<AccountId> = members.iter().copied().collect();
-                    world.follow(&now, trusted, vec![]).await;
-                }
-                7 => {
-                    trusted = !trusted || dice.roll(2) == 0;
-                    let now: Vec<AccountId> = members.iter().copied().collect();
-                    world.follow(&now, trusted, vec![]).await;
-                }
-                8 if logging => {
-                    logging = false;
-                    world.stop("main", vec![]).await;
-                }
-                8 => {
-                    logging = true;
-                    world.start("main", vec![]).await;
-                }
-                9 if trusted => {
-                    organization = !organization;
-                    let name = "main".to_owned();
-                    let is_organization = Some(organization);
-                    world.update(UpdateTrail { name, is_organization, ..UpdateTrail::default() }).await;
-                }
-                10 => {
-                    let mood = if dice.roll(2) == 0 { Mood::LosesAnswers } else { Mood::Well };
-                    world.store.mood("audit", mood);
-                    world.interval().await.unwrap();
-                }
-                _ => {
-                    let keeps = [CrashKeeps::Nothing, CrashKeeps::Everything][dice.roll(2) as usize];
-                    world = world.restart(keeps).await;
-                }
-            }
-            if dice.roll(6) == 0 {
+            world = course.step(world).await;
+            if course.dice.roll(6) == 0 {
                 world.hour().await;
             }
         }
@@ -285,9 +313,9 @@ async fn an_event_is_delivered_if_its_account_belonged_to_the_organization_at_it
         for _ in 0..4 {
             world.hour().await;
         }
-        let total: usize = expected.values().map(BTreeSet::len).sum();
+        let total: usize = course.expected.values().map(BTreeSet::len).sum();
         assert_eq!(exactly_once(&world.store, "audit").len(), total, "seed {seed}");
-        assert_eq!(by_folder(&world.store), expected, "seed {seed}");
+        assert_eq!(by_folder(&world.store), course.expected, "seed {seed}");
         world.store.assert_same_bytes_on_each_try();
         for whose in world.heads().into_iter().map(|head| head.whose).collect::<BTreeSet<_>>() {
             let mut ask = world.ask();
