@@ -5,32 +5,16 @@
 
 mod support;
 
-use std::{path::Path, sync::Arc, time::Duration};
-
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use opentrail_journal::disk::{CrashKeeps, Fault, FaultyDisk, Operation};
 use opentrail_vault::{
     lifecycle::{Calendar, Lifecycle, LifecycleRule, NoncurrentExpiration, RuleFilter, Transition, When},
     *,
 };
-use support::{House, now};
+use support::{House, now, text};
 use tempfile::TempDir;
 
 const BUCKET: &str = "logs-bucket";
-
-async fn open(dir: &Path, disk: &FaultyDisk) -> House {
-    let options = VaultOptions {
-        checkpoint_interval: Duration::from_millis(5),
-        apply_timeout: Duration::from_secs(5),
-        ..VaultOptions::default()
-    };
-    House::open(dir.to_owned(), Arc::new(disk.clone()), options).await.unwrap()
-}
-
-fn text(len: usize, seed: u8) -> Bytes {
-    (0..len).map(|n| (n / 100 % 90) as u8 ^ seed).collect::<Vec<u8>>().into()
-}
 
 fn later() -> DateTime<Utc> {
     now() + TimeDelta::days(400)
@@ -95,7 +79,7 @@ async fn all_is_done(house: &House) {
 async fn power_that_goes_during_a_pass_costs_no_object() {
     for (round, cut) in [1, 3, 6, 10, 15, 21, 28, 36, 45, 60].into_iter().enumerate() {
         let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-        let house = open(dir.path(), &disk).await;
+        let house = House::on(dir.path(), &disk).await;
         furnish(&house).await;
         disk.cut_power_after(cut);
         let _ = pass(&house).await;
@@ -110,7 +94,7 @@ async fn power_that_goes_during_a_pass_costs_no_object() {
             _ => CrashKeeps::Everything,
         };
         disk.crash(keeps).unwrap();
-        let house = open(dir.path(), &disk).await;
+        let house = House::on(dir.path(), &disk).await;
         everything_reads(&house).await;
         pass(&house).await.unwrap();
         everything_reads(&house).await;
@@ -123,7 +107,7 @@ async fn power_that_goes_during_a_pass_costs_no_object() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_a_pass_and_it_goes_on_later() {
     let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-    let house = open(dir.path(), &disk).await;
+    let house = House::on(dir.path(), &disk).await;
     furnish(&house).await;
     disk.inject(Fault::error(Operation::Write, std::io::ErrorKind::StorageFull).on("blobs").always());
     assert!(matches!(pass(&house).await, Err(VaultError::DiskFull)));
@@ -138,7 +122,7 @@ async fn a_full_disk_stops_a_pass_and_it_goes_on_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_bytes_are_not_moved() {
     let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-    let house = open(dir.path(), &disk).await;
+    let house = House::on(dir.path(), &disk).await;
     furnish(&house).await;
     disk.inject(Fault::flipped_bit(20_000, 3).on("blobs"));
     assert!(matches!(pass(&house).await, Err(VaultError::Corrupt { .. })));
@@ -151,7 +135,7 @@ async fn damaged_bytes_are_not_moved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_old_bytes_stay_where_the_new_ones_do_not_read_as_they_were_written() {
     let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-    let house = open(dir.path(), &disk).await;
+    let house = House::on(dir.path(), &disk).await;
     furnish(&house).await;
     let blobs = || {
         let shards = std::fs::read_dir(dir.path().join("vault/blobs")).unwrap();

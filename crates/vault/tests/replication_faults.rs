@@ -3,8 +3,6 @@
 
 mod support;
 
-use std::{path::Path, sync::Arc, time::Duration};
-
 use bytes::Bytes;
 use opentrail_journal::disk::{CrashKeeps, Fault, FaultyDisk, Operation};
 use opentrail_vault::{
@@ -12,27 +10,14 @@ use opentrail_vault::{
     replication::{CopyOutcome, NewReplica, Replicated, Replication, ReplicationRule},
     *,
 };
-use support::{House, account, now};
+use support::{House, account, now, text};
 use tempfile::TempDir;
-
-async fn open(dir: &Path, disk: &FaultyDisk) -> House {
-    let options = VaultOptions {
-        checkpoint_interval: Duration::from_millis(5),
-        apply_timeout: Duration::from_secs(5),
-        ..VaultOptions::default()
-    };
-    House::open(dir.to_owned(), Arc::new(disk.clone()), options).await.unwrap()
-}
 
 async fn close(house: House) {
     let House { vault, state, journal, .. } = house;
     let _ = vault.close().await;
     drop((vault, state));
     journal.close().await;
-}
-
-fn text(len: usize, seed: u8) -> Bytes {
-    (0..len).map(|n| (n / 100 % 90) as u8 ^ seed).collect::<Vec<u8>>().into()
 }
 
 /// Six versions of four keys, small, large and in parts, and a delete marker.
@@ -98,7 +83,7 @@ async fn contents(house: &House, bucket: &str) -> Vec<(String, String, Option<By
 async fn power_that_goes_during_a_pass_loses_no_copy_and_makes_none_twice() {
     for (round, cut) in [1, 3, 6, 10, 15, 21, 28, 36, 45, 60].into_iter().enumerate() {
         let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-        let house = open(dir.path(), &disk).await;
+        let house = House::on(dir.path(), &disk).await;
         furnish(&house).await;
         let all = contents(&house, "logs").await;
         disk.cut_power_after(cut);
@@ -110,7 +95,7 @@ async fn power_that_goes_during_a_pass_loses_no_copy_and_makes_none_twice() {
             _ => CrashKeeps::Everything,
         };
         disk.crash(keeps).unwrap();
-        let house = open(dir.path(), &disk).await;
+        let house = House::on(dir.path(), &disk).await;
         let before = contents(&house, "copies").await;
         assert!(before.iter().all(|copy| all.contains(copy)), "what is there is whole");
         let made = pass(&house).await.unwrap();
@@ -126,7 +111,7 @@ async fn power_that_goes_during_a_pass_loses_no_copy_and_makes_none_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_a_pass_and_it_goes_on_later() {
     let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-    let house = open(dir.path(), &disk).await;
+    let house = House::on(dir.path(), &disk).await;
     furnish(&house).await;
     disk.inject(Fault::error(Operation::Write, std::io::ErrorKind::StorageFull).on("blobs").always());
     assert!(matches!(pass(&house).await, Err(VaultError::DiskFull)));
@@ -139,7 +124,7 @@ async fn a_full_disk_stops_a_pass_and_it_goes_on_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_bytes_are_not_copied() {
     let (dir, disk) = (TempDir::new().unwrap(), FaultyDisk::default());
-    let house = open(dir.path(), &disk).await;
+    let house = House::on(dir.path(), &disk).await;
     furnish(&house).await;
     disk.inject(Fault::flipped_bit(20_000, 3).on("blobs"));
     assert!(matches!(pass(&house).await, Err(VaultError::Corrupt { .. })));

@@ -8,11 +8,12 @@
 )]
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use chrono::{DateTime, Utc};
 use opentrail_event::AccountId;
 use opentrail_journal::{
     Journal, JournalOptions,
-    disk::{Disk, RealDisk},
+    disk::{Disk, FaultyDisk, RealDisk},
 };
 use opentrail_state::{State, StateOptions};
 use opentrail_vault::*;
@@ -118,6 +119,16 @@ impl House {
             Vault::open_with_keys(&root.join("vault"), state.clone(), disk, options, Arc::new(TestKeys))
                 .await?;
         Ok(Self { vault, state, journal, root, _dir: None })
+    }
+
+    /// On a disk that may fail, with an index that is synced so often that crashes find it at every stage.
+    pub async fn on(dir: &Path, disk: &FaultyDisk) -> Self {
+        let options = VaultOptions {
+            checkpoint_interval: Duration::from_millis(5),
+            apply_timeout: Duration::from_secs(5),
+            ..VaultOptions::default()
+        };
+        Self::open(dir.to_owned(), Arc::new(disk.clone()), options).await.unwrap()
     }
 
     /// Closes in good order and opens again.
@@ -250,6 +261,11 @@ impl House {
 }
 
 /// Bytes that differ at every place and compress badly.
+/// Bytes that compress well.
+pub fn text(len: usize, seed: u8) -> Bytes {
+    (0..len).map(|n| (n / 100 % 90) as u8 ^ seed).collect::<Vec<u8>>().into()
+}
+
 pub fn noise(len: usize, seed: u64) -> Bytes {
     let mut x = seed.wrapping_mul(2).wrapping_add(1);
     let mut bytes = Vec::with_capacity(len);
