@@ -1,20 +1,23 @@
 //! One request to an endpoint, and what its answer means.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::Utc;
+use futures::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use opentrail_event::AccountId;
 use opentrail_wire::sigv4;
+use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, redirect};
+use tokio::time::Instant;
 
 use super::{Target, TargetError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest silence while an answer is awaited.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time in which nothing is taken or answered.
+const SILENCE: Duration = Duration::from_secs(30);
 /// An answer is a few hundred bytes; a listing of versions more.
 const ANSWER_BYTES: usize = 2 << 20;
 /// What S3 leaves as it is in a path (Signature Version 4, "canonical URI").
@@ -25,7 +28,6 @@ const QUERY: &AsciiSet = &PATH.add(b'/');
 pub(super) fn client() -> Result<Client, reqwest::Error> {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
         // A redirect would carry the bytes to wherever it says.
         .redirect(redirect::Policy::none())
         .build()
@@ -34,6 +36,40 @@ pub(super) fn client() -> Result<Client, reqwest::Error> {
 fn sha256(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// When something moved last, to or from the endpoint. The client's own timeouts can't tell a long upload from silence.
+#[derive(Clone)]
+struct Pulse {
+    last: Arc<Mutex<Instant>>,
+    silence: Duration,
+}
+
+impl Pulse {
+    fn new(silence: Duration) -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())), silence }
+    }
+
+    fn beat(&self) {
+        *self.last.lock() = Instant::now();
+    }
+
+    /// Waits for the work; `None` once nothing has moved for so long.
+    async fn watch<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let silence = async {
+            loop {
+                let end = *self.last.lock() + self.silence;
+                if end <= Instant::now() {
+                    return;
+                }
+                tokio::time::sleep_until(end).await;
+            }
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = silence => None,
+        }
+    }
 }
 
 /// What is asked.
@@ -53,7 +89,7 @@ pub(super) enum Content {
     /// Bytes in memory, whose digest is signed.
     Whole(Bytes),
     /// So many bytes as they come.
-    Stream(reqwest::Body, u64),
+    Stream(BoxStream<'static, io::Result<Bytes>>, u64),
 }
 
 /// What was answered.
@@ -131,12 +167,17 @@ impl Target {
         if !parsed.path().ends_with(&path) {
             return Err(malformed("no URL can have this key".to_owned()));
         }
+        let pulse = Pulse::new(SILENCE);
         let (payload, content, length) = match body {
             Content::Whole(bytes) => {
                 let length = bytes.len() as u64;
                 (sha256(&bytes), reqwest::Body::from(bytes), length)
             }
-            Content::Stream(stream, length) => (sigv4::UNSIGNED_PAYLOAD.to_owned(), stream, length),
+            Content::Stream(stream, length) => {
+                let pulse = pulse.clone();
+                let stream = stream.inspect(move |_| pulse.beat());
+                (sigv4::UNSIGNED_PAYLOAD.to_owned(), reqwest::Body::wrap_stream(stream), length)
+            }
         };
         let mut request = http::Request::builder().method(method).uri(&url).body(content);
         if let Ok(request) = &mut request {
@@ -148,11 +189,18 @@ impl Target {
             .map_err(|error| malformed(error.to_string()))?;
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, content))
             .map_err(|error| malformed(error.to_string()))?;
+        let silent =
+            || TargetError::Away(format!("the endpoint was silent for {} seconds", SILENCE.as_secs()));
+        pulse.watch(self.exchange(request, &pulse)).await.ok_or_else(silent)?
+    }
+
+    async fn exchange(&self, request: reqwest::Request, pulse: &Pulse) -> Result<Reply, TargetError> {
         let away = |error: reqwest::Error| TargetError::Away(error.without_url().to_string());
         let mut answer = self.http.execute(request).await.map_err(away)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(away)? {
+            pulse.beat();
             body.extend_from_slice(&piece);
             if body.len() > ANSWER_BYTES {
                 return Err(TargetError::Refused("the endpoint's answer is too long".to_owned()));
@@ -168,5 +216,25 @@ impl Target {
             Some(error) => Err(error),
             None => Ok(reply),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Pulse;
+
+    #[tokio::test]
+    async fn what_moves_is_waited_for_and_silence_ends_it() {
+        let pulse = Pulse::new(Duration::from_millis(500));
+        let upload = async {
+            for _ in 0..8 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                pulse.beat();
+            }
+        };
+        assert_eq!(pulse.watch(upload).await, Some(()));
+        assert_eq!(pulse.watch(std::future::pending::<()>()).await, None);
     }
 }

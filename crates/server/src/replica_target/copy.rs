@@ -167,7 +167,7 @@ async fn content(reader: &ObjectReader) -> Result<(Content, [u8; 16]), TargetErr
         md5.update(piece.map_err(|error| unreadable(&error))?);
     }
     let stream = reader.stream(0..size).map_err(|error| std::io::Error::other(error.to_string()));
-    Ok((Content::Stream(reqwest::Body::wrap_stream(stream), size), md5.finalize().into()))
+    Ok((Content::Stream(stream.boxed(), size), md5.finalize().into()))
 }
 
 /// What the copy is put with.

@@ -8,7 +8,10 @@ use super::{SOURCE_VERSION, Target, TargetError, call::Question};
 
 /// Versions of a key that are looked at for a copy, from the newest: a copy that is in doubt was the last that was sent.
 const LOOKED_AT: usize = 32;
+/// Versions and delete markers of one listing: enough for that, and an answer that is not too long.
+const LISTED: &str = "200";
 
+/// A listing, in which delete markers stand between the versions.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Versions {
@@ -57,7 +60,7 @@ impl Target {
         account: Option<AccountId>,
     ) -> Result<Option<String>, TargetError> {
         // Keys come sorted, so that of those which begin so this one is the first.
-        let query = [("versions", ""), ("encoding-type", "url"), ("max-keys", "1000"), ("prefix", key)];
+        let query = [("versions", ""), ("encoding-type", "url"), ("max-keys", LISTED), ("prefix", key)];
         let question = Question::new(Method::GET, bucket, None).of_account(account);
         let listed = self.demand(Question { query: &query, ..question }).await?;
         let text = String::from_utf8_lossy(&listed.body);
@@ -100,5 +103,22 @@ impl Target {
                 Ok(head.status == StatusCode::NOT_FOUND && marker)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Versions;
+
+    #[test]
+    fn versions_are_found_between_delete_markers() {
+        let text = "<ListVersionsResult><Name>b</Name>\
+            <Version><Key>a</Key><VersionId>3</VersionId></Version>\
+            <DeleteMarker><Key>a</Key><VersionId>2</VersionId></DeleteMarker>\
+            <Version><Key>a</Key><VersionId>1</VersionId></Version>\
+            <DeleteMarker><Key>a</Key><VersionId>0</VersionId></DeleteMarker></ListVersionsResult>";
+        let listed: Versions = quick_xml::de::from_str(text).unwrap();
+        let ids: Vec<_> = listed.versions.iter().filter_map(|of| of.version_id.as_deref()).collect();
+        assert_eq!(ids, ["3", "1"]);
     }
 }

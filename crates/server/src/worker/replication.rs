@@ -36,6 +36,9 @@ const AWAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 /// The same for what was refused.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
+/// The same where nothing can be done, because what waits is behind something that was refused.
+const BEHIND: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
 /// A bucket, by its name, and a destination.
 type Lane = (String, String);
 
@@ -61,9 +64,13 @@ impl Pause {
 /// What is being done, and what rests.
 #[derive(Default)]
 struct Desk {
-    running: HashMap<Id, Lane>,
+    /// Each with whether it is about what was refused.
+    running: HashMap<Id, (Lane, bool)>,
     away: HashMap<Lane, Pause>,
     refused: HashMap<Lane, Pause>,
+    behind: HashMap<Lane, Pause>,
+    /// How often it was looked: where to begin when there is more to do than [`PASSES`].
+    turn: usize,
 }
 
 /// Works until `stop`, first at the start.
@@ -71,8 +78,11 @@ pub(crate) async fn run(rooms: Arc<Rooms>, stop: CancellationToken) {
     let (mut desk, mut passes) = (Desk::default(), JoinSet::new());
     loop {
         match rooms.vault.replication_pairs().await {
-            Ok(pairs) => {
+            Ok(mut pairs) => {
                 desk.forget(&pairs);
+                desk.turn = desk.turn.wrapping_add(1);
+                let first = desk.turn % pairs.len().max(1);
+                pairs.rotate_left(first);
                 for pair in pairs {
                     desk.take_up(&rooms, pair, &mut passes, &stop);
                 }
@@ -99,19 +109,20 @@ impl Desk {
         stop: &CancellationToken,
     ) {
         let lane = (pair.bucket.name.clone(), pair.destination.clone());
-        let is_running = self.running.values().any(|running| *running == lane);
+        let is_running = self.running.values().any(|(running, _)| *running == lane);
         if is_running || self.running.len() >= PASSES || !Pause::is_over(self.away.get(&lane)) {
             return;
         }
         let retries = pair.has_failed && Pause::is_over(self.refused.get(&lane));
-        if !pair.has_pending && !retries {
+        let starts = pair.has_pending && Pause::is_over(self.behind.get(&lane));
+        if !starts && !retries {
             return;
         }
         // What was refused has a turn of its own, and rests after it.
         let failed = retries;
         let (rooms, stop) = (rooms.clone(), stop.clone());
         let work = async move { pass::run(&rooms, &pair, failed, &stop).await };
-        self.running.insert(passes.spawn(work).id(), lane);
+        self.running.insert(passes.spawn(work).id(), (lane, failed));
     }
 
     fn note(&mut self, ended: Result<(Id, Summary), tokio::task::JoinError>) {
@@ -123,7 +134,7 @@ impl Desk {
                 (error.id(), Summary { away: Some(String::new()), ..Summary::default() })
             }
         };
-        let Some(lane) = self.running.remove(&id) else { return };
+        let Some((lane, failed)) = self.running.remove(&id) else { return };
         match &summary.away {
             Some(reason) => {
                 let pause = Pause::after(self.away.get(&lane).copied(), AWAY);
@@ -132,11 +143,23 @@ impl Desk {
             }
             None => drop(self.away.remove(&lane)),
         }
-        if summary.done > 0 {
-            self.refused.remove(&lane);
-        } else if summary.refused > 0 {
-            let pause = Pause::after(self.refused.get(&lane).copied(), REFUSED);
-            self.refused.insert(lane, pause);
+        self.rest(lane, failed, &summary);
+    }
+
+    /// Lets rest what a pass could not do. What was refused rests however much else there is to copy.
+    fn rest(&mut self, lane: Lane, failed: bool, summary: &Summary) {
+        if summary.done > 0 || summary.refused > 0 {
+            self.behind.remove(&lane);
+        } else if summary.away.is_none() && !failed {
+            let pause = Pause::after(self.behind.get(&lane).copied(), BEHIND);
+            self.behind.insert(lane.clone(), pause);
+        }
+        let before = self.refused.get(&lane).copied();
+        if failed {
+            let before = before.filter(|_| summary.done == 0);
+            self.refused.insert(lane, Pause::after(before, REFUSED));
+        } else if summary.refused > 0 && before.is_none() {
+            self.refused.insert(lane, Pause::after(None, REFUSED));
         }
     }
 
@@ -146,6 +169,7 @@ impl Desk {
             |lane: &Lane| pairs.iter().any(|pair| pair.bucket.name == lane.0 && pair.destination == lane.1);
         self.away.retain(|lane, _| is_there(lane));
         self.refused.retain(|lane, _| is_there(lane));
+        self.behind.retain(|lane, _| is_there(lane));
     }
 }
 
@@ -163,7 +187,7 @@ fn tell_backlog(rooms: &Rooms) {
 mod tests {
     use std::time::Duration;
 
-    use super::{AWAY, Pause};
+    use super::{AWAY, Desk, Lane, Pause, REFUSED, Summary};
 
     #[test]
     fn pauses_grow_to_the_longest() {
@@ -178,5 +202,23 @@ mod tests {
         assert!(!Pause::is_over(pause.as_ref()) && Pause::is_over(None));
         let over = Pause { until: std::time::Instant::now(), length: Duration::ZERO };
         assert!(Pause::is_over(Some(&over)));
+    }
+
+    #[test]
+    fn what_can_not_be_done_rests_whatever_else_is_copied() {
+        let mut desk = Desk::default();
+        let lane: Lane = ("logs".to_owned(), "copies".to_owned());
+        let summary = |done, refused| Summary { done, refused, away: None };
+        desk.rest(lane.clone(), false, &summary(0, 0));
+        assert!(!Pause::is_over(desk.behind.get(&lane)));
+        desk.rest(lane.clone(), false, &summary(3, 1));
+        assert!(Pause::is_over(desk.behind.get(&lane)));
+        for _ in 0..3 {
+            desk.rest(lane.clone(), true, &summary(0, 1));
+            desk.rest(lane.clone(), false, &summary(3, 1));
+        }
+        assert_eq!(desk.refused[&lane].length, REFUSED.0 * 8);
+        desk.rest(lane.clone(), true, &summary(1, 1));
+        assert_eq!(desk.refused[&lane].length, REFUSED.0);
     }
 }

@@ -207,7 +207,12 @@ impl Pass<'_> {
         now: DateTime<Utc>,
     ) -> Result<(Option<ReplicationRule>, CopyOutcome), Failure> {
         let none = || Failure::Refused("no replication rule is about it any more".to_owned());
-        let Some(replication) = &self.bucket.replication else { return Err(none()) };
+        // As it is now: a pass may take hours.
+        let bucket = self.rooms.vault.bucket(&self.bucket.name)?;
+        if bucket.created != self.bucket.created {
+            return Err(Failure::Gone);
+        }
+        let Some(replication) = &bucket.replication else { return Err(none()) };
         let rule = replication.rule_for(&waiting.key, &waiting.version, &waiting.destination);
         let rule = rule.ok_or_else(none)?;
         let caller = super::acting(self.rooms, &self.bucket, &replication.role, now)

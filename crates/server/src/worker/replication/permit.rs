@@ -68,6 +68,16 @@ fn may(
         Some(bucket) => rooms.vault.bucket_policy(&bucket.name)?,
         None => None,
     };
+    if let Some(bucket) = bucket
+        && policy.is_some()
+        && caller.principal.account() != Some(bucket.owner)
+        && rooms.vault.effective_public_access_block(bucket)?.restrict_public_buckets
+        && rooms.vault.is_policy_public(&bucket.name)?
+    {
+        let reason =
+            format!("the policy of {} is public, and its owner restricts public access", bucket.name);
+        return Err(Failure::Refused(reason));
+    }
     let ask = Ask {
         action,
         resource,
