@@ -315,6 +315,24 @@ class TestLife:
         self.org.delete_resource_policy()
         assert code(member.list_policies, Filter=SCP) == "AccessDeniedException"
 
+    def test_a_member_attaches_policies_only_to_what_the_resource_policy_names(self):
+        logs, ours = self.accounts.ids["logs"], f"arn:aws:organizations::{ACCOUNT}"
+        self.org.put_resource_policy(Content=policy({
+            "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{logs}:root"},
+            "Action": ["organizations:AttachPolicy", "organizations:DetachPolicy"],
+            "Resource": [f"{ours}:policy/{self.accounts.id}/service_control_policy/*",
+                         f"{ours}:ou/{self.accounts.id}/{self.unit}"],
+        }))
+        extra = self.org.create_policy(Content=policy(deny("glacier:*")), Name="Extra", Description="", Type=SCP)
+        extra = extra["Policy"]["PolicySummary"]["Id"]
+        member = self.accounts.client("logs", "organizations")
+        for target in [self.root()["Id"], logs, self.accounts.ids["work"]]:
+            assert code(member.attach_policy, PolicyId=extra, TargetId=target) == "AccessDeniedException", target
+        member.attach_policy(PolicyId=extra, TargetId=self.unit)
+        member.detach_policy(PolicyId=extra, TargetId=self.unit)
+        self.org.delete_policy(PolicyId=extra)
+        self.org.delete_resource_policy()
+
     def test_tags(self):
         for id in [self.root()["Id"], self.unit, self.policy, self.accounts.ids["logs"]]:
             self.org.tag_resource(ResourceId=id, Tags=[{"Key": "team", "Value": "a"}, {"Key": "env", "Value": "x"}])
@@ -431,3 +449,32 @@ def test_consolidated_billing_becomes_all_features(server):
     org.delete_organization()
     assert code(org.describe_organization) == "AWSOrganizationsNotInUseException"
     assert org.create_organization()["Organization"]["Id"] != made["Id"]
+
+
+def test_the_root_of_a_member_is_bound_too(server):
+    accounts = Accounts(server)
+    other, s3 = accounts.make("other"), server.client("s3")
+    bucket = fresh("kept")
+    s3.create_bucket(Bucket=bucket)
+    shut = policy({**deny("s3:*", f"arn:aws:s3:::{bucket}"), "Principal": "*"})
+    s3.put_bucket_policy(Bucket=bucket, Policy=shut)
+    # The account that was made takes over, and invites the one that made it.
+    org, theirs = server.client("organizations"), accounts.client("other", "organizations")
+    org.remove_account_from_organization(AccountId=other)
+    org.delete_organization()
+    theirs.create_organization()
+    sent = theirs.invite_account_to_organization(Target={"Type": "ACCOUNT", "Id": ACCOUNT})["Handshake"]
+    org.accept_handshake(HandshakeId=sent["Id"])
+    # A bucket's root may change its policy whatever that says, but not what the organization says.
+    s3.put_bucket_policy(Bucket=bucket, Policy=shut)
+    able = json.loads(server.opentrail("who-can", "s3:DeleteBucketPolicy", bucket, "--output", "json"))["Able"]
+    assert f"arn:aws:iam::{ACCOUNT}:root" in [one["Principal"] for one in able]
+    keep = deny(["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"])
+    made = theirs.create_policy(Content=policy(keep), Name="Keep", Description="", Type=SCP)["Policy"]
+    theirs.attach_policy(PolicyId=made["PolicySummary"]["Id"], TargetId=ACCOUNT)
+    for refusal, message in [refused(s3.put_bucket_policy, Bucket=bucket, Policy=shut),
+                             refused(s3.delete_bucket_policy, Bucket=bucket)]:
+        assert refusal == "AccessDenied" and "explicit deny in a service control policy" in message, message
+    assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == shut
+    able = json.loads(server.opentrail("who-can", "s3:DeleteBucketPolicy", bucket, "--output", "json"))["Able"]
+    assert f"arn:aws:iam::{ACCOUNT}:root" not in [one["Principal"] for one in able]

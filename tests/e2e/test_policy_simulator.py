@@ -277,3 +277,14 @@ def test_a_role_is_simulated_with_its_own_policies(iam):
     answer = iam.simulate_principal_policy(PolicySourceArn=made, ActionNames=["s3:GetObject", "s3:PutObject"])
     assert decisions(answer) == {"s3:GetObject": "allowed", "s3:PutObject": "implicitDeny"}
     assert matched(answer["EvaluationResults"][0]) == [(f"role_{role}_reads", "role")]
+
+
+def test_what_would_be_endless_work_is_refused(iam):
+    asked = [f"arn:aws:s3:::b/{number}" for number in range(500)]
+    many = policy(*[{**allow("s3:*"), "Condition": {"StringEquals": {f"aws:k{number}": "v"}}} for number in range(500)])
+    big = dict(PolicyInputList=[many], ActionNames=["s3:GetObject"])
+    assert iam.simulate_custom_policy(**big)["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"
+    said = refused(iam.simulate_custom_policy, ResourceArns=asked, **big)
+    assert said[0] == "ValidationError" and "too large" in said[1], said
+    said = refused(iam.simulate_custom_policy, PolicyInputList=[many] * 4, ActionNames=["s3:GetObject"])
+    assert said[0] == "InvalidInput" and "131072 bytes" in said[1], said
