@@ -427,3 +427,45 @@ proptest! {
         }
     }
 }
+
+/// STS refuses a root before it asks policies, so `authorize` is not what tells it: `sts/assume_role.rs` is.
+#[test]
+fn a_root_assumes_no_role_whoever_is_trusted() {
+    let everything = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    .to_string();
+    let accounts = Accounts {
+        of_user: everything.clone(),
+        of_group: everything.clone(),
+        of_role: everything,
+        boundary: None,
+        bucket: None,
+        taggable: false,
+        owned_elsewhere: false,
+    };
+    let shelf = accounts.shelf();
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": [ACCOUNT, OTHER]}, "Action": "sts:AssumeRole"}]});
+    let trust = Policy::parse(&trust.to_string(), PolicyKind::Trust).expect("a policy");
+    let ask = WhoCanAsk {
+        action: "sts:assumerole",
+        resource: "arn:aws:iam::123456789012:role/r",
+        owner: Some(accounts.owner()),
+        resource_policy: Some((&trust, "r".to_owned())),
+        resource_must_allow: true,
+        facts: Context::new(),
+        accounts: [ACCOUNT, OTHER].map(|account| account.parse().expect("an account")).into(),
+        canonical_user: canonical,
+        root_always_may: false,
+        outsiders_kept_out: false,
+        bucket: None,
+    };
+    let found = super::who_can(&shelf, &ask, noon());
+    // One with a role of its account can have a service assume another with it; that is its only way.
+    let assumes = |able: &super::Able| {
+        able.detours.is_empty() || able.detours.iter().any(|detour| detour.action == "sts:AssumeRole")
+    };
+    let named: Vec<&str> =
+        found.able.iter().filter(|able| assumes(able)).map(|able| able.principal.as_str()).collect();
+    assert_eq!(named, ["arn:aws:iam::123456789012:role/r", "arn:aws:iam::123456789012:user/u"]);
+}

@@ -99,6 +99,9 @@ pub(super) fn judge(
     now: DateTime<Utc>,
     steps: usize,
 ) -> Judgement {
+    if is_never_allowed(subject, target.action) {
+        return Judgement { complete: true, ..Judgement::default() };
+    }
     let target = &target.met_by(subject);
     if target.outsiders_kept_out && subject.account != target.owner && subject.kind != PrincipalKind::Service
     {
@@ -129,6 +132,11 @@ pub(super) fn judge(
         judgement.complete &= found.complete;
     }
     judgement
+}
+
+/// A root assumes no role, whatever policies say: STS refuses before it asks them.
+fn is_never_allowed(subject: &Subject, action: &str) -> bool {
+    subject.kind == PrincipalKind::Root && action.eq_ignore_ascii_case("sts:AssumeRole")
 }
 
 fn policies<'a>(
