@@ -262,3 +262,13 @@ def test_settings_through_tricks_in_the_query_and_the_headers_are_refused(server
     past = send(server, "PUT", f"/{LOGS}/new", b"x", service="s3",
                 headers={**earlier, "Content-MD5": "ndTkYSaMgDT1yFZOFVxnpg=="})
     assert (past.status_code, "must be in the future" in past.text) == (400, True), past.text
+
+
+@pytest.mark.parametrize("nobody", [f"{ACCOUNT}:user/to-come", f"{ACCOUNT}:role/to-come", "210987654321:user/unknown"])
+def test_a_policy_for_somebody_who_is_still_to_come_is_refused(root, logs, intact, nobody):
+    """Refused: whoever could make a user of that name later would have what the policy gives."""
+    policy = {"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{nobody}"}, "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{LOGS}/*"}}
+    said = refused(root.put_bucket_policy, Bucket=LOGS, Policy=json.dumps(policy))
+    assert said == ("MalformedPolicy", "Invalid principal in policy")

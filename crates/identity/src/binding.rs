@@ -37,6 +37,12 @@ pub fn bindings(docs: &impl Documents, policy: &Policy) -> Bindings {
     bound.collect()
 }
 
+/// The first user or role named by a policy that isn't there. A policy that names nobody now would mean whoever is made
+/// under that name later.
+pub fn first_missing<'a>(docs: &impl Documents, policy: &'a Policy) -> Option<&'a str> {
+    policy.named_by_arn().find(|arn| unique_id(docs, arn).is_none())
+}
+
 /// The text of a policy as AWS shows it: the ids of those it means who are gone stand in the place of their ARNs.
 pub fn shown(docs: &impl Documents, text: &str, bindings: &Bindings) -> String {
     let is_gone = |(arn, id): &(&String, &String)| unique_id(docs, arn).as_ref() != Some(*id);

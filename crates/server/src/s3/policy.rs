@@ -31,6 +31,9 @@ pub(super) async fn put(
     scene
         .change(|vault, tx| {
             let policy = check_policy(&input.bucket, &input.policy).map_err(VaultError::from)?;
+            if binding::first_missing(tx, &policy).is_some() {
+                return Err(Refusal::of("MalformedPolicy", "Invalid principal in policy"));
+            }
             let principals = binding::bindings(tx, &policy);
             vault.put_bucket_policy(tx, &input.bucket, &input.policy, principals)?;
             let block = vault.effective_public_access_block(&*vault.bucket(&input.bucket)?)?;
