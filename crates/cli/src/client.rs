@@ -4,9 +4,11 @@ use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
-use opentrail_wire::sigv4::{self, Credentials};
-use reqwest::{Method, StatusCode, Url};
+use opentrail_wire::sigv4;
+use reqwest::{Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::endpoint::Endpoint;
 
 /// Tries of one request where the server is away or asks to wait.
 const TRIES: u32 = 8;
@@ -91,28 +93,17 @@ struct Refusal {
 /// A client of one server.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
-    endpoint: Url,
-    credentials: Credentials,
-    region: String,
+    endpoint: Endpoint,
 }
 
 impl Client {
     pub(crate) fn new(server: &ServerArguments) -> Result<Self, ClientError> {
-        let endpoint =
-            server.endpoint.parse().map_err(|_| ClientError::BadEndpoint(server.endpoint.clone()))?;
-        let credentials = Credentials {
-            access_key_id: server.access_key_id.clone().unwrap_or_default(),
-            secret: server.secret_access_key.clone().unwrap_or_default(),
-            session_token: server.session_token.clone(),
-        };
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Self { http, endpoint, credentials, region: server.region.clone() })
+        Ok(Self { endpoint: Endpoint::new(server, TIMEOUT)? })
     }
 
     /// The same client, signing for another region.
     pub(crate) fn in_region(&self, region: &str) -> Self {
-        Self { region: region.to_owned(), ..self.clone() }
+        Self { endpoint: self.endpoint.in_region(region) }
     }
 
     /// One call of the service `opentrail`.
@@ -146,7 +137,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
         let body = Bytes::from(input.to_string());
-        let (status, answer) = self.try_send(service, &Method::POST, "/", &headers, body).await?;
+        let (status, answer) = self.endpoint.send(service, &Method::POST, "/", &headers, body).await?;
         read(status, &answer)
     }
 
@@ -161,7 +152,8 @@ impl Client {
     ) -> Result<T, ClientError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
-            let waits = match self.try_send(service, &method, path_and_query, headers, body.clone()).await {
+            let sent = self.endpoint.send(service, &method, path_and_query, headers, body.clone()).await;
+            let waits = match sent {
                 Ok((StatusCode::SERVICE_UNAVAILABLE, _)) => true,
                 Ok((status, answer)) => return read(status, &answer),
                 Err(ClientError::Unreachable(error)) => error.is_connect() || error.is_request(),
@@ -173,33 +165,8 @@ impl Client {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        let (status, answer) = self.try_send(service, &method, path_and_query, headers, body).await?;
+        let (status, answer) = self.endpoint.send(service, &method, path_and_query, headers, body).await?;
         read(status, &answer)
-    }
-
-    async fn try_send(
-        &self,
-        service: &str,
-        method: &Method,
-        path_and_query: &str,
-        headers: &[(&'static str, &'static str)],
-        body: Bytes,
-    ) -> Result<(StatusCode, Bytes), ClientError> {
-        let host = match (self.endpoint.host_str().unwrap_or_default(), self.endpoint.port()) {
-            (host, Some(port)) => format!("{host}:{port}"),
-            (host, None) => host.to_owned(),
-        };
-        let url = format!("{}://{host}{path_and_query}", self.endpoint.scheme());
-        let mut request = http::Request::builder().method(method.clone()).uri(&url).header("host", &host);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (mut parts, ()) = request.body(())?.into_parts();
-        let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body));
-        sigv4::sign(&mut parts, &self.credentials, &self.region, service, &digest, chrono::Utc::now())?;
-        parts.headers.remove("host");
-        let answer = self.http.request(parts.method, url).headers(parts.headers).body(body).send().await?;
-        Ok((answer.status(), answer.bytes().await?))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod client;
 mod durations;
+mod endpoint;
 mod fsck;
 mod import;
 mod lookup;

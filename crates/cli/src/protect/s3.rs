@@ -5,16 +5,19 @@ use std::{fmt, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use md5::{Digest, Md5};
-use opentrail_wire::sigv4::{self, Credentials};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use crate::client::{ClientError, ServerArguments};
+use crate::{
+    client::{ClientError, ServerArguments, with_causes},
+    endpoint::Endpoint,
+};
 
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries of one request where the endpoint is away or asks to wait.
 const TRIES: u32 = 4;
+/// The first pause between tries; it doubles.
 const PAUSE: Duration = Duration::from_millis(300);
 /// The longest answer that is read, in bytes: a lifecycle configuration has at most 1,000 rules.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
@@ -100,35 +103,24 @@ struct Refusal {
 /// A client of one endpoint.
 #[derive(Clone)]
 pub(super) struct S3 {
-    http: reqwest::Client,
-    endpoint: Url,
-    credentials: Credentials,
-    region: String,
+    endpoint: Endpoint,
 }
 
 impl S3 {
     pub(super) fn new(server: &ServerArguments) -> Result<Self, ClientError> {
-        let endpoint =
-            server.endpoint.parse().map_err(|_| ClientError::BadEndpoint(server.endpoint.clone()))?;
-        let credentials = Credentials {
-            access_key_id: server.access_key_id.clone().unwrap_or_default(),
-            secret: server.secret_access_key.clone().unwrap_or_default(),
-            session_token: server.session_token.clone(),
-        };
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Self { http, endpoint, credentials, region: server.region.clone() })
+        Ok(Self { endpoint: Endpoint::new(server, TIMEOUT)? })
     }
 
     /// What the AWS CLI needs to speak to the same endpoint; nothing on AWS, where it knows itself.
     pub(super) fn cli_option(&self) -> String {
-        let of_aws = self.endpoint.host_str().is_some_and(|host| host.ends_with(".amazonaws.com"));
-        let url = self.endpoint.as_str().trim_end_matches('/');
+        let of_aws = self.endpoint.url().host_str().is_some_and(|host| host.ends_with(".amazonaws.com"));
+        let url = self.endpoint.url().as_str().trim_end_matches('/');
         if of_aws { String::new() } else { format!(" --endpoint-url {url}") }
     }
 
     /// Whether it is spoken to over TLS.
     pub(super) fn is_encrypted(&self) -> bool {
-        self.endpoint.scheme() == "https"
+        self.endpoint.url().scheme() == "https"
     }
 
     /// A setting of a bucket (`?policy`); for `HEAD`-like questions the parameter is empty.
@@ -178,30 +170,22 @@ impl S3 {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<String, S3Error> {
-        let unreachable = |error: &dyn fmt::Display| S3Error::Unreachable(error.to_string());
-        let host = match (self.endpoint.host_str().unwrap_or_default(), self.endpoint.port()) {
-            (host, Some(port)) => format!("{host}:{port}"),
-            (host, None) => host.to_owned(),
-        };
         let query = if setting.is_empty() { String::new() } else { format!("?{setting}") };
-        let url = format!("{}://{host}/{bucket}{query}", self.endpoint.scheme());
-        let mut request = http::Request::builder().method(method.clone()).uri(&url).header("host", &host);
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let (mut parts, ()) = request.body(()).map_err(|error| unreachable(&error))?.into_parts();
-        let digest = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body));
-        sigv4::sign(&mut parts, &self.credentials, &self.region, "s3", &digest, chrono::Utc::now())
-            .map_err(|error| unreachable(&error))?;
-        parts.headers.remove("host");
-        let sent = self.http.request(parts.method, &url).headers(parts.headers).body(body).send().await;
-        let answer = sent.map_err(|error| S3Error::Unreachable(crate::client::with_causes(&error)))?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(|error| unreachable(&error))?;
+        let path = format!("/{bucket}{query}");
+        let sent = self.endpoint.send("s3", method, &path, headers, body).await;
+        let (status, bytes) = sent.map_err(|error| S3Error::Unreachable(cause(&error)))?;
         if bytes.len() > MAX_ANSWER_BYTES {
             return Err(S3Error::Unreachable("its answer is too long".to_owned()));
         }
         read(status, &bytes)
+    }
+}
+
+/// Why there was no answer.
+fn cause(error: &ClientError) -> String {
+    match error {
+        ClientError::Unreachable(error) => with_causes(error),
+        other => other.to_string(),
     }
 }
 
