@@ -143,8 +143,7 @@ fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), TokenRefusal> 
     }
 }
 
-/// A time as tokens have it: seconds, maybe with a fraction.
-#[allow(clippy::cast_possible_truncation, reason = "a number too large for a time is none after it")]
+/// A time as tokens have it: seconds, maybe with a fraction. A number too large for a time is none after the cast.
 fn at(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds as i64, 0)
 }
