@@ -345,6 +345,19 @@ class TestRights:
         completed(s3, "cross-source", "a")
         assert len(versions(theirs, "cross-copies")) == 1
 
+        def restrict(on):
+            theirs.put_public_access_block(Bucket="cross-copies", PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": False,
+                "RestrictPublicBuckets": on})
+
+        restrict(True)
+        theirs.put_bucket_policy(Bucket="cross-copies", Policy=policy(
+            {**allow("s3:ReplicateObject", "arn:aws:s3:::cross-copies/*"), "Principal": "*"}))
+        s3.put_object(Bucket="cross-source", Key="b", Body=b"1")
+        completed(s3, "cross-source", "b", to="FAILED")
+        restrict(False)
+        completed(s3, "cross-source", "b")
+
     def test_deeds_are_data_events_of_the_buckets(self, server):
         s3 = server.client("s3")
         make(s3, "events-source", "events-copies")
