@@ -74,6 +74,19 @@ class TestOrganizationTrail:
 
         eventually(check, timeout=60, every=1)
 
+    def validate_all(self, who):
+        """``opentrail validate`` of every account's files: the exit code, and each account's verdict and findings."""
+        done = subprocess.run(
+            [binary(), "validate", "--trail-arn", TRAIL, "--output", "json"],
+            env=self.server.cli_env(**who), capture_output=True, text=True, timeout=120,
+        )
+        assert done.returncode in (0, 3, 4), done.stdout + done.stderr
+        accounts = {one["account"]: one for one in json.loads(done.stdout)["accounts"]}
+        verdicts = {account: one["verdict"] for account, one in accounts.items()}
+        findings = {(account, finding["kind"], finding["key"])
+                    for account, one in accounts.items() for finding in one["findings"]}
+        return done.returncode, verdicts, findings
+
     def test_it_needs_an_organization_that_trusts_cloudtrail(self):
         create = ["cloudtrail", "create-trail", "--name", "organization", "--s3-bucket-name", BUCKET,
                   "--is-organization-trail"]
@@ -259,6 +272,44 @@ class TestOrganizationTrail:
         for account in self.accounts.ids.values():
             self.validate(account, auditor)
             self.opentrail_validates(account, auditor)
+
+    def test_without_an_account_every_account_is_validated(self):
+        auditor = self.accounts.assume(self.accounts.ids["security"], "Auditor")
+        eventually(lambda: self.validate_all(auditor)[0] == 0, timeout=60, every=1)
+        _, verdicts, _ = self.validate_all(auditor)
+        assert verdicts == dict.fromkeys(self.accounts.ids.values(), "Valid")
+
+        dev = self.accounts.ids["dev"]
+        s3 = self.accounts.client("security", "s3")
+        key = self.log_keys(f"AWSLogs/{self.accounts.id}/{dev}/CloudTrail/")[0]
+        kept = s3.get_object(Bucket=BUCKET, Key=key)
+        body = kept["Body"].read()
+        s3.delete_object(Bucket=BUCKET, Key=key)
+        code_, verdicts, findings = self.validate_all(auditor)
+        assert (code_, verdicts[dev], verdicts[ACCOUNT]) == (3, "Invalid", "Valid")
+        assert (dev, "LogMissing", key) in findings
+        table = subprocess.run(
+            [binary(), "validate", "--trail-arn", TRAIL, "--account-id", ACCOUNT],
+            env=self.server.cli_env(**auditor), capture_output=True, text=True, timeout=60,
+        )
+        assert table.stdout.startswith("VALID") and ACCOUNT in table.stdout, "the table names the account"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType=kept["ContentType"],
+                      ContentEncoding=kept["ContentEncoding"], Metadata=kept["Metadata"])
+        assert self.validate_all(auditor)[1][dev] == "Valid"
+
+    def test_who_may_not_read_the_bucket_hears_what_is_missing(self):
+        iam = self.server.client("iam")
+        iam.put_user_policy(UserName="narrow", PolicyName="chains",
+                            PolicyDocument=policy(allow("opentrail:GetChainHeads", TRAIL)))
+        key = iam.create_access_key(UserName="narrow")["AccessKey"]
+        done = subprocess.run(
+            [binary(), "validate", "--trail-arn", TRAIL],
+            env=self.server.cli_env(key=key["AccessKeyId"], secret=key["SecretAccessKey"]),
+            capture_output=True, text=True, timeout=60,
+        )
+        assert done.returncode == 1
+        (line,) = done.stderr.strip().splitlines()
+        assert f"AccessDenied: no permission for s3:ListBucket on arn:aws:s3:::{BUCKET}" in line
 
     def test_an_account_that_leaves_is_logged_up_to_there(self):
         accounts = self.accounts

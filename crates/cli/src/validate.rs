@@ -4,6 +4,7 @@ mod keys;
 mod report;
 
 use std::{
+    collections::BTreeSet,
     io::{self, IsTerminal},
     path::PathBuf,
     process::ExitCode,
@@ -22,14 +23,15 @@ use opentrail_trails::{
         folder::Folder,
     },
     validate::{
-        CLOCKS, KeyError, KeyFile, KeySource, Progress, ValidateAsk, ValidateError, Verdict, validate,
+        CLOCKS, KeyError, KeyFile, KeySource, Progress, ValidateAsk, ValidateError, Verdict, accounts_of,
+        validate,
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Deserialize;
 
-use self::keys::ServerKeys;
+use self::{keys::ServerKeys, report::Judged};
 use crate::{
     client::{Client, ClientError, ServerArguments},
     durations::at_least_a_second,
@@ -56,7 +58,7 @@ pub(crate) struct ValidateArguments {
     /// What stands before AWSLogs/ in the keys
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<String>,
-    /// The account whose files are meant; the trail's if absent. An organization trail has files of each member
+    /// The account whose files are meant; if absent the trail's, and of an organization trail every account's
     #[arg(long, value_name = "ID")]
     account_id: Option<AccountId>,
     /// The organization, if an organization trail wrote the files and the server is not asked
@@ -140,8 +142,11 @@ pub(crate) enum ValidateCommandError {
     #[error("{0:?} is not the ARN of a trail")]
     BadArn(String),
     /// Neither a trail nor an account.
-    #[error("say whose files are meant: --trail-arn or --account-id")]
+    #[error("say whose files are meant: --trail-arn, --account-id or --organization-id")]
     NoAccount,
+    /// The organization has no folder there.
+    #[error("no account of the organization has a folder below AWSLogs/ there")]
+    NoFolders,
     /// A bucket is needed and neither given nor asked for.
     #[error("without the server's help --bucket or --folder is needed")]
     NoBucket,
@@ -166,50 +171,86 @@ pub(crate) async fn run(arguments: ValidateArguments) -> Result<ExitCode, Valida
         Some(arn) => Some(TrailArn::parse(arn).map_err(|_| ValidateCommandError::BadArn(arn.clone()))?),
         None => None,
     };
-    let account = arguments
-        .account_id
-        .or(trail.as_ref().map(|trail| trail.account))
-        .ok_or(ValidateCommandError::NoAccount)?;
     let chains = match &arguments.trail_arn {
-        Some(arn) if !arguments.offline => Some(chains(&client, arn, account).await?),
+        Some(arn) if !arguments.offline => Some(chains(&client, arn, arguments.account_id).await?),
         _ => None,
     };
-    let (known_bucket, known_prefix, known_organization, heads) = match chains {
-        Some(chains) => (chains.bucket, chains.prefix, chains.organization_id, Some(chains.heads)),
-        None => (None, None, None, None),
-    };
-    let organization = arguments.organization_id.clone().or(known_organization);
-    let bucket = match (&arguments.folder, arguments.bucket.clone().or(known_bucket)) {
-        (Some(_), _) => String::new(),
-        (None, Some(bucket)) => bucket,
-        (None, None) => return Err(ValidateCommandError::NoBucket),
-    };
+    let asks = asks(&arguments, trail, chains).await?;
     let keys = keys(&arguments, client)?;
-    let ask = ValidateAsk {
-        bucket,
-        prefix: arguments.prefix.clone().or(known_prefix),
-        whose: Whose { account, organization },
-        trail: trail.map(|trail| (trail.name, trail.region)),
-        regions: (!arguments.in_region.is_empty()).then(|| arguments.in_region.clone()),
-        start: arguments.start_time,
-        end: arguments.end_time,
-        heads,
-        find_unlisted: !arguments.listed_only,
-        clocks: chrono::TimeDelta::from_std(arguments.clock_tolerance).unwrap_or(CLOCKS),
-        concurrency: usize::from(arguments.jobs),
-    };
-    let report = validate(reader(&arguments), keys, ask, on_progress()).await?;
-    report::print(&report, arguments.output);
-    Ok(match report.verdict {
+    let mut judged = Vec::new();
+    for ask in asks {
+        let account = ask.whose.account;
+        let report = validate(reader(&arguments), Arc::clone(&keys), ask, on_progress()).await?;
+        judged.push(Judged { account, report });
+    }
+    report::print(&judged, arguments.output);
+    Ok(match report::worst(&judged) {
         Verdict::Valid => ExitCode::SUCCESS,
         Verdict::Invalid => ExitCode::from(INVALID),
         Verdict::Incomplete => ExitCode::from(INCOMPLETE),
     })
 }
 
-async fn chains(client: &Client, arn: &str, account: AccountId) -> Result<Chains, ClientError> {
+/// What is validated: one ask for each account that is meant.
+async fn asks(
+    arguments: &ValidateArguments,
+    trail: Option<TrailArn>,
+    chains: Option<Chains>,
+) -> Result<Vec<ValidateAsk>, ValidateCommandError> {
+    let (known_bucket, known_prefix, known_organization, heads) = match chains {
+        Some(chains) => (chains.bucket, chains.prefix, chains.organization_id, Some(chains.heads)),
+        None => (None, None, None, None),
+    };
+    let organization = arguments.organization_id.clone().or(known_organization);
+    let one = arguments.account_id.or(trail.as_ref().map(|trail| trail.account));
+    if one.is_none() && organization.is_none() {
+        return Err(ValidateCommandError::NoAccount);
+    }
+    let bucket = match (&arguments.folder, arguments.bucket.clone().or(known_bucket)) {
+        (Some(_), _) => String::new(),
+        (None, Some(bucket)) => bucket,
+        (None, None) => return Err(ValidateCommandError::NoBucket),
+    };
+    let prefix = arguments.prefix.clone().or(known_prefix);
+    let mut accounts = BTreeSet::new();
+    if let (None, Some(organization)) = (arguments.account_id, &organization) {
+        accounts = accounts_of(&*reader(arguments), &bucket, prefix.as_deref(), organization).await?;
+        accounts.extend(delivered(heads.iter().flatten(), organization));
+    }
+    if accounts.is_empty() {
+        accounts.insert(one.ok_or(ValidateCommandError::NoFolders)?);
+    }
+    let ask = |account| ValidateAsk {
+        bucket: bucket.clone(),
+        prefix: prefix.clone(),
+        whose: Whose { account, organization: organization.clone() },
+        trail: trail.as_ref().map(|trail| (trail.name.clone(), trail.region.clone())),
+        regions: (!arguments.in_region.is_empty()).then(|| arguments.in_region.clone()),
+        start: arguments.start_time,
+        end: arguments.end_time,
+        heads: heads.clone(),
+        find_unlisted: !arguments.listed_only,
+        clocks: chrono::TimeDelta::from_std(arguments.clock_tolerance).unwrap_or(CLOCKS),
+        concurrency: usize::from(arguments.jobs),
+    };
+    Ok(accounts.into_iter().map(ask).collect())
+}
+
+/// The accounts for which the server delivered digests: one of them may have lost its whole folder.
+fn delivered<'a>(
+    heads: impl Iterator<Item = &'a ChainHead>,
+    organization: &OrganizationId,
+) -> impl Iterator<Item = AccountId> {
+    heads
+        .filter(|head| head.newest.is_some() && head.whose.organization.as_ref() == Some(organization))
+        .map(|head| head.whose.account)
+}
+
+/// The heads of one account's chains, or of all.
+async fn chains(client: &Client, arn: &str, account: Option<AccountId>) -> Result<Chains, ClientError> {
     let arn = utf8_percent_encode(arn, NON_ALPHANUMERIC);
-    let path = format!("/v1/chains?TrailArn={arn}&AccountId={account}");
+    let account = account.map(|account| format!("&AccountId={account}")).unwrap_or_default();
+    let path = format!("/v1/chains?TrailArn={arn}{account}");
     client.call(Method::GET, &path, &[], Bytes::new()).await
 }
 

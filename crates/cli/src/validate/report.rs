@@ -1,29 +1,67 @@
 //! The report on standard output.
 
+use opentrail_event::AccountId;
 use opentrail_trails::validate::{Counts, Report, Verdict};
+use serde::Serialize;
 
 use crate::output::{Output, say, table};
 
 /// Findings that are listed one by one for people.
 const LISTED: usize = 50;
 
-pub(super) fn print(report: &Report, output: Output) {
-    match output {
-        Output::Json => match serde_json::to_string_pretty(report) {
-            Ok(json) => say!("{json}"),
-            Err(error) => eprintln!("opentrail: {error}"),
-        },
-        Output::Table => print_table(report),
+/// What was found of one account's files.
+#[derive(Serialize)]
+pub(super) struct Judged {
+    pub(super) account: AccountId,
+    #[serde(flatten)]
+    pub(super) report: Report,
+}
+
+/// The reports of several accounts.
+#[derive(Serialize)]
+struct All<'a> {
+    verdict: Verdict,
+    accounts: &'a [Judged],
+}
+
+/// What the reports say together.
+pub(super) fn worst(judged: &[Judged]) -> Verdict {
+    judged.iter().map(|one| one.report.verdict).max().unwrap_or(Verdict::Incomplete)
+}
+
+pub(super) fn print(judged: &[Judged], output: Output) {
+    match (output, judged) {
+        (Output::Json, [one]) => print_json(one),
+        (Output::Json, all) => print_json(&All { verdict: worst(all), accounts: all }),
+        (Output::Table, [one]) => print_table(one),
+        (Output::Table, all) => {
+            say!("{}: {} accounts", shown(worst(all)), all.len());
+            for one in all {
+                say!("");
+                print_table(one);
+            }
+        }
     }
 }
 
-fn print_table(report: &Report) {
-    let verdict = match report.verdict {
+fn print_json(report: &impl Serialize) {
+    match serde_json::to_string_pretty(report) {
+        Ok(json) => say!("{json}"),
+        Err(error) => eprintln!("opentrail: {error}"),
+    }
+}
+
+fn shown(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Valid => "VALID",
         Verdict::Invalid => "INVALID",
         Verdict::Incomplete => "INCOMPLETE",
-    };
-    say!("{verdict}");
+    }
+}
+
+fn print_table(Judged { account, report }: &Judged) {
+    say!("{}", shown(report.verdict));
+    say!("  {:<17} {account}", "account");
     let line = |what: &str, counts: &Counts| {
         say!("  {what:<17} {} of {} valid", counts.valid, counts.valid + counts.invalid);
     };

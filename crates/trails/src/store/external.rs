@@ -171,12 +171,24 @@ fn of_error(error: &object_store::Error) -> StoreError {
         _ if text.contains("NoSuchBucket") => StoreError::NoSuchBucket,
         _ if text.contains("<Code>KMS.") => StoreError::Key { code: kms_code(&text) },
         object_store::Error::NotFound { .. } => StoreError::NoSuchKey,
+        // A refused listing comes as an error of no kind.
+        _ if text.contains("<Code>AccessDenied</Code>") => StoreError::AccessDenied,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             StoreError::AccessDenied
         }
         object_store::Error::InvalidPath { .. } => StoreError::InvalidKey,
-        _ => StoreError::Unavailable { reason: text.chars().take(300).collect() },
+        _ => StoreError::Unavailable { reason: reason(&text) },
     }
+}
+
+/// The endpoint's own code and message, where the text has them.
+fn reason(text: &str) -> String {
+    let member = |name: &str| {
+        let rest = text.split_once(&format!("<{name}>"))?.1;
+        rest.split_once(&format!("</{name}>")).map(|(value, _)| value)
+    };
+    let said = member("Code").map(|code| format!("{code}: {}", member("Message").unwrap_or_default()));
+    said.as_deref().unwrap_or(text).chars().take(300).collect()
 }
 
 /// The endpoint's error code about a KMS key.

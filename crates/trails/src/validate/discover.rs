@@ -1,13 +1,15 @@
 //! Which digest chains and digests a bucket has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use opentrail_event::Region;
+use opentrail_event::{AccountId, Region};
 
+use super::ValidateError;
 use crate::{
-    layout::Whose,
+    layout::{Whose, key_start},
     name::TrailName,
+    organization::OrganizationId,
     store::{LogReader, StoreError, list_all},
 };
 
@@ -46,6 +48,31 @@ pub(crate) fn parse_key(whose: &Whose, key: &str) -> Option<(ChainId, DigestKey)
     Some((id, DigestKey { end, backfill, key: key.to_owned() }))
 }
 
+/// The accounts that have a folder of an organization trail's files.
+///
+/// # Errors
+/// [`ValidateError::List`].
+pub async fn accounts_of(
+    reader: &dyn LogReader,
+    bucket: &str,
+    prefix: Option<&str>,
+    organization: &OrganizationId,
+) -> Result<BTreeSet<AccountId>, ValidateError> {
+    let start = format!("{}AWSLogs/{organization}/", key_start(prefix));
+    let folder_of = |key: &str| Some(key.strip_prefix(&start)?.split_once('/')?.0.to_owned());
+    let mut accounts = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let page = reader.list(bucket, &start, after.as_deref()).await;
+        let page = page.map_err(|source| ValidateError::List { bucket: bucket.to_owned(), source })?;
+        let folders = page.files.iter().filter_map(|file| folder_of(&file.key));
+        accounts.extend(folders.filter_map(|folder| folder.parse::<AccountId>().ok()));
+        let Some(last) = page.files.last().filter(|_| page.more) else { return Ok(accounts) };
+        // "0" is the byte after "/": the rest of the folder's files need not be listed.
+        after = Some(folder_of(&last.key).map_or(last.key.clone(), |folder| format!("{start}{folder}0")));
+    }
+}
+
 /// All chains under a prefix with their digests, oldest first.
 pub(crate) async fn chains(
     reader: &dyn LogReader,
@@ -68,9 +95,23 @@ pub(crate) async fn chains(
 
 #[cfg(test)]
 mod tests {
-    use opentrail_event::AccountId;
-
     use super::*;
+    use crate::store::folder::Folder;
+
+    #[tokio::test]
+    async fn the_folders_of_an_organization_say_its_accounts() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in
+            ["o-abcdefghij/111122223333", "o-abcdefghij/other", "444455556666", "o-bcdefghijk/777788889999"]
+        {
+            let folder = root.path().join("p/AWSLogs").join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("file"), b"x").unwrap();
+        }
+        let organization = "o-abcdefghij".parse().unwrap();
+        let found = accounts_of(&Folder::new(root.path()), "", Some("p"), &organization).await.unwrap();
+        assert_eq!(found.into_iter().map(|one| one.to_string()).collect::<Vec<_>>(), ["111122223333"]);
+    }
 
     #[test]
     fn a_key_says_its_chain() {

@@ -36,6 +36,7 @@ use self::{
     signed::{Fault, ReadDigest},
 };
 pub use self::{
+    discover::accounts_of,
     keys::{KeyError, KeyFile, KeySource},
     report::{Counts, Finding, FindingKind, Progress, Report, Verdict},
 };
@@ -83,13 +84,23 @@ pub struct ValidateAsk {
 #[derive(Debug, thiserror::Error)]
 pub enum ValidateError {
     /// The digests could not be listed.
-    #[error("the digests in the bucket {bucket} could not be listed: {source}")]
+    #[error("{}", not_listed(bucket, source))]
     List {
         /// The bucket.
         bucket: String,
         /// What the store said.
         source: StoreError,
     },
+}
+
+fn not_listed(bucket: &str, source: &StoreError) -> String {
+    match source {
+        _ if bucket.is_empty() => format!("the digests in the folder could not be listed: {source}"),
+        StoreError::AccessDenied => {
+            format!("AccessDenied: no permission for s3:ListBucket on arn:aws:s3:::{bucket}")
+        }
+        _ => format!("the digests in the bucket {bucket} could not be listed: {source}"),
+    }
 }
 
 /// A function that is told how far the validation is.
