@@ -61,6 +61,8 @@ pub(super) const ROWS: &[Row] = &[
                 "cloudtrail:Describe*",
                 "cloudtrail:List*",
                 "cloudtrail:LookupEvents",
+                "opentrail:GetChainHeads",
+                "opentrail:LookupEvents",
             ])])
         },
     },
