@@ -177,12 +177,82 @@ def test_a_command_that_is_shown_mends(server, s3, bucket):
     """Whoever prefers the AWS CLI copies the line."""
     found = protect(server, bucket, "--check", "--trail-arn", trail_arn(), *PLAIN, code=3)
     for name in ["versioning", "lifecycle-uploads", "deny-delete"]:
-        done = subprocess.run(
-            found[name]["how"].replace("aws ", "$AWS ", 1), shell=True, capture_output=True, text=True,
-            env={**server.cli_env(), "AWS": aws_cli()})
-        assert done.returncode == 0, done.stderr
+        run(server, found[name]["how"])
     after = protect(server, bucket, "--check", "--trail-arn", trail_arn(), *PLAIN, code=3)
     assert {after[name]["state"] for name in ["versioning", "lifecycle-uploads", "deny-delete"]} == {"ok"}
+
+
+def test_all_commands_that_are_shown_mend_together(server, s3, bucket):
+    """One after the other, on an empty bucket."""
+    flags = ["--check", "--trail-arn", trail_arn(), "--expire-days", "400"]
+    found = protect(server, bucket, *flags, code=3)
+    # Without TLS, what asks for TLS would end the run.
+    assert "--endpoint https" in found["tls-only"]["how"] and "without TLS" in found["tls-only"]["note"]
+    assert not any("SecureTransport" in finding.get("how", "") for finding in found.values())
+    shown = commands(found)
+    assert set(shown) >= {
+        "versioning", "object-lock", "cloudtrail-grant", "deny-delete", "lifecycle-transitions", "lifecycle-uploads",
+        "lifecycle-expiration"}
+    for command in shown.values():
+        run(server, command)
+    after = protect(server, bucket, *flags, *PLAIN)
+    assert {after[name]["state"] for name in shown} == {"ok"}
+    assert len(s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]) == 3
+
+
+def test_a_command_keeps_what_is_there(server, s3, bucket):
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [
+        {"ID": "a & b", "Status": "Enabled", "Filter": {"And": {"Prefix": "x/", "Tags": [{"Key": "k", "Value": "1"}]}},
+         "Expiration": {"Days": 7}}]})
+    own = {"Sid": "Own", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+           "Resource": f"arn:aws:s3:::{bucket}/x"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(own))
+    there = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    found = protect(server, bucket, "--check", "--trail-arn", trail_arn(), *PLAIN, code=3)
+    assert "choose one" in found["mfa-delete"]["note"] and "the bucket has" in found["mfa-delete"]["note"]
+    for command in commands(found).values():
+        run(server, command)
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rules[0] == there[0] and len(rules) == 3
+    assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"][0] == own
+    protect(server, bucket, "--check", "--trail-arn", trail_arn(), *PLAIN)
+
+
+def test_a_retention_that_is_there_changes_only_when_asked(server, s3, bucket):
+    flags = ["--trail-arn", trail_arn(), *PLAIN]
+
+    def lock(*more, code=0):
+        found = protect(server, bucket, *flags, *more, code=code)["object-lock"]
+        held = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+        return found, held["Rule"]["DefaultRetention"]
+
+    protect(server, bucket, *flags, "--lock-days", "1")
+    found, held = lock(code=3)
+    assert held == {"Mode": "GOVERNANCE", "Days": 1}
+    assert found["state"] == "weak" and found["what"] == "GOVERNANCE for 1 day, less than 365 days"
+    assert "--lock-days 365" in found["note"]
+    run(server, found["how"])
+    _, held = lock()
+    assert held == {"Mode": "GOVERNANCE", "Days": 365}
+    found, held = lock("--lock-mode", "COMPLIANCE", "--lock-days", "30", code=3)
+    assert held == {"Mode": "GOVERNANCE", "Days": 365}
+    assert found["state"] == "weak" and "not changed to COMPLIANCE for 30 days" in found["what"]
+    assert not found["how"].startswith("aws")
+    found, held = lock("--lock-mode", "COMPLIANCE", "--lock-days", "366")
+    assert found["changed"] and held == {"Mode": "COMPLIANCE", "Days": 366}
+
+
+def commands(findings):
+    """What is shown for whoever prefers the AWS CLI, by finding; without what is only recommended."""
+    shown = {name: finding.get("how", "") for name, finding in findings.items() if finding["required"]}
+    return {name: how for name, how in shown.items() if how.startswith("aws ")}
+
+
+def run(server, command):
+    done = subprocess.run(
+        command.replace("aws ", "$AWS ", 1), shell=True, capture_output=True, text=True,
+        env={**server.cli_env(), "AWS": aws_cli()})
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_administrators_role_may_be_left_out(server, s3, bucket):
@@ -218,11 +288,23 @@ def test_access_logs_kms_and_mfa_delete(server, s3, bucket):
 
 def test_who_may_not_look_is_told_so(server, s3, bucket):
     _, nobody = person(server.client("iam"))
-    done = subprocess.run(
-        [binary(), "protect", bucket, "--check", "--output", "json"], env=server.cli_env(**nobody),
-        capture_output=True, text=True, timeout=120)
+
+    def look():
+        return subprocess.run(
+            [binary(), "protect", bucket, "--check", "--output", "json"], env=server.cli_env(**credentials),
+            capture_output=True, text=True, timeout=120)
+
+    credentials = nobody
+    done = look()
+    assert done.returncode == 1 and "AccessDenied" in done.stderr, done.stdout + done.stderr
+    _, credentials = person(server.client("iam"), {
+        "Effect": "Allow", "Action": "s3:GetBucketVersioning", "Resource": "*"})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    done = look()
     assert done.returncode == 4, done.stdout + done.stderr
-    assert {finding["state"] for finding in json.loads(done.stdout)["findings"]} == {"unknown"}
+    findings = {finding["finding"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["versioning"]["state"] == "ok" and findings["access-logging"]["state"] == "unknown"
+    assert not findings["access-logging"]["required"] and findings["deny-delete"]["required"]
     server.opentrail("protect", "no-such-bucket-here", "--check", code=1)
     server.opentrail("protect", bucket, "--check", "--endpoint", "http://127.0.0.1:1", code=1)
     server.opentrail("protect", bucket, "--check", "--trail-arn", "arn:aws:iam::1:user/a", code=1)
@@ -238,6 +320,9 @@ def test_over_tls_everything_can_be_asked_for(tmp_path, certificate, monkeypatch
     with server:
         s3, cloudtrail = server.client("s3"), server.client("cloudtrail")
         s3.create_bucket(Bucket="logs")
+        shown = commands(protect(server, "logs", "--check", "--trail-arn", trail_arn(), code=3))
+        whole = {shown[name] for name in ["cloudtrail-grant", "deny-delete", "tls-only"]}
+        assert len(whole) == 1 and "SecureTransport" in whole.pop()
         found = protect(server, "logs", "--trail-arn", trail_arn())
         assert found["tls-only"]["changed"]
         protect(server, "logs", "--check", "--trail-arn", trail_arn())
@@ -267,6 +352,11 @@ class TestAForeignEndpoint:
         assert before["deny-delete"]["state"] == "missing"
         after = self.run(server, foreign, "logs", *flags)
         assert after["object-lock"]["state"] == after["lifecycle-transitions"]["state"] == "ok"
+        s3.create_bucket(Bucket="copies")
+        s3.put_bucket_versioning(Bucket="copies", VersioningConfiguration={"Status": "Enabled"})
+        copy = ["--replica-bucket", "copies", "--replication-role", f"arn:aws:iam::{ACCOUNT}:role/copies"]
+        copied = self.run(server, foreign, "logs", *flags, *copy)["replication"]
+        assert copied["state"] == "ok" and "x-amz-replication-status" in copied["what"]
         again = self.run(server, foreign, "logs", *flags)
         assert not any(finding["changed"] for finding in again.values())
         statements = json.loads(s3.get_bucket_policy(Bucket="logs")["Policy"])["Statement"]

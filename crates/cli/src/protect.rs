@@ -3,9 +3,11 @@
 //! It speaks nothing but S3's own operations, so any endpoint will do. What a bucket's policy means is decided by
 //! evaluating it, not by looking for statements. What is there is added to, never taken away.
 
+mod document;
 mod finding;
 mod flags;
 mod judge;
+mod lock;
 mod look;
 mod mend;
 mod policy;
@@ -145,6 +147,7 @@ impl Protection<'_> {
             trails: self.trails,
             account: self.account,
             cli_option: &self.cli_option,
+            over_tls: self.s3.is_encrypted(),
         }
     }
 
@@ -153,9 +156,6 @@ impl Protection<'_> {
         if !check {
             for subject in Subject::ALL {
                 let found = judge(&self.case(&bucket), subject);
-                if self.shuts_itself_out(subject) {
-                    continue;
-                }
                 let Some(mend) = mend(&self.case(&bucket), &found) else { continue };
                 let done = self.apply(subject, &bucket.name, &mend).await;
                 changed.push((subject, done.err()));
@@ -163,11 +163,6 @@ impl Protection<'_> {
             }
         }
         Ok(Subject::ALL.into_iter().map(|subject| self.finding(&bucket, subject, &changed)).collect())
-    }
-
-    /// What only lets TLS through would keep a tool out that speaks without.
-    fn shuts_itself_out(&self, subject: Subject) -> bool {
-        subject == Subject::TlsOnly && !self.s3.is_encrypted()
     }
 
     async fn apply(&self, subject: Subject, bucket: &str, mend: &mend::Mend) -> Result<(), S3Error> {
@@ -212,19 +207,8 @@ impl Protection<'_> {
         if !matches!(finding.state, State::Weak | State::Missing) {
             return finding;
         }
-        if let Some(mend) = mend(&case, &finding) {
-            finding.how = Some(mend.command);
-        } else if subject == Subject::MfaDelete {
-            finding.how = Some(mend::mfa_delete_command(&case));
-        }
-        if subject == Subject::ObjectLock && finding.state == State::Missing {
-            let note = "versioning must be on first; where the store refuses it for a bucket that is there, a new one \
-                        with --object-lock-enabled-for-bucket is needed";
-            finding.how = Some(format!("{} ({note})", finding.how.unwrap_or_default()));
-        }
-        if self.shuts_itself_out(subject) {
-            let note = "not set from here: the endpoint is spoken to without TLS, which this would end";
-            finding.what = format!("{}; {note}", finding.what);
+        if let Some(command) = mend::command(&case, &finding) {
+            finding.how = Some(command);
         }
         finding
     }

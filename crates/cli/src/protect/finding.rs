@@ -153,6 +153,9 @@ pub(super) struct Finding {
     /// What to do, in words or as a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) how: Option<String>,
+    /// What to know before doing it. It stands apart: a command is copied whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
 }
 
 impl Finding {
@@ -166,12 +169,19 @@ impl Finding {
             what: what.into(),
             why: subject.why(),
             how: None,
+            note: None,
         }
     }
 
     #[must_use]
     pub(super) fn mend(mut self, how: impl Into<String>) -> Self {
         self.how = Some(how.into());
+        self
+    }
+
+    #[must_use]
+    pub(super) fn noted(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 

@@ -23,6 +23,31 @@ impl LockMode {
     }
 }
 
+/// Days that logs are locked for where nobody says otherwise.
+const LOCK_DAYS: u32 = 365;
+
+impl Wishes {
+    /// How a retention should hold where there is none.
+    pub(super) fn lock_mode(&self) -> LockMode {
+        self.lock_mode.unwrap_or(LockMode::Governance)
+    }
+
+    /// For how long logs should be locked, at least.
+    pub(super) fn lock_days(&self) -> u32 {
+        self.lock_days.unwrap_or(LOCK_DAYS)
+    }
+
+    /// Whether the flags give what a thing needs that the command can't know.
+    pub(super) fn ask_for(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::MfaDelete => self.mfa.is_some(),
+            Subject::AccessLogging => self.access_log_bucket.is_some(),
+            Subject::Replication => self.replica_bucket.is_some(),
+            _ => true,
+        }
+    }
+}
+
 /// What a log bucket should be like.
 #[derive(Args, Debug, Clone)]
 pub(super) struct Wishes {
@@ -38,12 +63,12 @@ pub(super) struct Wishes {
     /// Role that may delete all the same; may be given several times
     #[arg(long = "admin-role", value_name = "ARN")]
     pub(super) admin_roles: Vec<String>,
-    /// How the default retention of Object Lock holds
-    #[arg(long, value_enum, ignore_case = true, default_value = "GOVERNANCE", value_name = "MODE")]
-    pub(super) lock_mode: LockMode,
-    /// For how long a new version is locked
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500), value_name = "DAYS")]
-    pub(super) lock_days: u32,
+    /// How the default retention of Object Lock holds [default: GOVERNANCE where there is none]
+    #[arg(long, value_enum, ignore_case = true, value_name = "MODE")]
+    pub(super) lock_mode: Option<LockMode>,
+    /// For how long a new version is locked [default: 365 where there is none]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500), value_name = "DAYS")]
+    pub(super) lock_days: Option<u32>,
     /// Turn on MFA delete: the device of the root user, whose credentials these must be, and its code
     #[arg(long, value_name = "\"SERIAL CODE\"")]
     pub(super) mfa: Option<String>,

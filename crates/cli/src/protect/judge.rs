@@ -5,10 +5,15 @@ use std::collections::BTreeSet;
 use super::{
     finding::{Finding, State, Subject},
     flags::Wishes,
+    lock,
     look::{Bucket, Rule, Setting},
     policy::{BucketPolicy, Trail},
     s3::{Meaning, S3Error},
 };
+
+/// Days that an earlier version has to stay, at least, so that a deletion is noticed in time: as long as event history
+/// goes back.
+const EARLIER_DAYS: u32 = 90;
 
 /// The bucket, and all that it is judged by.
 pub(super) struct Case<'a> {
@@ -20,6 +25,8 @@ pub(super) struct Case<'a> {
     pub(super) account: &'a str,
     /// What the AWS CLI needs to speak to the same endpoint.
     pub(super) cli_option: &'a str,
+    /// Whether the endpoint is spoken to over TLS.
+    pub(super) over_tls: bool,
 }
 
 /// What is found of one thing.
@@ -32,7 +39,7 @@ pub(super) fn judge(case: &Case<'_>, subject: Subject) -> Finding {
             of_policy(case, subject)
         }
         Subject::Versioning => versioning(case),
-        Subject::ObjectLock => object_lock(case),
+        Subject::ObjectLock => lock::judge(case),
         Subject::MfaDelete => mfa_delete(case),
         Subject::PublicAccessBlock => public_access_block(case),
         Subject::Encryption => encryption(case),
@@ -42,7 +49,9 @@ pub(super) fn judge(case: &Case<'_>, subject: Subject) -> Finding {
         Subject::AccessLogging => access_logging(case),
         Subject::Replication => replication(case),
     };
-    found.unwrap_or_else(|error| unknown(subject, error))
+    let finding = found.unwrap_or_else(|error| unknown(subject, error));
+    // What needs something that was not given counts as little unseen as missing.
+    if finding.state != State::Ok && !case.wishes.ask_for(subject) { finding.recommended() } else { finding }
 }
 
 fn unknown(subject: Subject, error: &S3Error) -> Finding {
@@ -84,10 +93,21 @@ fn of_policy<'a>(case: &Case<'a>, subject: Subject) -> Result<Finding, &'a S3Err
         Subject::DenyDelete => deny_delete(&policy),
         Subject::TlsOnly => match policy.insecure() {
             None => Finding::new(subject, State::Ok, "nothing is allowed without TLS"),
-            Some(hole) => Finding::new(subject, State::Missing, format!("without TLS, {}", hole.shown())),
+            Some(hole) => insecure(case, &hole.shown()),
         },
         _ => public_grant(case, &policy),
     })
+}
+
+fn insecure(case: &Case<'_>, hole: &str) -> Finding {
+    let finding = Finding::new(Subject::TlsOnly, State::Missing, format!("without TLS, {hole}"));
+    if case.over_tls {
+        return finding;
+    }
+    // What only lets TLS through would keep a tool out that speaks without.
+    finding
+        .noted("not set from here: the endpoint is spoken to without TLS, which this would end")
+        .mend("give the endpoint a certificate, and run this again with --endpoint https://…")
 }
 
 fn cloudtrail_grant(case: &Case<'_>, policy: &BucketPolicy<'_>) -> Finding {
@@ -162,27 +182,6 @@ fn versioning<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
     })
 }
 
-fn object_lock<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
-    let subject = Subject::ObjectLock;
-    let Some(lock) = case.bucket.lock.read()?.filter(|lock| lock.is_on()) else {
-        return Ok(Finding::new(subject, State::Missing, "the bucket has no Object Lock"));
-    };
-    let Some(retention) = lock.retention() else {
-        let what = "Object Lock is on without a default retention: what CloudTrail writes is not locked";
-        return Ok(Finding::new(subject, State::Weak, what));
-    };
-    let (mode, days) = (retention.mode.as_deref().unwrap_or_default(), retention.days());
-    let held = format!("{mode} for {days} days");
-    let (wished, least) = (case.wishes.lock_mode.name(), case.wishes.lock_days);
-    Ok(if days < least {
-        Finding::new(subject, State::Weak, format!("{held}, less than {least} days"))
-    } else if wished == "COMPLIANCE" && mode != wished {
-        Finding::new(subject, State::Weak, format!("{held}, which s3:BypassGovernanceRetention lifts"))
-    } else {
-        Finding::new(subject, State::Ok, held)
-    })
-}
-
 fn mfa_delete<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
     let subject = Subject::MfaDelete;
     let found = case.bucket.versioning.read()?;
@@ -190,10 +189,22 @@ fn mfa_delete<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
         Some("Enabled") => Finding::new(subject, State::Ok, "enabled"),
         state => {
             let what = if state.is_some() { "disabled" } else { "never turned on" };
-            let finding = Finding::new(subject, State::Missing, what);
-            if case.wishes.mfa.is_some() { finding } else { finding.recommended() }
+            Finding::new(subject, State::Missing, what).noted(mfa_delete_note(case))
         }
     })
+}
+
+fn mfa_delete_note(case: &Case<'_>) -> String {
+    let ruled = matches!(&case.bucket.lifecycle, Ok(Some(found)) if !found.rules.is_empty());
+    let choice = if ruled {
+        "the bucket has lifecycle rules, and S3 refuses MFA delete beside them: choose one; for MFA delete, take the rules \
+         out first (aws s3api delete-bucket-lifecycle)"
+    } else {
+        "S3 refuses MFA delete and lifecycle rules together: choose one, and set no rules for MFA delete"
+    };
+    format!(
+        "as the root user, with the device's serial number and code (--mfa \"SERIAL CODE\" here); {choice}"
+    )
 }
 
 fn has_mfa_delete(case: &Case<'_>) -> bool {
@@ -291,7 +302,7 @@ fn lifecycle<'a>(case: &Case<'a>, subject: Subject) -> Result<Finding, &'a S3Err
 fn expiration(case: &Case<'_>, rules: &[&Rule], logs: &BTreeSet<String>) -> Finding {
     let subject = Subject::LifecycleExpiration;
     let touching = || rules.iter().filter(|rule| logs.iter().any(|beginning| rule.touches(beginning)));
-    let least = case.wishes.expire_days.unwrap_or(case.wishes.lock_days);
+    let least = case.wishes.expire_days.unwrap_or(case.wishes.lock_days());
     let days = |rule: &Rule| {
         let expiration = rule.expiration.as_ref()?;
         // A date that is set is over sooner or later for every log there is then.
@@ -305,7 +316,7 @@ fn expiration(case: &Case<'_>, rules: &[&Rule], logs: &BTreeSet<String>) -> Find
     }
     let earlier = touching().find_map(|rule| {
         let days = rule.noncurrent_version_expiration.as_ref()?.noncurrent_days?;
-        (days < 90).then_some((rule, days))
+        (days < EARLIER_DAYS).then_some((rule, days))
     });
     if let Some((rule, days)) = earlier {
         let what = format!(
@@ -313,7 +324,7 @@ fn expiration(case: &Case<'_>, rules: &[&Rule], logs: &BTreeSet<String>) -> Find
             rule.id
         );
         return Finding::new(subject, State::Weak, what)
-            .mend(format!("let rule {} wait 90 days or more", rule.id));
+            .mend(format!("let rule {} wait {EARLIER_DAYS} days or more", rule.id));
     }
     match case.wishes.expire_days {
         None => Finding::new(subject, State::Ok, "no rule deletes logs too soon"),
@@ -338,9 +349,10 @@ fn access_logging<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
         (Some(target), Some(wished)) => {
             Finding::new(subject, State::Weak, format!("to {target}, not to {wished}"))
         }
-        (None, Some(_)) => Finding::new(subject, State::Missing, "off"),
+        (None, Some(wished)) => Finding::new(subject, State::Missing, "off").noted(format!(
+            "the policy of {wished} must let logging.s3.amazonaws.com put objects; without --check that is set too"
+        )),
         (None, None) => Finding::new(subject, State::Missing, "off")
-            .recommended()
             .mend("say where to: --access-log-bucket BUCKET"),
     })
 }
@@ -348,21 +360,24 @@ fn access_logging<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
 fn replication<'a>(case: &Case<'a>) -> Result<Finding, &'a S3Error> {
     let subject = Subject::Replication;
     let wished = case.wishes.replica_bucket.as_deref().map(|bucket| format!("arn:aws:s3:::{bucket}"));
-    let found = match (case.bucket.replication.read(), &wished) {
-        (Err(error), None) => return Ok(unknown(subject, error).recommended()),
-        (found, _) => found?,
-    };
+    let found = case.bucket.replication.read()?;
     let rules = found.into_iter().flat_map(|found| &found.rules).filter(|rule| rule.status == "Enabled");
     let targets: Vec<&str> = rules.map(|rule| rule.destination.bucket.as_str()).collect();
     Ok(match (&wished, targets.as_slice()) {
-        (Some(wished), targets) if targets.contains(&wished.as_str()) => {
-            Finding::new(subject, State::Ok, format!("to {wished}"))
-        }
+        (Some(wished), targets) if targets.contains(&wished.as_str()) => copied(wished),
         (Some(wished), []) => Finding::new(subject, State::Missing, format!("nothing is copied to {wished}")),
         (Some(wished), _) => Finding::new(subject, State::Weak, format!("not to {wished}")),
         (None, []) => Finding::new(subject, State::Missing, "there is no copy elsewhere")
-            .recommended()
             .mend("say where to and with which role: --replica-bucket BUCKET --replication-role ARN"),
-        (None, targets) => Finding::new(subject, State::Ok, format!("to {}", targets.join(", "))),
+        (None, targets) => copied(&targets.join(", ")),
     })
+}
+
+/// That a copy is configured, which is all that the bucket tells.
+fn copied(targets: &str) -> Finding {
+    let what = format!(
+        "configured, to {targets}; whether the role may copy is not looked at, and objects from before are not copied: \
+         look at x-amz-replication-status of a new object"
+    );
+    Finding::new(Subject::Replication, State::Ok, what)
 }

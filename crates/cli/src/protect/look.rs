@@ -240,7 +240,7 @@ impl Bucket {
     /// Reads everything.
     ///
     /// # Errors
-    /// That there is no such bucket, or that nothing of it can be read because the endpoint is away.
+    /// That there is no such bucket, that the endpoint is away, or that nothing at all of it can be read.
     pub(super) async fn look(s3: &S3, name: &str) -> Result<Self, S3Error> {
         let versioning = text(s3, name, "versioning").await;
         if let Err(error) = &versioning
@@ -251,7 +251,7 @@ impl Bucket {
         let lifecycle_text = text(s3, name, "lifecycle").await;
         let replication_text = text(s3, name, "replication").await;
         let logging: Setting<Logging> = text(s3, name, "logging").await.and_then(parsed);
-        Ok(Self {
+        let bucket = Self {
             name: name.to_owned(),
             policy: text(s3, name, "policy").await.map(|text| text.filter(|text| !text.trim().is_empty())),
             versioning: versioning.and_then(parsed),
@@ -263,7 +263,30 @@ impl Bucket {
             logging: logging.map(|found| found.and_then(|found| found.logging_enabled)),
             replication: replication_text.clone().and_then(parsed),
             replication_text: replication_text.ok().flatten(),
-        })
+        };
+        match bucket.unseen().cloned() {
+            Some(error) => Err(error),
+            None => Ok(bucket),
+        }
+    }
+
+    /// Why nothing of it can be seen, where that is so.
+    fn unseen(&self) -> Option<&S3Error> {
+        let errors = [
+            self.versioning.as_ref().err(),
+            self.policy.as_ref().err(),
+            self.lock.as_ref().err(),
+            self.public_access.as_ref().err(),
+            self.encryption.as_ref().err(),
+            self.lifecycle.as_ref().err(),
+            self.logging.as_ref().err(),
+            self.replication.as_ref().err(),
+        ];
+        let absent = errors.iter().copied().flatten().find(|error| error.meaning() == Meaning::NoBucket);
+        if let Some(error) = absent {
+            return Some(error);
+        }
+        if errors.iter().all(Option::is_some) { errors[0] } else { None }
     }
 }
 

@@ -3,11 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{
+    document,
     finding::{Finding, State, Subject},
-    judge::Case,
+    judge::{Case, judge},
+    lock::{self, Held, Plan},
     policy::BucketPolicy,
     statements,
 };
+
+/// The findings that are about the policy, which is one document.
+const POLICY: &[Subject] = &[Subject::CloudtrailGrant, Subject::DenyDelete, Subject::TlsOnly];
+/// The findings that are about lifecycle rules, which are one document.
+const LIFECYCLE: &[Subject] =
+    &[Subject::LifecycleTransitions, Subject::LifecycleUploads, Subject::LifecycleExpiration];
 
 /// Days until logs move, and to where (the guides' own figures).
 const TRANSITIONS: &[(u32, &str)] = &[(30, "STANDARD_IA"), (90, "GLACIER"), (365, "DEEP_ARCHIVE")];
@@ -59,25 +67,56 @@ fn xml(text: &str) -> String {
     quick_xml::escape::escape(text).into_owned()
 }
 
+/// The command that mends this finding, for people. Commands are copied one after the other, or just some of them: where
+/// several findings are about one document, each command sets it with all that is missing, so that none undoes another.
+pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    if finding.subject == Subject::MfaDelete {
+        return Some(mfa_delete_command(case));
+    }
+    if let (Subject::ObjectLock, Plan::Propose(held)) = (finding.subject, lock::planned(case)) {
+        return Some(object_lock(case, held).command);
+    }
+    let own = mend(case, finding)?;
+    Some(match own.setting {
+        "policy" => policy(case, lacking(case, POLICY, statements_for))?.command,
+        "lifecycle" => {
+            let rules = lacking(case, LIFECYCLE, |case, one| rule(case, one).map(|rule| vec![rule]));
+            lifecycle(case, &rules).command
+        }
+        _ => own.command,
+    })
+}
+
+/// The pieces that any of these findings lacks.
+fn lacking<T>(
+    case: &Case<'_>,
+    subjects: &[Subject],
+    pieces: impl Fn(&Case<'_>, &Finding) -> Option<Vec<T>>,
+) -> Vec<T> {
+    let open = subjects.iter().map(|subject| judge(case, *subject));
+    let open = open.filter(|finding| matches!(finding.state, State::Weak | State::Missing));
+    open.filter_map(|finding| pieces(case, &finding)).flatten().collect()
+}
+
 /// What mends this finding; nothing where it is as it should be or only people can.
 pub(super) fn mend(case: &Case<'_>, finding: &Finding) -> Option<Mend> {
     if !matches!(finding.state, State::Weak | State::Missing) {
         return None;
     }
     match finding.subject {
-        Subject::CloudtrailGrant => policy(case, grants(case)?),
-        Subject::DenyDelete => {
-            policy(case, vec![statements::deny_delete(&case.bucket.name, &case.wishes.admin_roles)])
+        Subject::CloudtrailGrant | Subject::DenyDelete | Subject::TlsOnly | Subject::PublicGrant => {
+            policy(case, statements_for(case, finding)?)
         }
-        Subject::TlsOnly => policy(case, vec![statements::deny_insecure(&case.bucket.name)]),
-        Subject::PublicGrant => None,
         Subject::Versioning => Some(versioning(case)),
-        Subject::ObjectLock => Some(object_lock(case)),
+        Subject::ObjectLock => match lock::planned(case) {
+            Plan::Set(held) => Some(object_lock(case, held)),
+            Plan::Stay | Plan::Propose(_) | Plan::Refuse(_) => None,
+        },
         Subject::MfaDelete => mfa_delete(case),
         Subject::PublicAccessBlock => Some(public_access_block(case)),
         Subject::Encryption => Some(encryption(case)),
         Subject::LifecycleTransitions | Subject::LifecycleUploads | Subject::LifecycleExpiration => {
-            finding.required.then(|| lifecycle(case, finding)).flatten()
+            Some(lifecycle(case, &[rule(case, finding)?]))
         }
         Subject::AccessLogging => access_logging(case),
         Subject::Replication => replication(case),
@@ -88,6 +127,18 @@ fn policy(case: &Case<'_>, added: Vec<Value>) -> Option<Mend> {
     let text = case.bucket.policy.as_ref().ok()?.as_deref();
     let merged = statements::merge(text, added);
     Some(Mend::new(case, "policy", merged.clone(), "put-bucket-policy").with("--policy", &merged))
+}
+
+/// The statements of ours that a finding about the policy lacks.
+fn statements_for(case: &Case<'_>, finding: &Finding) -> Option<Vec<Value>> {
+    let bucket = &case.bucket.name;
+    match finding.subject {
+        Subject::CloudtrailGrant => grants(case),
+        Subject::DenyDelete => Some(vec![statements::deny_delete(bucket, &case.wishes.admin_roles)]),
+        // It would keep out whoever speaks without TLS, as this command does then.
+        Subject::TlsOnly => case.over_tls.then(|| vec![statements::deny_insecure(bucket)]),
+        _ => None,
+    }
 }
 
 /// What the policy lacks for CloudTrail.
@@ -130,20 +181,16 @@ fn mfa_delete(case: &Case<'_>) -> Option<Mend> {
 }
 
 /// The command alone, for where no code was given.
-pub(super) fn mfa_delete_command(case: &Case<'_>) -> String {
+fn mfa_delete_command(case: &Case<'_>) -> String {
     let (bucket, option) = (&case.bucket.name, case.cli_option);
     format!(
-        "as the root user: aws s3api put-bucket-versioning --bucket {bucket}{option} --versioning-configuration \
-         Status=Enabled,MFADelete=Enabled --mfa 'SERIAL CODE' (or --mfa 'SERIAL CODE' here)"
+        "aws s3api put-bucket-versioning --bucket {bucket}{option} --versioning-configuration \
+         Status=Enabled,MFADelete=Enabled --mfa 'SERIAL CODE'"
     )
 }
 
-/// The stronger of what there is and what is wished: a retention is never shortened.
-fn object_lock(case: &Case<'_>) -> Mend {
-    let there = case.bucket.lock.as_ref().ok().and_then(Option::as_ref).and_then(|lock| lock.retention());
-    let days = case.wishes.lock_days.max(there.map_or(0, super::look::Retention::days));
-    let strict = there.and_then(|found| found.mode.as_deref()) == Some("COMPLIANCE");
-    let mode = if strict { "COMPLIANCE" } else { case.wishes.lock_mode.name() };
+fn object_lock(case: &Case<'_>, held: Held) -> Mend {
+    let (mode, days) = (held.mode.name(), held.days);
     let body = format!(
         r#"<ObjectLockConfiguration xmlns="{XMLNS}"><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>{mode}</Mode><Days>{days}</Days></DefaultRetention></Rule></ObjectLockConfiguration>"#
     );
@@ -182,53 +229,53 @@ fn encryption(case: &Case<'_>) -> Mend {
         .with("--server-side-encryption-configuration", &shown.to_string())
 }
 
-/// The rule of ours that a finding lacks; rules that are there stay.
-fn lifecycle(case: &Case<'_>, finding: &Finding) -> Option<Mend> {
-    let (id, inner, shown) = match finding.subject {
-        Subject::LifecycleTransitions => {
-            let one = |(days, class): &(u32, &str)| {
-                format!("<Transition><Days>{days}</Days><StorageClass>{class}</StorageClass></Transition>")
-            };
-            let shown = |(days, class): &(u32, &str)| json!({"Days": days, "StorageClass": class});
-            let moved: Vec<&(u32, &str)> = TRANSITIONS
-                .iter()
-                .filter(|(days, _)| case.wishes.expire_days.is_none_or(|end| *days < end))
-                .collect();
-            let shown: Vec<Value> = moved.iter().map(|to| shown(to)).collect();
-            (
-                "opentrail-transitions",
-                moved.iter().map(|to| one(to)).collect::<String>(),
-                json!({"Transitions": shown}),
-            )
-        }
+/// A rule for every object that does this.
+fn new_rule(id: &str, does: &str) -> String {
+    format!("<Rule><ID>{id}</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>{does}</Rule>")
+}
+
+/// The lifecycle rule of ours that a finding lacks; none where MFA delete takes its place.
+fn rule(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    if !finding.required {
+        return None;
+    }
+    match finding.subject {
+        Subject::LifecycleTransitions => Some(transitions(case.wishes.expire_days)),
         Subject::LifecycleUploads => {
-            let body = format!(
+            let does = format!(
                 "<AbortIncompleteMultipartUpload><DaysAfterInitiation>{ABANDONED_DAYS}</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
             );
-            let shown = json!({"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": ABANDONED_DAYS}});
-            ("opentrail-abandoned-uploads", body, shown)
+            Some(new_rule("opentrail-abandoned-uploads", &does))
         }
         _ => {
             let days = case.wishes.expire_days.filter(|_| finding.state == State::Missing)?;
-            let body = format!("<Expiration><Days>{days}</Days></Expiration>");
-            ("opentrail-expiration", body, json!({"Expiration": {"Days": days}}))
+            let does = format!("<Expiration><Days>{days}</Days></Expiration>");
+            Some(new_rule("opentrail-expiration", &does))
         }
-    };
-    let mut shown = shown;
-    shown["ID"] = json!(id);
-    shown["Status"] = json!("Enabled");
-    shown["Filter"] = json!({"Prefix": ""});
-    let rule = format!(
-        "<Rule><ID>{id}</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>{inner}</Rule>"
-    );
-    let there = case.bucket.lifecycle_text.as_deref();
-    let body = with_rule(there, "LifecycleConfiguration", &rule);
-    let mut mend = Mend::new(case, "lifecycle", body, "put-bucket-lifecycle-configuration")
-        .with("--lifecycle-configuration", &json!({"Rules": [shown]}).to_string());
-    if there.is_some() {
-        mend.command.push_str(" (with the rules that are there, which it would replace)");
     }
-    Some(mend)
+}
+
+/// Moves logs until they end.
+fn transitions(end: Option<u32>) -> String {
+    let moved = TRANSITIONS.iter().filter(|(days, _)| end.is_none_or(|end| *days < end));
+    let one = |(days, class): &(u32, &str)| {
+        format!("<Transition><Days>{days}</Days><StorageClass>{class}</StorageClass></Transition>")
+    };
+    new_rule("opentrail-transitions", &moved.map(one).collect::<String>())
+}
+
+/// The rules that are there, and these.
+fn lifecycle(case: &Case<'_>, rules: &[String]) -> Mend {
+    let there = case.bucket.lifecycle_text.as_deref();
+    let body = with_rule(there, "LifecycleConfiguration", &rules.concat());
+    let shown = shown(&body);
+    Mend::new(case, "lifecycle", body, "put-bucket-lifecycle-configuration")
+        .with("--lifecycle-configuration", &shown)
+}
+
+/// A configuration as the AWS CLI takes it.
+fn shown(body: &str) -> String {
+    Value::Object(document::json(body).unwrap_or_default()).to_string()
 }
 
 /// A configuration with one more rule at its end.
@@ -274,13 +321,10 @@ fn replication(case: &Case<'_>) -> Option<Mend> {
             xml(role)
         ),
     };
-    let shown = json!({"Role": role, "Rules": [{
-        "ID": "opentrail-copy", "Priority": priority, "Status": "Enabled", "Filter": {"Prefix": ""},
-        "Destination": {"Bucket": format!("arn:aws:s3:::{bucket}")}, "DeleteMarkerReplication": {"Status": "Disabled"},
-    }]});
+    let shown = shown(&body);
     Some(
         Mend::new(case, "replication", body, "put-bucket-replication")
-            .with("--replication-configuration", &shown.to_string()),
+            .with("--replication-configuration", &shown),
     )
 }
 

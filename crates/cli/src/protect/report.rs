@@ -1,9 +1,16 @@
 //! The findings on standard output.
 
+use std::io::{self, IsTerminal};
+
 use serde_json::json;
 
 use super::finding::{Finding, State};
 use crate::output::{Output, say, table};
+
+/// The width of a table in a terminal that does not tell its own.
+const WIDTH: u16 = 100;
+/// The least width in which the rows can be read.
+const LEAST_WIDTH: u16 = 60;
 
 pub(super) fn print(bucket: &str, findings: &[Finding], output: Output) {
     match output {
@@ -17,9 +24,19 @@ pub(super) fn print(bucket: &str, findings: &[Finding], output: Output) {
     }
 }
 
+/// How wide a table may be: what the shell says, or what fits most terminals.
+fn width() -> u16 {
+    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    columns.filter(|columns| *columns >= LEAST_WIDTH).unwrap_or(WIDTH)
+}
+
 fn print_table(findings: &[Finding]) {
     let mut rows = table(["Finding", "State", "What"]);
     rows.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    // A program that takes the rows gets each on one line.
+    if io::stdout().is_terminal() {
+        rows.set_width(width());
+    }
     for finding in findings {
         let mut state = finding.state.word().to_owned();
         if finding.changed {
@@ -34,6 +51,9 @@ fn print_table(findings: &[Finding]) {
     let open = findings.iter().filter(|finding| matches!(finding.state, State::Weak | State::Missing));
     for finding in open {
         say!("\n{}: {}", finding.subject.name(), finding.why);
+        if let Some(note) = &finding.note {
+            say!("  # {note}");
+        }
         if let Some(how) = &finding.how {
             say!("  {how}");
         }
