@@ -15,8 +15,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keyring", &["event", "journal", "state"]),
     ("identity", &["event", "policy", "keyring", "state"]),
     ("vault", &["event", "journal", "policy", "state"]),
-    ("trails", &["event", "journal", "keyring", "state"]),
+    ("selector", &["event"]),
+    ("trails", &["event", "journal", "keyring", "selector", "state"]),
     ("archive", &["event", "journal", "state"]),
+    ("lake", &["event", "journal", "selector", "state", "trails"]),
+    ("sql", &[]),
 ];
 
 /// Crates of protocols and servers, which only the edge may use.

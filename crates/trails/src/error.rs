@@ -3,7 +3,9 @@
 use opentrail_event::{AccountId, Region};
 use opentrail_state::StateError;
 
-use crate::{organization::OrganizationId, selector::InvalidSelectors, store::StoreError};
+use opentrail_selector::InvalidSelectors;
+
+use crate::{organization::OrganizationId, store::StoreError};
 
 /// Why an operation on a trail was refused. Each variant is one AWS error code ([`TrailError::code`]);
 /// the text is what the caller of the API sees.

@@ -1,4 +1,4 @@
-//! Trails: event selectors, delivery of log files, the digest chain and its validation.
+//! Trails: their rules, delivery of log files, the digest chain and its validation.
 //!
 //! [`rules::Trails`] are the operations on trails, [`delivery::Delivery`] reads the journal and writes log
 //! files and digests into buckets through a [`store::LogStore`], [`validate`] proves that a bucket still has
@@ -14,7 +14,6 @@ pub mod layout;
 pub mod name;
 pub mod organization;
 pub mod rules;
-pub mod selector;
 pub mod store;
 pub mod trail;
 pub mod validate;
@@ -29,7 +28,6 @@ pub use self::{
     name::{TrailArn, TrailName, TrailRef},
     organization::{Organization, OrganizationId},
     rules::{CreateTrail, Trails, UpdateTrail},
-    selector::{Selection, Selectors},
     store::{BucketCheck, ListPage, ListedFile, LogReader, LogStore, PutFile, StoreError, StoredFile},
     trail::Trail,
 };

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Region};
+use opentrail_selector::Selectors;
 use opentrail_state::{State, Transaction};
 use parking_lot::RwLock;
 
@@ -25,7 +26,6 @@ use self::{
 use crate::{
     error::TrailError,
     name::{TrailName, check_bucket_name},
-    selector::Selectors,
     trail::Trail,
 };
 

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Event, Region};
+use opentrail_selector::{Selection, Selectors};
 use opentrail_state::Resource;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     name::{TrailArn, TrailName},
     organization::OrganizationId,
-    selector::{Selection, Selectors},
 };
 
 /// The services whose events are recorded once, in the leader region of the partition.

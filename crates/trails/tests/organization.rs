@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use opentrail_event::AccountId;
 use opentrail_journal::disk::CrashKeeps;
+use opentrail_selector::Selectors;
 use opentrail_state::OwnedEvent;
 use opentrail_trails::{
-    CreateTrail, DeliveryOptions, Organization, Selectors, StoreError, Trail, TrailError, UpdateTrail,
+    CreateTrail, DeliveryOptions, Organization, StoreError, Trail, TrailError, UpdateTrail,
     organization::{dissolve, follow},
     validate::Verdict,
 };

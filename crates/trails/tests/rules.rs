@@ -3,7 +3,8 @@
 
 mod world;
 
-use opentrail_trails::{CreateTrail, Selectors, Trail, TrailError, UpdateTrail};
+use opentrail_selector::Selectors;
+use opentrail_trails::{CreateTrail, Trail, TrailError, UpdateTrail};
 use world::{World, account, owned, region, usual};
 
 fn simple(name: &str) -> CreateTrail {

@@ -1,11 +1,9 @@
 //! PutEventSelectors, GetEventSelectors.
 
 use opentrail_event::RecordResource;
+use opentrail_selector::{AdvancedEventSelector, DataResource, EventSelector, InvalidSelectors, Selectors};
 use opentrail_state::Transaction;
-use opentrail_trails::{
-    Selectors, Trail, TrailError,
-    selector::{AdvancedEventSelector, DataResource, EventSelector, InvalidSelectors},
-};
+use opentrail_trails::{Trail, TrailError};
 use serde::{Deserialize, Serialize};
 
 use super::{organization, refused, shape::trail_arn};

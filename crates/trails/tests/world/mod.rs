@@ -18,12 +18,12 @@ use opentrail_journal::{
     disk::{CrashKeeps, Disk, FaultyDisk, RealDisk},
 };
 use opentrail_keyring::{Keyring, MasterKeySource};
+use opentrail_selector::{DataResource, EventSelector, Selectors};
 use opentrail_state::{OwnedEvent, State, StateOptions};
 use opentrail_trails::{
     BucketCheck, Clock, CreateTrail, Delivery, DeliveryError, DeliveryOptions, ListPage, ListedFile,
-    LogReader, LogStore, Organization, OrganizationId, PutFile, Selectors, StoreError, StoredFile, Trail,
-    Trails, UpdateTrail, Whose,
-    selector::{DataResource, EventSelector},
+    LogReader, LogStore, Organization, OrganizationId, PutFile, StoreError, StoredFile, Trail, Trails,
+    UpdateTrail, Whose,
     validate::{CLOCKS, Report, ValidateAsk, validate},
 };
 use parking_lot::Mutex;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::InvalidSelectors;
+use crate::InvalidSelectors;
 
 /// Most basic selectors of a trail (AWS: CloudTrail quotas).
 pub const MAX_SELECTORS: usize = 5;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use opentrail_event::{Category, Event};
 
-use super::{
+use crate::{
     Selectors,
     advanced::{AdvancedEventSelector, Field, SelectorCategory},
     basic::{self, EventSelector, ReadWriteType, Service},

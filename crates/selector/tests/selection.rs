@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use opentrail_event::Event;
-use opentrail_trails::{
-    Selection, Selectors,
-    selector::{AdvancedEventSelector, AdvancedFieldSelector, DataResource, EventSelector, ReadWriteType},
+use opentrail_selector::{
+    AdvancedEventSelector, AdvancedFieldSelector, DataResource, EventSelector, ReadWriteType, Selection,
+    Selectors,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Event selectors: which events a trail takes.
+//! Event selectors: which events a trail or an event data store takes.
 //!
 //! A trail has basic selectors or advanced selectors, never both. [`Selectors`] is what PutEventSelectors
 //! stores and GetEventSelectors gives back; [`Selection`] is its compiled form, asked for each event.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::InvalidSelectors;
+use crate::InvalidSelectors;
 
 /// Most values over all conditions of all advanced selectors of a trail (AWS: PutEventSelectors).
 pub const MAX_VALUES: usize = 500;

@@ -1,0 +1,1 @@
+//! Event data stores: Iceberg tables of events.
