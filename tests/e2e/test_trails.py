@@ -437,7 +437,10 @@ def test_public_keys(server):
     long_ago = now - datetime.timedelta(days=1000)
     assert cloudtrail.list_public_keys(StartTime=long_ago, EndTime=long_ago + hour)["PublicKeyList"] == []
     elsewhere = server.client("cloudtrail", region="eu-central-1")
-    assert elsewhere.list_public_keys()["PublicKeyList"] == []
+    other, = elsewhere.list_public_keys()["PublicKeyList"]
+    assert other["Fingerprint"] != key["Fingerprint"], "a region's keys are its own"
+    assert elsewhere.list_public_keys()["PublicKeyList"] == [other], "made once, before there was a digest to sign"
+    assert elsewhere.list_public_keys(StartTime=long_ago, EndTime=long_ago + hour)["PublicKeyList"] == []
     assert refused(cloudtrail.list_public_keys, StartTime=now, EndTime=now - hour) == "InvalidTimeRangeException"
     assert refused(cloudtrail.list_public_keys, StartTime=now + hour) == "InvalidTimeRangeException"
     assert refused(cloudtrail.list_public_keys, NextToken="t") == "InvalidTokenException"
