@@ -6,12 +6,15 @@
 use chrono::{DateTime, Utc};
 use opentrail_event::{AccountId, Arn};
 use opentrail_keyring::Keyring;
-use opentrail_policy::{Context, Decision, PolicyKind};
+use opentrail_policy::{Context, PolicyKind};
 use opentrail_state::State;
 
-use super::narrowing::{Narrowing, check_tags, packed_size};
+use super::{
+    narrowing::{Narrowing, check_tags, packed_size},
+    trusted::{Opening, SET_SOURCE_IDENTITY},
+};
 use crate::{
-    authorize::{Ask, decision_with_mfa, denial},
+    authorize::{decision_with_mfa, denial},
     context::{set_request_tags, set_resource_tags},
     denial::Denial,
     entity::{self, Entity, EntityKind},
@@ -73,8 +76,6 @@ pub struct AssumedRole {
 }
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
-pub(super) const TAG_SESSION: &str = "sts:TagSession";
-pub(super) const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
 
 /// Opens a session of a role.
 pub(crate) fn assume_role(
@@ -233,27 +234,22 @@ pub(super) fn check_trust(
     if !trust::is_meant(&role.trusted, &caller.principal) {
         return Err(untold(ASSUME_ROLE));
     }
-    let (context, mfa) = (trust_context(ask, role, info), ask.mfa);
-    let needed = [
-        (ASSUME_ROLE, true),
-        (TAG_SESSION, !info.tags.is_empty()),
-        (SET_SOURCE_IDENTITY, info.source_identity.is_some()),
-    ];
-    for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
-        let ask = Ask {
-            action,
-            resource: ask.role_arn,
-            context: context.clone(),
-            resource_policy: Some(trust),
-            resource_account: Some(role.account),
-            resource_must_allow: true,
-        };
-        let decision = decision_with_mfa(state, caller, &ask, mfa, now);
-        if decision != Decision::Allow {
-            return Err(IdentityError::AccessDenied(denial(state, caller, &ask, decision)));
+    let opening = Opening {
+        action: ASSUME_ROLE,
+        has_tags: !info.tags.is_empty(),
+        has_source_identity: info.source_identity.is_some(),
+        role_arn: ask.role_arn,
+        role,
+        trust,
+        context: trust_context(ask, role, info),
+    };
+    let refused = opening.first_refused(|asked| decision_with_mfa(state, caller, asked, ask.mfa, now));
+    match refused {
+        None => Ok(()),
+        Some((action, decision)) => {
+            Err(IdentityError::AccessDenied(denial(state, caller, &opening.ask(action), decision)))
         }
     }
-    Ok(())
 }
 
 fn trust_context(ask: &AssumeRole<'_>, role: &Role, info: &SessionInfo) -> Context {

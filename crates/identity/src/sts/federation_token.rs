@@ -9,8 +9,8 @@ use opentrail_policy::{Context, Decision};
 use opentrail_state::State;
 
 use super::{
-    assume_role::TAG_SESSION,
     narrowing::{Narrowing, check_tags, packed_size},
+    trusted::TAG_SESSION,
 };
 use crate::{
     authorize::{Ask, decision, denial},

@@ -7,6 +7,7 @@ mod federation_token;
 mod narrowing;
 mod service_role;
 mod session_token;
+mod trusted;
 mod web_identity;
 
 pub(crate) use access_key_info::account_of_key;

@@ -10,13 +10,12 @@ use opentrail_policy::{Context, PolicyKind};
 use opentrail_state::State;
 
 use super::{
-    assume_role::{
-        AssumedRole, SET_SOURCE_IDENTITY, TAG_SESSION, asked_seconds, check_duration, open, parts_of_role,
-    },
+    assume_role::{AssumedRole, asked_seconds, check_duration, open, parts_of_role},
     narrowing::{Narrowing, check_tags},
+    trusted::Opening,
 };
 use crate::{
-    authorize::{Ask, decision},
+    authorize::decision,
     context::{set_request_tags, set_resource_tags},
     entity::{self, Entity},
     error::IdentityError,
@@ -102,26 +101,19 @@ fn check_trust(
 ) -> Result<(), IdentityError> {
     let refused = |action| IdentityError::NotAuthorized { action };
     let trust = role.trust_policy.policy(PolicyKind::Trust).ok_or(refused(ASSUME_ROLE))?;
-    let context = trust_context(vouched, ask, role);
-    let needed = [
-        (ASSUME_ROLE, true),
-        (TAG_SESSION, !vouched.tags.is_empty()),
-        (SET_SOURCE_IDENTITY, vouched.source_identity.is_some()),
-    ];
-    for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
-        let ask = Ask {
-            action,
-            resource: ask.role_arn,
-            context: context.clone(),
-            resource_policy: Some(trust),
-            resource_account: Some(role.account),
-            resource_must_allow: true,
-        };
-        if !decision(state, caller, &ask, now).is_allow() {
-            return Err(refused(action));
-        }
+    let opening = Opening {
+        action: ASSUME_ROLE,
+        has_tags: !vouched.tags.is_empty(),
+        has_source_identity: vouched.source_identity.is_some(),
+        role_arn: ask.role_arn,
+        role,
+        trust,
+        context: trust_context(vouched, ask, role),
+    };
+    match opening.first_refused(|asked| decision(state, caller, asked, now)) {
+        None => Ok(()),
+        Some((action, _)) => Err(refused(action)),
     }
-    Ok(())
 }
 
 fn trust_context(vouched: &Vouched, ask: &AssumeRoleWithWebIdentity<'_>, role: &Role) -> Context {

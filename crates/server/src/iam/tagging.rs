@@ -188,7 +188,7 @@ impl Tagged for OidcProvider {
     }
 }
 
-/// TagUser, TagRole, TagPolicy, TagMFADevice, TagOpenIDConnectProvider
+/// TagUser, TagRole, TagPolicy, TagInstanceProfile, TagMFADevice, TagOpenIDConnectProvider
 pub(super) struct TagIt<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
@@ -220,7 +220,7 @@ impl<T: Tagged> Write for TagIt<T> {
     }
 }
 
-/// UntagUser, UntagRole, UntagPolicy, UntagMFADevice, UntagOpenIDConnectProvider
+/// UntagUser, UntagRole, UntagPolicy, UntagInstanceProfile, UntagMFADevice, UntagOpenIDConnectProvider
 pub(super) struct Untag<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
@@ -252,7 +252,8 @@ impl<T: Tagged> Write for Untag<T> {
     }
 }
 
-/// ListUserTags, ListRoleTags, ListPolicyTags, ListMFADeviceTags, ListOpenIDConnectProviderTags
+/// ListUserTags, ListRoleTags, ListPolicyTags, ListInstanceProfileTags, ListMFADeviceTags,
+/// ListOpenIDConnectProviderTags
 pub(super) struct List<T>(PhantomData<fn() -> T>);
 
 #[derive(Deserialize, Serialize)]
