@@ -48,7 +48,7 @@ $(VENV)/.ready: tests/e2e/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
-## Fuzz every parser that reads from the network, each for FUZZ_SECONDS
+## Fuzz the parsers of requests, events and policies, each for FUZZ_SECONDS
 FUZZ_SECONDS ?= 10
 FUZZ_TARGETS := aws_json chunked_body event policy query_form signature
 # The instrumentation that cargo-fuzz sets; stable Rust has it, so neither cargo-fuzz nor nightly is needed.
