@@ -1,1 +1,24 @@
-//! The query dialect of CloudTrail Lake.
+//! The query dialect of CloudTrail Lake, Trino's, over DataFusion.
+//!
+//! [`Statement::parse`] reads a query and says what is wrong with it, with its place in the text. [`Engine::run`] plans
+//! and runs it over the tables that the caller gives ([`TableData`]), on threads of its own and within limits; the rows
+//! come from [`Running`] as text, formatted as CloudTrail Lake gives them.
+//!
+//! The crate knows no event and no event data store: tables have names and schemas, that is all.
+
+mod engine;
+mod error;
+mod format;
+pub mod functions;
+mod limits;
+mod rewrite;
+mod running;
+mod statement;
+mod table;
+
+pub use engine::{Engine, EngineOptions};
+pub use error::{Mistake, SqlError};
+pub use limits::Limits;
+pub use running::{Column, Running, Scanned};
+pub use statement::{MAX_LENGTH, Statement};
+pub use table::{DataFile, TableData};

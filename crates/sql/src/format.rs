@@ -1,0 +1,1 @@
+//! Values as text, as CloudTrail Lake shows them in results.
