@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod digest;
 pub mod error;
 pub mod layout;
+pub mod membership;
 pub mod name;
 pub mod organization;
 pub mod rules;

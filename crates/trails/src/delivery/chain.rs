@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     batch::Destination,
     ledger::{FileKind, Ledger, LogFile, Outstanding},
-    membership::Membership,
 };
 use crate::{
     layout::Whose,
+    membership::Membership,
     name::{TrailArn, TrailName},
     trail::Trail,
 };

@@ -6,6 +6,8 @@ use opentrail_journal::JournalError;
 use opentrail_keyring::KeyringError;
 use opentrail_state::StateError;
 
+use crate::membership::UnreadableDocument;
+
 /// Why the delivery cannot go on. What a bucket says is not among them: that is retried and shown in the
 /// trail's status.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,12 @@ pub enum DeliveryError {
     /// The process is shutting down.
     #[error("the delivery was interrupted")]
     Interrupted,
+}
+
+impl From<UnreadableDocument> for DeliveryError {
+    fn from(UnreadableDocument { id, source }: UnreadableDocument) -> Self {
+        Self::Document { id, source }
+    }
 }
 
 impl DeliveryError {

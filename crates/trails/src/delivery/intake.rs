@@ -13,11 +13,10 @@ use super::{
     batch::{Batch, Destination, Finished},
     error::DeliveryError,
     ledger::Ledger,
-    membership::Membership,
     options::DeliveryOptions,
     spool::Spool,
 };
-use crate::{organization::OrganizationId, trail::Trail};
+use crate::{membership::Membership, organization::OrganizationId, trail::Trail};
 
 /// Files with a compressor of some 300 KB that are open at once; with more these are closed. Whoever may send events
 /// names their regions.

@@ -17,10 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::{Chain, ChainLink, DeliveredFile},
     error::DeliveryError,
-    membership::Membership,
     status::DeliveryStatus,
 };
-use crate::{layout::Whose, name::TrailArn, trail::Trail};
+use crate::{layout::Whose, membership::Membership, name::TrailArn, trail::Trail};
 
 const FILE: &str = "ledger";
 const VERSION: u32 = 1;

@@ -24,7 +24,6 @@ mod gzip;
 mod intake;
 mod lane;
 mod ledger;
-mod membership;
 mod options;
 mod retarget;
 mod schedule;

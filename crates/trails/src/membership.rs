@@ -1,12 +1,11 @@
-//! Who belonged to which organization at the place of the journal that the delivery has come to.
+//! Who belonged to which organization at a place of the journal that a reader has come to.
 
 use std::collections::BTreeMap;
 
 use opentrail_event::AccountId;
-use opentrail_state::{Change, Resource};
+use opentrail_state::{Change, Resource, State};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::error::DeliveryError;
 use crate::{
     organization::{Member, Organization, OrganizationId},
     trail::Trail,
@@ -14,19 +13,47 @@ use crate::{
 
 /// The organizations and their members.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Membership {
+pub struct Membership {
     organizations: BTreeMap<OrganizationId, Organization>,
     members: BTreeMap<AccountId, OrganizationId>,
 }
 
+/// A document in the journal that is not what this program writes.
+#[derive(Debug, thiserror::Error)]
+#[error("the document {id} in the journal cannot be read: {source}")]
+pub struct UnreadableDocument {
+    /// The document.
+    pub id: String,
+    /// What is wrong with it.
+    pub source: serde_json::Error,
+}
+
 impl Membership {
+    /// As the documents are now.
+    pub fn of(state: &State) -> Self {
+        let organizations = state.list::<Organization>("").into_iter();
+        let members = state.list::<Member>("").into_iter();
+        Self {
+            organizations: organizations
+                .map(|(_, organization)| (organization.id.clone(), Organization::clone(&organization)))
+                .collect(),
+            members: members
+                .filter_map(|(account, member)| Some((account.parse().ok()?, member.organization.clone())))
+                .collect(),
+        }
+    }
+
     /// Whether a change is about organizations.
-    pub(crate) fn concerns(change: &Change) -> bool {
+    pub fn concerns(change: &Change) -> bool {
         let (Change::Put { kind, .. } | Change::Delete { kind, .. }) = change;
         kind == Organization::KIND || kind == Member::KIND
     }
 
-    pub(crate) fn apply(&mut self, change: &Change) -> Result<(), DeliveryError> {
+    /// Follows a change, whatever it is about.
+    ///
+    /// # Errors
+    /// If the document is not what this program writes; nothing is changed then.
+    pub fn apply(&mut self, change: &Change) -> Result<(), UnreadableDocument> {
         match change {
             Change::Put { kind, id, body, .. } if kind == Organization::KIND => {
                 let organization: Organization = read(id, body)?;
@@ -50,8 +77,8 @@ impl Membership {
         Ok(())
     }
 
-    /// The organization whose trails take the account's events.
-    pub(crate) fn organization_of(&self, account: AccountId) -> Option<&OrganizationId> {
+    /// The organization that an account belongs to, if it lets CloudTrail take the events of its accounts.
+    pub fn organization_of(&self, account: AccountId) -> Option<&OrganizationId> {
         let id = self.members.get(&account)?;
         self.organizations.get(id).filter(|organization| organization.trusted).map(|_| id)
     }
@@ -73,6 +100,6 @@ impl Membership {
     }
 }
 
-fn read<T: DeserializeOwned>(id: &str, body: &[u8]) -> Result<T, DeliveryError> {
-    serde_json::from_slice(body).map_err(|source| DeliveryError::Document { id: id.to_owned(), source })
+fn read<T: DeserializeOwned>(id: &str, body: &[u8]) -> Result<T, UnreadableDocument> {
+    serde_json::from_slice(body).map_err(|source| UnreadableDocument { id: id.to_owned(), source })
 }
