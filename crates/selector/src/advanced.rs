@@ -131,7 +131,10 @@ impl Field {
     fn is_for(self, category: SelectorCategory) -> bool {
         use SelectorCategory::{Data, Management, NetworkActivity};
         match self {
-            Self::EventCategory | Self::EventName | Self::EventSource => true,
+            Self::EventCategory => true,
+            Self::EventName | Self::EventSource => {
+                matches!(category, Management | Data | NetworkActivity)
+            }
             Self::ReadOnly | Self::EventType | Self::SessionCredentialFromConsole | Self::UserIdentityArn => {
                 matches!(category, Management | Data)
             }
@@ -141,12 +144,16 @@ impl Field {
     }
 }
 
-/// The categories of events that a trail can take.
+/// The categories of events that a trail can take, which are the first three, or an event data store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SelectorCategory {
     Management,
     Data,
     NetworkActivity,
+    Insight,
+    ConfigurationItem,
+    Evidence,
+    ActivityAuditLog,
 }
 
 impl SelectorCategory {
@@ -155,28 +162,42 @@ impl SelectorCategory {
             "Management" => Some(Self::Management),
             "Data" => Some(Self::Data),
             "NetworkActivity" => Some(Self::NetworkActivity),
+            "Insight" => Some(Self::Insight),
+            "ConfigurationItem" => Some(Self::ConfigurationItem),
+            "Evidence" => Some(Self::Evidence),
+            "ActivityAuditLog" => Some(Self::ActivityAuditLog),
             _ => None,
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Management => "Management",
             Self::Data => "Data",
             Self::NetworkActivity => "NetworkActivity",
+            Self::Insight => "Insight",
+            Self::ConfigurationItem => "ConfigurationItem",
+            Self::Evidence => "Evidence",
+            Self::ActivityAuditLog => "ActivityAuditLog",
         }
+    }
+
+    /// Whether trails take events of the category.
+    fn is_for_trails(self) -> bool {
+        matches!(self, Self::Management | Self::Data | Self::NetworkActivity)
     }
 
     fn required(self) -> &'static [Field] {
         match self {
-            Self::Management => &[],
             Self::Data => &[Field::ResourceType],
             Self::NetworkActivity => &[Field::EventSource],
+            _ => &[],
         }
     }
 }
 
-pub(super) fn check(selectors: &[AdvancedEventSelector]) -> Result<(), InvalidSelectors> {
+/// Checks how many selectors and values there are.
+pub(super) fn check_size(selectors: &[AdvancedEventSelector]) -> Result<(), InvalidSelectors> {
     if selectors.is_empty() {
         return Err(InvalidSelectors::NoSelectors);
     }
@@ -185,10 +206,24 @@ pub(super) fn check(selectors: &[AdvancedEventSelector]) -> Result<(), InvalidSe
     if count > MAX_VALUES {
         return Err(InvalidSelectors::ValueCount { count, limit: MAX_VALUES });
     }
-    selectors.iter().try_for_each(check_one)
+    Ok(())
 }
 
-fn check_one(selector: &AdvancedEventSelector) -> Result<(), InvalidSelectors> {
+/// Checks the selectors of a trail.
+pub(super) fn check(selectors: &[AdvancedEventSelector]) -> Result<(), InvalidSelectors> {
+    check_size(selectors)?;
+    for selector in selectors {
+        let category = check_one(selector)?;
+        if !category.is_for_trails() {
+            let value = category.name().to_owned();
+            return Err(InvalidSelectors::Value { field: Field::EventCategory.name(), value });
+        }
+    }
+    Ok(())
+}
+
+/// Checks one selector of a trail or an event data store, and says of which category it is.
+pub(super) fn check_one(selector: &AdvancedEventSelector) -> Result<SelectorCategory, InvalidSelectors> {
     if selector.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
         return Err(InvalidSelectors::NameTooLong(MAX_NAME));
     }
@@ -222,7 +257,7 @@ fn check_one(selector: &AdvancedEventSelector) -> Result<(), InvalidSelectors> {
     if category == SelectorCategory::NetworkActivity {
         check_network_activity(selector)?;
     }
-    Ok(())
+    Ok(category)
 }
 
 fn check_condition(field: Field, condition: &AdvancedFieldSelector) -> Result<(), InvalidSelectors> {

@@ -19,9 +19,23 @@ pub struct Selection {
 
 #[derive(Debug, Clone)]
 enum Rule {
-    BasicManagement { reads: bool, writes: bool, without: Vec<String> },
-    BasicData { reads: bool, writes: bool, resources: Vec<(Service, String)> },
-    Advanced { category: Category, resource: Vec<Condition>, fields: Vec<Condition> },
+    BasicManagement {
+        reads: bool,
+        writes: bool,
+        without: Vec<String>,
+    },
+    BasicData {
+        reads: bool,
+        writes: bool,
+        resources: Vec<(Service, String)>,
+    },
+    Advanced {
+        category: Category,
+        resource: Vec<Condition>,
+        fields: Vec<Condition>,
+    },
+    /// Records whose `eventCategory` is this: a category that is no kind of CloudTrail event.
+    Named(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -67,9 +81,15 @@ impl Selection {
         Self { rules }
     }
 
+    /// Compiles the selectors of an event data store.
+    pub fn of_store(selectors: &[AdvancedEventSelector]) -> Self {
+        Self { rules: selectors.iter().filter_map(advanced_rule).collect() }
+    }
+
     /// Whether the selectors take the event: one of them does.
     ///
-    /// Insights events and events of categories that trails do not know are never taken.
+    /// Insights events and events of categories that trails do not know are taken by selectors of event data stores
+    /// only, and those of the category ActivityAuditLog never: they come through channels.
     pub fn selects(&self, event: &Event) -> bool {
         self.rules.iter().any(|rule| rule.takes(event))
     }
@@ -78,7 +98,7 @@ impl Selection {
     pub fn has_data_events(&self) -> bool {
         self.rules.iter().any(|rule| match rule {
             Rule::BasicManagement { .. } => false,
-            Rule::BasicData { .. } => true,
+            Rule::BasicData { .. } | Rule::Named(_) => true,
             Rule::Advanced { category, .. } => *category != Category::Management,
         })
     }
@@ -96,6 +116,10 @@ impl Rule {
                 event.category() == Category::Data
                     && read_or_write(event, *reads, *writes)
                     && touches(event, resources)
+            }
+            Self::Named(category) => {
+                event.category() == Category::Other
+                    && event.value_at(&["eventCategory"]).as_deref() == Some(*category)
             }
             Self::Advanced { category, resource, fields } => {
                 event.category() == *category
@@ -151,6 +175,12 @@ fn advanced_rule(selector: &AdvancedEventSelector) -> Option<Rule> {
         SelectorCategory::Management => Category::Management,
         SelectorCategory::Data => Category::Data,
         SelectorCategory::NetworkActivity => Category::NetworkActivity,
+        SelectorCategory::Insight => Category::Insight,
+        other @ (SelectorCategory::ConfigurationItem | SelectorCategory::Evidence) => {
+            return Some(Rule::Named(other.name()));
+        }
+        // These events come through channels, to the stores that a channel names, and no other way.
+        SelectorCategory::ActivityAuditLog => return None,
     };
     Some(Rule::Advanced { category, resource, fields })
 }

@@ -124,4 +124,18 @@ pub enum InvalidSelectors {
         /// The selector's category.
         category: &'static str,
     },
+    /// More selectors than an event data store may have.
+    #[error("Specify up to {limit} advanced event selectors for an event data store; there are {count}.")]
+    StoreSelectorCount {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Categories that one event data store can't have together.
+    #[error(
+        "An event data store for events of the category {0} can have one advanced event selector, and none of \
+         another category."
+    )]
+    MixedCategories(&'static str),
 }

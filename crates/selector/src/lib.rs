@@ -7,6 +7,7 @@ pub mod advanced;
 pub mod basic;
 mod compiled;
 mod invalid;
+mod store;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub use self::{
     basic::{DataResource, EventSelector, ReadWriteType},
     compiled::Selection,
     invalid::InvalidSelectors,
+    store::{MAX_STORE_SELECTORS, StoreCategory, check_store},
 };
 
 /// The selectors of one trail.

@@ -100,7 +100,8 @@ impl Resource for Member {
 }
 
 /// Where documents are read from: the state as it is, or a transaction with its staged changes.
-pub(crate) trait Documents {
+pub trait Documents {
+    /// The document of this id.
     fn document<T: Resource>(&self, id: &str) -> Option<Arc<T>>;
 }
 
@@ -117,7 +118,7 @@ impl Documents for Transaction {
 }
 
 /// The organization that an account belongs to, as its management account or as a member.
-pub(crate) fn of_account(docs: &impl Documents, account: AccountId) -> Option<Arc<Organization>> {
+pub fn of_account(docs: &impl Documents, account: AccountId) -> Option<Arc<Organization>> {
     let member = docs.document::<Member>(account.as_str())?;
     docs.document(member.organization.as_str())
 }
