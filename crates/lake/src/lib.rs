@@ -1,8 +1,16 @@
 //! Event data stores: Iceberg tables of events.
 
+pub mod channel;
+pub mod resource_policy;
 pub mod store;
 
+mod columns;
+mod encode;
 mod error;
 pub mod query;
+pub mod schema;
 
+pub use columns::{Columns, Extra};
+pub use encode::{EncodedFile, encode};
 pub use error::LakeError;
+pub use schema::Shape;

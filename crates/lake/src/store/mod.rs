@@ -14,7 +14,7 @@ mod rules;
 mod tags;
 
 pub use self::{
-    document::{BillingMode, EventDataStore, Federation, StoreStatus},
+    document::{BillingMode, Deletion, EventDataStore, Federation, StoreStatus},
     limits::{
         DELETION_WAIT_DAYS, MAX_EXTENDABLE_RETENTION, MAX_FIXED_RETENTION, MAX_STORE_NAME,
         MAX_STORES_PER_REGION, MAX_TAGS, MIN_RETENTION, MIN_STORE_NAME,
@@ -23,4 +23,5 @@ pub use self::{
     refusal::StoreRefusal,
     rules::{CreateEventDataStore, Stores, UpdateEventDataStore},
 };
+pub(crate) use self::{name::parts, tags::with_tags};
 pub use opentrail_selector::StoreCategory;

@@ -22,6 +22,7 @@ use super::{
     refusal::StoreRefusal,
     tags::with_tags,
 };
+use crate::resource_policy;
 
 /// What CreateEventDataStore says. Absent members take AWS's defaults.
 #[derive(Debug, Clone, Default)]
@@ -311,6 +312,9 @@ impl Stores {
     pub fn remove_due(&self, tx: &mut Transaction, document: &str, now: DateTime<Utc>) -> bool {
         let store = tx.get::<EventDataStore>(document);
         let is_due = store.and_then(|store| store.deletion.clone()).is_some_and(|it| it.at <= now);
+        if is_due && let Some(store) = tx.get::<EventDataStore>(document) {
+            resource_policy::delete(tx, &store.arn().to_string());
+        }
         is_due && tx.delete::<EventDataStore>(document)
     }
 }
