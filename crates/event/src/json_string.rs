@@ -4,22 +4,24 @@ use std::borrow::Cow;
 
 /// The inside of a JSON string, without its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Str {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+pub struct Str {
+    /// The offset of the first byte.
+    pub start: usize,
+    /// The offset after the last byte.
+    pub end: usize,
     /// Whether it has escape sequences.
-    pub(crate) escaped: bool,
+    pub escaped: bool,
 }
 
 impl Str {
     /// The characters of the string, `text` being what the scanner ran over.
-    pub(crate) fn decode<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {
+    pub fn decode<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {
         let inside = text.get(self.start..self.end).unwrap_or_default();
         if self.escaped { Cow::Owned(unescape(inside)) } else { String::from_utf8_lossy(inside) }
     }
 
     /// The bytes of the string; for a string without escapes this allocates nothing and checks nothing.
-    pub(crate) fn bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+    pub fn bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let inside = text.get(self.start..self.end).unwrap_or_default();
         if self.escaped { Cow::Owned(unescape(inside).into_bytes()) } else { Cow::Borrowed(inside) }
     }

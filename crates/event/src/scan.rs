@@ -16,33 +16,42 @@ pub(crate) const MAX_DEPTH: u32 = 100;
 
 /// The kind of the value that begins at a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// `{…}`.
     Object,
+    /// `[…]`.
     Array,
+    /// `"…"`.
     String,
+    /// A number.
     Number,
+    /// `true` or `false`.
     Bool,
+    /// `null`.
     Null,
 }
 
-/// A position in JSON text.
+/// A position in JSON text, from where values are read in one pass. After an error it is of no more use.
 #[derive(Debug, Clone)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     depth: u32,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a [u8], at: usize) -> Self {
+    /// At `at`, where a value begins or white space before one.
+    pub fn new(text: &'a [u8], at: usize) -> Self {
         Self { text, at, depth: 0 }
     }
 
-    pub(crate) fn text(&self) -> &'a [u8] {
+    /// The whole text.
+    pub fn text(&self) -> &'a [u8] {
         self.text
     }
 
-    pub(crate) fn at(&self) -> usize {
+    /// Where it is: an offset in the text.
+    pub fn at(&self) -> usize {
         self.at
     }
 
@@ -84,7 +93,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The kind of the value here; white space before it is stepped over.
-    pub(crate) fn kind(&mut self) -> Result<Kind, JsonError> {
+    pub fn kind(&mut self) -> Result<Kind, JsonError> {
         self.skip_whitespace();
         match self.peek() {
             Some(b'{') => Ok(Kind::Object),
@@ -98,13 +107,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// Only white space follows.
-    pub(crate) fn finish(&mut self) -> Result<(), JsonError> {
+    pub fn finish(&mut self) -> Result<(), JsonError> {
         self.skip_whitespace();
         if self.at == self.text.len() { Ok(()) } else { Err(JsonError::Trailing { at: self.at }) }
     }
 
     /// Reads an object; `member` is called at each value with its key and must step over the value.
-    pub(crate) fn object<E: From<JsonError>>(
+    pub fn object<E: From<JsonError>>(
         &mut self,
         mut member: impl FnMut(&mut Self, Str) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -126,7 +135,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads an array; `element` is called at each value and must step over it.
-    pub(crate) fn array<E: From<JsonError>>(
+    pub fn array<E: From<JsonError>>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -174,7 +183,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over the value here, checking it. Iterative: the open brackets are the bits of one integer.
-    pub(crate) fn skip_value(&mut self) -> Result<(), JsonError> {
+    pub fn skip_value(&mut self) -> Result<(), JsonError> {
         const { assert!(MAX_DEPTH <= 128, "one bit of a u128 for each level") };
         let mut open: u128 = 0;
         let mut depth = 0u32;
@@ -243,14 +252,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// A boolean's value.
-    pub(crate) fn boolean(&mut self) -> Result<bool, JsonError> {
+    pub fn boolean(&mut self) -> Result<bool, JsonError> {
         let value = self.peek() == Some(b't');
         self.literal()?;
         Ok(value)
     }
 
     /// Steps over a string.
-    pub(crate) fn string(&mut self) -> Result<Str, JsonError> {
+    pub fn string(&mut self) -> Result<Str, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
         let mut escaped = false;

@@ -1,0 +1,50 @@
+//! Evidence of AWS Audit Manager.
+
+use super::field::{Field, group, map, record, text, time};
+
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html>
+pub(super) const FIELDS: &[Field] = &[
+    text(1, "eventVersion"),
+    text(2, "eventCategory"),
+    text(3, "eventType"),
+    text(4, "eventID").required(),
+    time(5, "eventTime").required(),
+    text(6, "awsRegion"),
+    text(7, "recipientAccountId"),
+    map(8, "addendum", 11, 12),
+    group(
+        9,
+        "eventData",
+        &[
+            map(13, "attributes", 41, 42),
+            text(14, "awsAccountId"),
+            text(15, "awsOrganization"),
+            text(16, "complianceCheck"),
+            text(17, "dataSource"),
+            text(18, "eventName"),
+            text(19, "eventSource"),
+            text(20, "evidenceAwsAccountId"),
+            text(21, "evidenceByType"),
+            text(22, "iamId"),
+            text(23, "evidenceId"),
+            time(24, "time"),
+            text(25, "assessmentId"),
+            text(26, "controlSetId"),
+            text(27, "controlId"),
+            text(28, "controlName"),
+            text(29, "controlDomainName"),
+            text(30, "frameworkName"),
+            text(31, "frameworkId"),
+            text(32, "service"),
+            text(33, "serviceCategory"),
+            text(34, "resourceArn"),
+            text(35, "resourceType"),
+            text(36, "evidenceFolderId"),
+            text(37, "description"),
+            text(38, "manualEvidenceS3ResourcePath"),
+            text(39, "evidenceFolderName"),
+            text(40, "resourceComplianceCheck"),
+        ],
+    ),
+    record(10),
+];
