@@ -50,9 +50,71 @@ pub enum LakeError {
     /// A Parquet file can't be written or read.
     #[error(transparent)]
     Parquet(#[from] parquet::errors::ParquetError),
+    /// The tables are elsewhere than asked for.
+    #[error("the tables of this data folder's event data stores are at {kept}, not {asked}")]
+    OtherWarehouse {
+        /// Where they are.
+        kept: String,
+        /// The place asked for.
+        asked: String,
+    },
     /// Rows of an event data store were lost in memory. The journal still has them, and the next start reads them.
     #[error("rows of the event data store could not be made columns; they are in the journal for the next start")]
     Broken,
+    /// The object store of the warehouse failed.
+    #[error("the warehouse: {0}")]
+    Warehouse(#[from] object_store::Error),
+    /// This is no place for a warehouse.
+    #[error("{location} can't be a warehouse: {reason}")]
+    Location {
+        /// What was asked for.
+        location: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No table is there.
+    #[error("there is no table in {table}")]
+    NoTable {
+        /// The table's folder.
+        table: String,
+    },
+    /// A table is there already.
+    #[error("there is a table in {table}")]
+    TableExists {
+        /// The table's folder.
+        table: String,
+    },
+    /// A table, or a file of one, is not what it should be.
+    #[error("{table}: {reason}")]
+    Table {
+        /// The table or the file.
+        table: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A table's metadata can't be read or written.
+    #[error("the metadata of a table: {0}")]
+    Iceberg(String),
+    /// A file that was to be replaced is not in the table any more.
+    #[error("{file} is not in the table any more")]
+    Outdated {
+        /// The file.
+        file: String,
+    },
+    /// A commit that this process did not know of was there. It does now: the marks say what the table has.
+    #[error("another commit of the table {table} was there; look at its marks before trying again")]
+    Moved {
+        /// The table's folder.
+        table: String,
+    },
+    /// Whether the commit was made is not known; the next change finds out.
+    #[error("whether a commit of the table {table} was made is not known: {source}")]
+    Unsettled {
+        /// The table's folder.
+        table: String,
+        /// What the object store said.
+        source: object_store::Error,
+    },
     /// The process is shutting down.
     #[error("interrupted")]
     Interrupted,

@@ -9,6 +9,8 @@ mod encode;
 mod error;
 pub mod query;
 pub mod schema;
+pub mod table;
+pub mod warehouse;
 
 pub use columns::{Columns, Extra};
 pub use encode::{EncodedFile, encode};

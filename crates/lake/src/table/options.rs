@@ -1,0 +1,68 @@
+//! What a table is made of, and its limits.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use iceberg::spec::{PartitionSpec, Schema, SortOrder};
+
+use crate::{LakeError, encode::EncodedFile, schema::Shape};
+
+/// Sorts rows and writes them as Parquet, one file for each UTC day.
+pub type Encode = Arc<dyn Fn(&[RecordBatch]) -> Result<Vec<EncodedFile>, LakeError> + Send + Sync>;
+
+/// The columns of a table and how its files are written.
+#[derive(Clone)]
+pub struct Layout {
+    /// The columns in Iceberg's terms, with their field ids, which the table keeps.
+    pub schema: Arc<Schema>,
+    /// The columns in Arrow's terms.
+    pub arrow: SchemaRef,
+    /// One partition field: the day of a timestamp column.
+    pub partitions: PartitionSpec,
+    /// How rows are ordered in a file.
+    pub order: SortOrder,
+    /// What writes the files that compaction makes.
+    pub encode: Encode,
+}
+
+impl From<Shape> for Layout {
+    fn from(shape: Shape) -> Self {
+        Self {
+            schema: shape.iceberg(),
+            arrow: shape.arrow(),
+            partitions: shape.partition_spec(),
+            order: shape.sort_order(),
+            encode: Arc::new(move |rows| crate::encode::encode(shape, rows)),
+        }
+    }
+}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layout").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// How a table is looked after.
+#[derive(Debug, Clone)]
+pub struct TableOptions {
+    /// How long files stay after the table is without them, for those who read an older snapshot. No shorter
+    /// than the longest query.
+    pub grace: Duration,
+    /// How large compaction makes a file, in bytes. It makes smaller ones where `rewrite_memory` asks for it.
+    pub target_bytes: u64,
+    /// How many bytes of rows compaction holds in memory.
+    pub rewrite_memory: u64,
+}
+
+impl Default for TableOptions {
+    fn default() -> Self {
+        Self {
+            // A query of CloudTrail Lake runs for an hour at most.
+            grace: Duration::from_secs(2 * 3600),
+            target_bytes: 128 << 20,
+            rewrite_memory: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Where tables are kept: an object store and how its files are named in Iceberg's metadata.
+//!
+//! Within the data folder it is [`DiskStore`], over the same seam to the file system as everything else.
+//! Elsewhere it is any service that speaks S3. All of the lake sees an [`ObjectStore`] only.
+
+mod delete;
+mod disk_store;
+mod location;
+mod read;
+mod upload;
+mod write;
+
+use std::{
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
+
+pub use disk_store::{DiskStore, Unsynced};
+pub use location::Location;
+use object_store::{ObjectStore, path::Path};
+use opentrail_journal::disk::Disk;
+
+use crate::LakeError;
+
+/// The bucket under whose name the server's S3 door hands out the files of a warehouse that is in its data
+/// folder. Names in the tables' metadata start with it, so that the folder can be moved, and be encrypted.
+pub const DOOR_BUCKET: &str = "opentrail-lake";
+
+/// Where tables are kept. Clones are the same place.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    root: Arc<str>,
+}
+
+impl Warehouse {
+    /// A warehouse in the server's own folder. Other engines read it through the server: its files have the
+    /// names `s3://opentrail-lake/…`.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`] where the folder can't be made or is in use.
+    pub fn in_data_folder(folder: &FilePath, disk: Arc<dyn Disk>) -> Result<Self, LakeError> {
+        let store = DiskStore::open(folder, disk)?;
+        Ok(Self::new(Arc::new(store), Path::default(), format!("s3://{DOOR_BUCKET}")))
+    }
+
+    /// A warehouse at a location that an option names.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`] where the folder can't be made or is in use, [`LakeError::Warehouse`] where settings
+    /// of the object store are wrong. Nothing is asked of a service on the network.
+    pub fn at(location: &Location, disk: Arc<dyn Disk>) -> Result<Self, LakeError> {
+        match location {
+            Location::Folder(folder) => {
+                let folder = absolute(folder)?;
+                let root = location::file_uri(&folder)?;
+                Ok(Self::new(Arc::new(DiskStore::open(&folder, disk)?), Path::default(), root))
+            }
+            Location::S3 { bucket, prefix } => {
+                let store = location::s3(bucket)?;
+                Ok(Self::new(store, prefix.clone(), format!("s3://{bucket}")))
+            }
+        }
+    }
+
+    /// A warehouse in any object store; `root` is the URI that stands for the store's own root, such as
+    /// `s3://bucket`, without a slash at the end, and `prefix` where the tables are below it.
+    pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, root: impl Into<Arc<str>>) -> Self {
+        Self { store, prefix, root: root.into() }
+    }
+
+    /// The object store.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The URI of the object store's root, such as `s3://bucket`.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The URI of the place that its tables are in.
+    pub fn location(&self) -> String {
+        self.uri(&self.prefix)
+    }
+
+    /// Whether its files have names that the server's S3 door answers to.
+    pub fn is_behind_door(&self) -> bool {
+        self.root.strip_prefix("s3://") == Some(DOOR_BUCKET)
+    }
+
+    /// The folder of a table with this name.
+    pub fn table_path(&self, name: &str) -> Path {
+        self.prefix.clone().join(name)
+    }
+
+    /// What an object is called in a table's metadata.
+    pub fn uri(&self, path: &Path) -> String {
+        format!("{}/{path}", self.root)
+    }
+}
+
+fn absolute(folder: &FilePath) -> Result<PathBuf, LakeError> {
+    std::path::absolute(folder).map_err(|error| LakeError::Location {
+        location: folder.display().to_string(),
+        reason: error.to_string(),
+    })
+}
