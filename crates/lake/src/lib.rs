@@ -1,6 +1,8 @@
 //! Event data stores: Iceberg tables of events.
 
 pub mod channel;
+pub mod import;
+pub mod ingest;
 pub mod resource_policy;
 pub mod store;
 

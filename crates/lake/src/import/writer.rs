@@ -1,0 +1,364 @@
+//! The one who writes what imports bring into a store's table.
+//!
+//! Imports and uploads of one store come together here: what is there already is left out, and the rest becomes large
+//! files, in the order in which it came, each batch in one commit with the marks of the imports that it is of. Should a
+//! commit fail, nothing that came after it is written: a mark must not pass what is not there.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arrow_array::RecordBatch;
+use opentrail_event::Event;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{crew::Crew, ledger::Progress, seen::Seen};
+use crate::{
+    Columns, EncodedFile, Extra, LakeError, Shape, encode,
+    ingest::{Lake, Live},
+    table::Marks,
+};
+
+/// Bytes of records after which a batch is written.
+const BATCH_BYTES: usize = 64 << 20;
+/// Longest time that records of an import wait for more.
+const LINGER: Duration = Duration::from_secs(5);
+/// Pieces that wait for their turn.
+const WAITING: usize = 256;
+/// Bytes of columns after which another batch of Arrow's is begun.
+const COLUMN_BYTES: usize = 128 << 20;
+
+/// What became of some events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Events that are in the table now and were not before.
+    pub accepted: u64,
+    /// Events that were there.
+    pub duplicates: u64,
+}
+
+/// Events are not known to be written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct NotWritten(Arc<str>);
+
+impl NotWritten {
+    fn of(error: &LakeError) -> Self {
+        Self(error.to_string().into())
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self(LakeError::Interrupted.to_string().into())
+    }
+
+    fn after_another() -> Self {
+        Self("what came before was not written".into())
+    }
+}
+
+/// How an import goes on with some events.
+pub(crate) struct Step {
+    /// Which run of an import it is of.
+    pub(crate) session: u64,
+    /// The import's mark.
+    pub(crate) mark: String,
+    /// The import's progress, up to the batch that is gathered.
+    pub(crate) progress: Arc<Mutex<Progress>>,
+    /// What these files add to it.
+    pub(crate) done: Done,
+}
+
+/// What is done with some files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Done {
+    /// The last of their keys, where they are the next in order.
+    pub(crate) key: Option<String>,
+    /// Folders that are left behind.
+    pub(crate) prefixes: u64,
+    /// How many were taken.
+    pub(crate) files: u64,
+    /// Whether nothing follows soon: they are written now.
+    pub(crate) is_last: bool,
+    /// Whether the listing has come to its end.
+    pub(crate) is_end: bool,
+}
+
+/// Events that are written together.
+pub(crate) struct Piece {
+    pub(crate) events: Vec<Event>,
+    /// Of an import; uploads have none.
+    pub(crate) step: Option<Step>,
+    /// The memory that the events take.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+struct Waiting {
+    piece: Piece,
+    done: oneshot::Sender<Result<Taken, NotWritten>>,
+}
+
+/// A handle of the writer of one store. It ends with the last.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    pieces: mpsc::Sender<Waiting>,
+    sessions: Arc<AtomicU64>,
+    live: Live,
+}
+
+impl Writer {
+    /// Starts the writer of a store.
+    pub(crate) fn start(lake: Lake, live: Live, crew: Crew) -> Self {
+        let (pieces, waiting) = mpsc::channel(WAITING);
+        let (commits, to_commit) = mpsc::channel(1);
+        let sessions = Arc::<AtomicU64>::default();
+        let failures = Arc::<AtomicU64>::default();
+        let gatherer = Gatherer {
+            lake,
+            live: live.clone(),
+            crew,
+            seen: Seen::default(),
+            sessions: sessions.clone(),
+            failures: failures.clone(),
+            known_failures: 0,
+        };
+        tokio::spawn(gatherer.run(waiting, commits));
+        tokio::spawn(commit_all(live.clone(), to_commit, sessions.clone(), failures));
+        Self { pieces, sessions, live }
+    }
+
+    /// Whether anybody but its keeper has it.
+    pub(crate) fn is_used(&self) -> bool {
+        self.pieces.strong_count() > 1 || self.pieces.capacity() < WAITING
+    }
+
+    /// The table.
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Begins a run of an import: what an earlier one has not written is not written any more, and what it has is in the
+    /// table when this returns.
+    pub(crate) async fn begin(&self) -> Result<u64, NotWritten> {
+        let session = self.sessions.fetch_add(1, Ordering::AcqRel) + 1;
+        let nothing = Piece { events: Vec::new(), step: None, room: None };
+        self.write(nothing).await?.await.unwrap_or_else(|_| Err(NotWritten::after_another()))?;
+        Ok(session)
+    }
+
+    /// Hands events over; what became of them is known when they are durable.
+    pub(crate) async fn write(
+        &self,
+        piece: Piece,
+    ) -> Result<oneshot::Receiver<Result<Taken, NotWritten>>, NotWritten> {
+        let (done, answer) = oneshot::channel();
+        let sent = self.pieces.send(Waiting { piece, done }).await;
+        sent.map_err(|_| NotWritten("the writer has ended".into()))?;
+        Ok(answer)
+    }
+}
+
+/// Gathers pieces into batches.
+struct Gatherer {
+    lake: Lake,
+    live: Live,
+    crew: Crew,
+    seen: Seen,
+    sessions: Arc<AtomicU64>,
+    failures: Arc<AtomicU64>,
+    known_failures: u64,
+}
+
+/// A batch on its way into the table.
+struct Commit {
+    encoding: AbortOnDropHandle<Result<Vec<EncodedFile>, LakeError>>,
+    marks: Marks,
+    waiting: Vec<(oneshot::Sender<Result<Taken, NotWritten>>, Taken)>,
+    /// How many commits had failed when it was gathered.
+    failures: u64,
+}
+
+impl Gatherer {
+    async fn run(mut self, mut pieces: mpsc::Receiver<Waiting>, commits: mpsc::Sender<Commit>) {
+        while let Some(first) = pieces.recv().await {
+            let mut batch = vec![first];
+            self.gather(&mut batch, &mut pieces).await;
+            let failures = self.failures.load(Ordering::Acquire);
+            if failures != self.known_failures {
+                self.seen.clear();
+                self.known_failures = failures;
+            }
+            let batch = self.of_this_session(batch);
+            match self.settle(batch, failures).await {
+                Ok(Some(commit)) => {
+                    if commits.send(commit).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => {}
+                Err((waiting, error)) => {
+                    tracing::warn!(store = %self.live.id(), %error, "imported events can't be written");
+                    self.failures.fetch_add(1, Ordering::AcqRel);
+                    self.sessions.fetch_add(1, Ordering::AcqRel);
+                    let failed = NotWritten::of(&error);
+                    waiting.into_iter().for_each(|waiting| drop(waiting.done.send(Err(failed.clone()))));
+                }
+            }
+        }
+    }
+
+    /// Adds what comes until the batch is full, or somebody waits for it and there is nothing more.
+    async fn gather(&self, batch: &mut Vec<Waiting>, pieces: &mut mpsc::Receiver<Waiting>) {
+        let bytes_of = |piece: &Piece| piece.events.iter().map(|event| event.raw().len()).sum::<usize>();
+        let mut bytes: usize = batch.iter().map(|waiting| bytes_of(&waiting.piece)).sum();
+        let until = tokio::time::Instant::now() + LINGER;
+        let is_last = |waiting: &Waiting| waiting.piece.step.as_ref().is_some_and(|step| step.done.is_last);
+        while bytes < BATCH_BYTES && !batch.last().is_some_and(is_last) {
+            // An upload has somebody who waits for its answer.
+            let next = if batch.iter().any(|waiting| waiting.piece.step.is_none()) {
+                pieces.try_recv().ok()
+            } else {
+                tokio::time::timeout_at(until, pieces.recv()).await.ok().flatten()
+            };
+            let Some(next) = next else { return };
+            bytes += bytes_of(&next.piece);
+            batch.push(next);
+        }
+    }
+
+    /// The pieces that may be written: those of a run that failed or was stopped may not.
+    fn of_this_session(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+        let session = self.sessions.load(Ordering::Acquire);
+        let is_of =
+            |waiting: &Waiting| waiting.piece.step.as_ref().is_none_or(|step| step.session == session);
+        let (kept, left): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_of);
+        left.into_iter().for_each(|waiting| drop(waiting.done.send(Err(NotWritten::after_another()))));
+        kept
+    }
+
+    /// Leaves out what is there, and has the rest encoded.
+    async fn settle(
+        &mut self,
+        batch: Vec<Waiting>,
+        failures: u64,
+    ) -> Result<Option<Commit>, (Vec<Waiting>, LakeError)> {
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        if let Err(error) = self.learn(&batch).await {
+            return Err((batch, error));
+        }
+        let mut seen = std::mem::take(&mut self.seen);
+        let sorted = self.crew.run(move || {
+            let mut marks = BTreeMap::new();
+            let mut events = Vec::new();
+            let mut waiting = Vec::with_capacity(batch.len());
+            for Waiting { piece, done } in batch {
+                let taken = admit(&mut seen, piece.events, &mut events);
+                drop(piece.room);
+                if let Some(step) = piece.step {
+                    let mut progress = step.progress.lock();
+                    progress.add(&step.done, taken);
+                    if let Ok(text) = serde_json::to_string(&*progress) {
+                        marks.insert(step.mark, text);
+                    }
+                }
+                waiting.push((done, taken));
+            }
+            (seen, events, marks, waiting)
+        });
+        let (seen, events, marks, waiting) = match sorted.await {
+            Ok(sorted) => sorted,
+            Err(error) => return Err((Vec::new(), error)),
+        };
+        self.seen = seen;
+        let (crew, shape) = (self.crew.clone(), self.live.shape());
+        let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, &events)).await? });
+        Ok(Some(Commit { encoding: AbortOnDropHandle::new(encoding), marks, waiting, failures }))
+    }
+
+    /// Learns which events of the batch's days there are. What this server recorded before it is in the view first: the
+    /// files that are read may have it too.
+    async fn learn(&mut self, batch: &[Waiting]) -> Result<(), LakeError> {
+        let events = batch.iter().flat_map(|waiting| &waiting.piece.events);
+        let days: HashSet<_> = events.map(|event| event.time().date_naive()).collect();
+        if days.is_empty() {
+            return Ok(());
+        }
+        let now = self.lake.inner.journal.durable();
+        self.lake.caught_up(now).await;
+        let view = self.live.view();
+        self.seen.learn(&days, &view, self.lake.warehouse().store()).await
+    }
+}
+
+fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>) -> Taken {
+    let mut taken = Taken::default();
+    for event in piece {
+        if seen.admit(&event) {
+            taken.accepted += 1;
+            events.push(event);
+        } else {
+            taken.duplicates += 1;
+        }
+    }
+    taken
+}
+
+fn files_of(shape: Shape, events: &[Event]) -> Result<Vec<EncodedFile>, LakeError> {
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    let mut columns = Columns::new(shape);
+    for event in events {
+        columns.push(event, Extra::default());
+        if columns.bytes() >= COLUMN_BYTES {
+            batches.push(columns.finish()?);
+        }
+    }
+    if !columns.is_empty() {
+        batches.push(columns.finish()?);
+    }
+    if batches.is_empty() { Ok(Vec::new()) } else { encode(shape, &batches) }
+}
+
+/// Commits batches in their order.
+async fn commit_all(
+    live: Live,
+    mut commits: mpsc::Receiver<Commit>,
+    sessions: Arc<AtomicU64>,
+    failures: Arc<AtomicU64>,
+) {
+    while let Some(Commit { encoding, marks, waiting, failures: known }) = commits.recv().await {
+        let outcome = if failures.load(Ordering::Acquire) == known {
+            let written = write(&live, encoding, marks).await;
+            written.map_err(|error| {
+                tracing::warn!(store = %live.id(), %error, "imported events can't be written");
+                failures.fetch_add(1, Ordering::AcqRel);
+                sessions.fetch_add(1, Ordering::AcqRel);
+                NotWritten::of(&error)
+            })
+        } else {
+            Err(NotWritten::after_another())
+        };
+        for (done, taken) in waiting {
+            drop(done.send(outcome.clone().map(|()| taken)));
+        }
+    }
+}
+
+async fn write(
+    live: &Live,
+    encoding: AbortOnDropHandle<Result<Vec<EncodedFile>, LakeError>>,
+    marks: Marks,
+) -> Result<(), LakeError> {
+    let files = encoding.await.map_err(|_| LakeError::Interrupted)??;
+    if files.is_empty() && marks.is_empty() {
+        return Ok(());
+    }
+    live.append(files, marks, chrono::Utc::now()).await.map(drop)
+}
