@@ -24,6 +24,8 @@ const SUM_LEN: usize = 17;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     version: u32,
+    /// Where the tables are ([`Warehouse::location`](crate::warehouse::Warehouse::location)).
+    pub(crate) warehouse: String,
     /// The last entry of the journal of which all events are in tables.
     pub(crate) position: u64,
     /// As of the position.
@@ -34,8 +36,19 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(crate) fn new(position: u64, configuration: Configuration, doomed: BTreeSet<StoreId>) -> Self {
-        Self { version: VERSION, position, configuration, doomed }
+    /// One that begins after an entry of the journal, with tables at `warehouse`.
+    pub(crate) fn first(position: u64, configuration: Configuration, warehouse: String) -> Self {
+        Self { version: VERSION, warehouse, position, configuration, doomed: BTreeSet::new() }
+    }
+
+    /// The one that replaces it.
+    pub(crate) fn next(
+        &self,
+        position: u64,
+        configuration: Configuration,
+        doomed: BTreeSet<StoreId>,
+    ) -> Self {
+        Self { version: VERSION, warehouse: self.warehouse.clone(), position, configuration, doomed }
     }
 
     pub(crate) fn path(dir: &Path) -> PathBuf {

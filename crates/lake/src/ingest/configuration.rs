@@ -104,11 +104,6 @@ impl Routes {
         }
     }
 
-    /// Whether no store takes anything.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_account.is_empty()
-    }
-
     /// The stores that take an event of the account `owner`, each once.
     pub(crate) fn of<'a>(
         &'a self,
@@ -124,6 +119,11 @@ impl Routes {
         // The management account's own organization stores are in both.
         let of_others = organization.into_iter().flatten().filter(move |store| store.account != owner);
         own.into_iter().flatten().chain(of_others).filter(|store| store.takes(event))
+    }
+
+    /// The store of this id, if it takes events.
+    pub(crate) fn ingesting(&self, id: StoreId) -> Option<&Arc<EventDataStore>> {
+        self.by_account.values().flatten().find(|store| store.id == id)
     }
 
     /// The store of this id.

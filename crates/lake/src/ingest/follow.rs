@@ -7,7 +7,7 @@ use std::{
 };
 
 use opentrail_journal::{Item, JournalError, Reader};
-use opentrail_state::Entry;
+use opentrail_state::{Entry, StateError};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -17,13 +17,15 @@ use super::{
     live::Live,
     measure,
 };
-use crate::{error::LakeError, store::StoreId};
+use crate::{channel::ChannelEvents, error::LakeError, store::StoreId, table::Table};
 
 /// Payloads up to this size are taken over where they are read; larger ones on a thread that may block.
 const INLINE_BYTES: usize = 16 << 10;
 /// How long to wait after a failure: at first, and at most.
 const BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
+/// How often a checkpoint is written at most.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 impl Lake {
     /// Keeps the lake up to date until `stop`. After a failure it waits and tries again; it never ends by itself. What
@@ -98,16 +100,19 @@ impl Lake {
 
     /// Takes entries over.
     fn take(&self, items: &[Item]) -> Result<(), LakeError> {
-        let entries = items.iter().map(|item| Entry::of(item).map(|entry| (item.seq, entry)));
-        let entries = entries.collect::<Result<Vec<_>, _>>()?;
-        let now = (self.inner.options.clock)();
+        let read = |item: &Item| {
+            let entry = Entry::of(item)?;
+            Ok((item.seq, ChannelEvents::of_entry(&entry), entry))
+        };
+        let entries = items.iter().map(read).collect::<Result<Vec<_>, StateError>>()?;
+        let now = self.now();
         let mut gathered = Gathered::default();
         let mut follower = self.inner.follower.lock();
         let mut outcome = Ok(());
-        for (seq, entry) in &entries {
+        for (seq, channels, entry) in &entries {
             // A future that was dropped may have been taking them over.
             if *seq > follower.position {
-                outcome = follower.follow(*seq, entry, now, &mut gathered);
+                outcome = follower.follow(*seq, entry, channels, now, &mut gathered);
                 if outcome.is_err() {
                     break;
                 }
@@ -115,7 +120,7 @@ impl Lake {
         }
         let mut taken = 0;
         for (store, rows) in gathered.rows.values() {
-            if self.exists(store) {
+            if rows.last().is_some_and(|row| !self.is_gone(store, row.seq)) {
                 taken += rows.len();
                 outcome = self.table_of(store).push(rows).and(outcome);
             }
@@ -167,7 +172,7 @@ impl Lake {
                 let lake = self.clone();
                 writing.spawn(async move { lake.write_one(live).await });
             }
-            if wrote || saved.elapsed() >= after {
+            if (wrote && saved.elapsed() >= SAVE_EVERY) || saved.elapsed() >= after {
                 match self.save().await {
                     Ok(()) => {
                         saved = Instant::now();
@@ -202,7 +207,7 @@ impl Lake {
 
     async fn write_one(&self, live: Live) -> StoreId {
         let began = Instant::now();
-        match live.flush(self.inner.options.flush_bytes).await {
+        match live.flush(self.inner.options.flush_bytes, self.now()).await {
             Ok(rows) => {
                 live.note(Ok(()));
                 measure::flush(began.elapsed());
@@ -254,7 +259,7 @@ impl Lake {
     /// # Errors
     /// The first table that can't be tidied; the others are all the same.
     pub async fn tidy(&self) -> Result<(), LakeError> {
-        let now = (self.inner.options.clock)();
+        let now = self.now();
         let mut outcome = Ok(());
         for live in self.tables() {
             let retention = self.inner.follower.lock().retention(live.id());
@@ -274,7 +279,8 @@ impl Lake {
     }
 
     async fn remove(&self, id: StoreId) -> Result<(), LakeError> {
-        crate::table::remove(self.warehouse(), &id.to_string()).await
+        let warehouse = self.warehouse();
+        Table::remove(warehouse, &warehouse.table_path(&id.to_string())).await
     }
 }
 

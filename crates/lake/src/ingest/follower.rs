@@ -16,6 +16,7 @@ use super::{
     tail::{Record, Row},
 };
 use crate::{
+    channel::ChannelEvents,
     columns::Extra,
     error::LakeError,
     store::{EventDataStore, StoreId},
@@ -62,6 +63,7 @@ impl Follower {
         &mut self,
         seq: Seq,
         entry: &'a Entry,
+        channels: &'a [ChannelEvents],
         now: DateTime<Utc>,
         gathered: &mut Gathered<'a>,
     ) -> Result<(), LakeError> {
@@ -89,6 +91,13 @@ impl Follower {
                 gathered.add(store, seq, owned, now);
             }
         }
+        for channel in channels {
+            for id in &channel.stores {
+                if let Some(store) = self.routes.ingesting(*id) {
+                    gathered.add_all(store, seq, channel);
+                }
+            }
+        }
         self.position = seq;
         Ok(())
     }
@@ -106,7 +115,8 @@ impl Follower {
                 configuration.apply(change)?;
             }
         }
-        Ok(Some(Checkpoint::new(position.0, configuration, self.doomed.clone())))
+        let (position, doomed) = (position.0, self.doomed.clone());
+        Ok(Some(self.saved.next(position, configuration, doomed)))
     }
 
     /// This checkpoint is durable.
@@ -129,8 +139,20 @@ impl<'a> Gathered<'a> {
         if owned.event.time() < kept_from(store, now) {
             return;
         }
-        let row = Row { seq, record: Record::Event(&owned.event), extra: Extra::default() };
-        self.rows.entry(store.id).or_insert_with(|| (store.clone(), Vec::new())).1.push(row);
+        self.of(store).push(Row { seq, record: Record::Event(&owned.event), extra: Extra::default() });
+    }
+
+    fn add_all(&mut self, store: &Arc<EventDataStore>, seq: Seq, channel: &'a ChannelEvents) {
+        let rows = channel.records.iter().map(|record| Row {
+            seq,
+            record: Record::Json(record.get()),
+            extra: Extra::default(),
+        });
+        self.of(store).extend(rows);
+    }
+
+    fn of(&mut self, store: &Arc<EventDataStore>) -> &mut Vec<Row<'a>> {
+        &mut self.rows.entry(store.id).or_insert_with(|| (store.clone(), Vec::new())).1
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lake, open: the tables of all stores, and the follower of the journal that fills them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::{
@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use opentrail_journal::{Hold, Journal, Seq, disk::Disk};
 use opentrail_state::State;
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     lives: RwLock<BTreeMap<StoreId, Live>>,
     pub(crate) follower: Mutex<Follower>,
     hold: Hold,
+    /// The newest entry when the lake was opened.
+    opened_at: Seq,
     pub(crate) visible: watch::Sender<Seq>,
     /// Taken for writing the checkpoint, so that an older one never replaces a newer one.
     saving: tokio::sync::Mutex<()>,
@@ -81,8 +84,8 @@ impl Lake {
         warehouse: Warehouse,
         options: LakeOptions,
     ) -> Result<Self, LakeError> {
-        let checkpoint = begin(dir, state, disk.clone()).await?;
-        let lives = open_tables(state, &warehouse).await?;
+        let checkpoint = begin(dir, state, disk.clone(), warehouse.location()).await?;
+        let lives = open_tables(state, &warehouse, &options).await?;
         let journal = state.journal().clone();
         let position = Seq(checkpoint.position);
         let inner = Inner {
@@ -90,6 +93,7 @@ impl Lake {
             disk,
             state: state.clone(),
             hold: journal.hold(HOLD, position),
+            opened_at: journal.durable(),
             journal,
             warehouse,
             options,
@@ -130,7 +134,8 @@ impl Lake {
 
     /// The table of a store that there is, or was at a place of the journal.
     pub fn table_of(&self, store: &EventDataStore) -> Live {
-        let new = || Live::new(store.id, shape_of(store), self.inner.warehouse.clone());
+        let Inner { warehouse, options, .. } = &*self.inner;
+        let new = || Live::new(store.id, shape_of(store), warehouse.clone(), options.table.clone());
         self.inner.lives.write().entry(store.id).or_insert_with(new).clone()
     }
 
@@ -139,9 +144,10 @@ impl Lake {
         self.inner.lives.read().values().cloned().collect()
     }
 
-    /// Whether there is such a store now.
-    pub(crate) fn exists(&self, store: &EventDataStore) -> bool {
-        self.inner.state.contains::<EventDataStore>(&store.document())
+    /// Whether a store that an entry of the journal knows was deleted before the lake was opened. Its table is, or will
+    /// be, removed.
+    pub(crate) fn is_gone(&self, store: &EventDataStore, seq: Seq) -> bool {
+        seq <= self.inner.opened_at && !self.inner.state.contains::<EventDataStore>(&store.document())
     }
 
     /// Forgets a store that is no more.
@@ -172,7 +178,7 @@ impl Lake {
         let mut failed = None;
         for live in self.tables() {
             loop {
-                match live.flush(self.inner.options.flush_bytes).await {
+                match live.flush(self.inner.options.flush_bytes, self.now()).await {
                     Ok(0) => break,
                     Ok(_) => {}
                     Err(error) => {
@@ -228,6 +234,10 @@ impl Lake {
         status
     }
 
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        (self.inner.options.clock)()
+    }
+
     /// Bytes in all tails.
     pub(crate) fn tail_bytes(&self) -> usize {
         self.inner.lives.read().values().map(|live| live.waiting().bytes).sum()
@@ -241,25 +251,39 @@ pub fn shape_of(store: &EventDataStore) -> Shape {
 }
 
 /// The checkpoint; at the first start one that begins now.
-async fn begin(dir: &Path, state: &State, disk: Arc<dyn Disk>) -> Result<Checkpoint, LakeError> {
+async fn begin(
+    dir: &Path,
+    state: &State,
+    disk: Arc<dyn Disk>,
+    warehouse: String,
+) -> Result<Checkpoint, LakeError> {
     let (dir, state) = (dir.to_owned(), state.clone());
     let beginning = move || {
         disk.create_dir_all(&dir).map_err(LakeError::disk(&dir))?;
         if let Some(checkpoint) = Checkpoint::load(&dir, &*disk)? {
+            if checkpoint.warehouse != warehouse {
+                return Err(LakeError::OtherWarehouse { kept: checkpoint.warehouse, asked: warehouse });
+            }
             return Ok(checkpoint);
         }
         // What the documents are now they are at the journal's end: at the start nobody else writes.
         let position = state.journal().durable().0;
-        let first = Checkpoint::new(position, Configuration::of(&state), BTreeSet::new());
+        let first = Checkpoint::first(position, Configuration::of(&state), warehouse);
         first.store(&dir, &*disk)?;
         Ok(first)
     };
     tokio::task::spawn_blocking(beginning).await.map_err(|_| LakeError::Interrupted)?
 }
 
-async fn open_tables(state: &State, warehouse: &Warehouse) -> Result<BTreeMap<StoreId, Live>, LakeError> {
-    let stores = state.list::<EventDataStore>("");
-    let opening = stores.iter().map(|(_, store)| Live::open(store.id, shape_of(store), warehouse.clone()));
+async fn open_tables(
+    state: &State,
+    warehouse: &Warehouse,
+    options: &LakeOptions,
+) -> Result<BTreeMap<StoreId, Live>, LakeError> {
+    let (stores, now) = (state.list::<EventDataStore>(""), (options.clock)());
+    let opening = stores.iter().map(|(_, store)| {
+        Live::open(store.id, shape_of(store), warehouse.clone(), options.table.clone(), now)
+    });
     let opened = stream::iter(opening).buffer_unordered(OPENED_AT_ONCE);
     opened.map_ok(|live| (live.id(), live)).try_collect().await
 }

@@ -21,7 +21,7 @@ use crate::{
     error::LakeError,
     schema::Shape,
     store::StoreId,
-    table::{DataFile, Marks, Snapshot, Table},
+    table::{DataFile, Marks, Snapshot, Table, TableOptions},
     warehouse::Warehouse,
 };
 
@@ -60,6 +60,7 @@ struct Inner {
     id: StoreId,
     shape: Shape,
     warehouse: Warehouse,
+    options: TableOptions,
     /// Made when first written to.
     table: OnceCell<Table>,
     tail: Mutex<Tail>,
@@ -80,21 +81,32 @@ struct Trouble {
 
 impl Live {
     /// The table of a store, opened if it was ever written.
-    pub(crate) async fn open(id: StoreId, shape: Shape, warehouse: Warehouse) -> Result<Self, LakeError> {
-        let live = Self::new(id, shape, warehouse);
-        if let Some(table) = Table::open(&live.inner.warehouse, &id.to_string()).await? {
+    pub(crate) async fn open(
+        id: StoreId,
+        shape: Shape,
+        warehouse: Warehouse,
+        options: TableOptions,
+        now: DateTime<Utc>,
+    ) -> Result<Self, LakeError> {
+        let path = warehouse.table_path(&id.to_string());
+        let opened = Table::open(&warehouse, path, shape, options.clone(), now).await;
+        let live = Self::new(id, shape, warehouse, options);
+        match opened {
             // Nobody else has it yet.
-            let _ = live.inner.table.set(table);
+            Ok(table) => drop(live.inner.table.set(table)),
+            Err(LakeError::NoTable { .. }) => {}
+            Err(error) => return Err(error),
         }
         Ok(live)
     }
 
-    /// The table of a new store.
-    pub(crate) fn new(id: StoreId, shape: Shape, warehouse: Warehouse) -> Self {
+    /// The table of a store, which nobody looked for yet.
+    pub(crate) fn new(id: StoreId, shape: Shape, warehouse: Warehouse, options: TableOptions) -> Self {
         let inner = Inner {
             id,
             shape,
             warehouse,
+            options,
             table: OnceCell::new(),
             tail: Mutex::new(Tail::new(shape)),
             flushing: tokio::sync::Mutex::default(),
@@ -132,9 +144,12 @@ impl Live {
     ///
     /// # Errors
     /// If the warehouse can't be written to. Another attempt may succeed.
-    pub async fn table(&self) -> Result<&Table, LakeError> {
-        let Inner { id, table, warehouse, shape, .. } = &*self.inner;
-        table.get_or_try_init(|| async { Table::create(warehouse, &id.to_string(), *shape).await }).await
+    pub async fn table(&self, now: DateTime<Utc>) -> Result<&Table, LakeError> {
+        let Inner { id, table, warehouse, options, shape, .. } = &*self.inner;
+        let path = warehouse.table_path(&id.to_string());
+        // One may be there: an attempt to make it whose answer was lost.
+        let making = || Table::open_or_create(warehouse, path, *shape, options.clone(), now);
+        table.get_or_try_init(making).await
     }
 
     /// What was set with the last rows that came with a mark of this name.
@@ -146,8 +161,13 @@ impl Live {
     ///
     /// # Errors
     /// If the warehouse can't be written to. Whether the step was taken, the marks say at the next attempt.
-    pub async fn append(&self, files: Vec<EncodedFile>, marks: Marks) -> Result<Arc<Snapshot>, LakeError> {
-        self.table().await?.append(files, marks).await
+    pub async fn append(
+        &self,
+        files: Vec<EncodedFile>,
+        marks: Marks,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Snapshot>, LakeError> {
+        self.table(now).await?.append(files, marks, now).await
     }
 
     /// Takes rows of whole entries; those that the table has already are left out.
@@ -163,7 +183,7 @@ impl Live {
     }
 
     /// Makes files of the oldest rows in the tail, some `bytes` of them. Answers how many rows these were.
-    pub(crate) async fn flush(&self, bytes: usize) -> Result<usize, LakeError> {
+    pub(crate) async fn flush(&self, bytes: usize, now: DateTime<Utc>) -> Result<usize, LakeError> {
         let _one_at_a_time = self.inner.flushing.lock().await;
         if self.is_retired() {
             return Ok(0);
@@ -171,7 +191,7 @@ impl Live {
         if self.inner.tail.lock().first().is_none() {
             return Ok(0);
         }
-        let table = self.table().await?;
+        let table = self.table(now).await?;
         // An attempt whose answer was lost may have done it.
         self.let_go();
         let Some(taken) = self.inner.tail.lock().take(bytes)? else { return Ok(0) };
@@ -180,7 +200,7 @@ impl Live {
         let encoding = tokio::task::spawn_blocking(move || encode(shape, &batches));
         let files = encoding.await.map_err(|_| LakeError::Interrupted)??;
         let marks = Marks::from([(JOURNAL_MARK.to_owned(), taken.upto.0.to_string())]);
-        table.append(files, marks).await?;
+        table.append(files, marks, now).await?;
         self.let_go();
         Ok(rows)
     }
@@ -202,8 +222,8 @@ impl Live {
         if let Some(first_kept) = retention_days.and_then(|days| first_day(now, days)) {
             table.drop_before(first_kept, now).await?;
         }
-        table.compact(now).await?;
-        table.expire(now).await
+        while table.compact(now).await?.is_some() {}
+        table.expire(now).await.map(drop)
     }
 
     /// Notes how an attempt to write went; answers the reason if it is news that it failed.

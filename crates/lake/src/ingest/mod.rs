@@ -19,6 +19,7 @@ mod checkpoint;
 mod configuration;
 mod follow;
 mod follower;
+mod fsck;
 mod lake;
 mod live;
 pub mod measure;
@@ -27,6 +28,7 @@ mod status;
 mod tail;
 
 pub use self::{
+    fsck::{FsckReport, fsck},
     lake::{Lake, shape_of},
     live::{JOURNAL_MARK, Live, View},
     options::{Clock, LakeOptions},

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
+use crate::table::TableOptions;
+
 /// Where the time comes from that retention is reckoned by.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
@@ -22,6 +24,8 @@ pub struct LakeOptions {
     pub writers: usize,
     /// How often small files are merged and old ones dropped.
     pub tidy_every: Duration,
+    /// How the tables' files are kept.
+    pub table: TableOptions,
     /// The clock.
     pub clock: Clock,
 }
@@ -34,6 +38,7 @@ impl Default for LakeOptions {
             memory_bytes: 96 << 20,
             writers: 2,
             tidy_every: Duration::from_secs(60),
+            table: TableOptions::default(),
             clock: Arc::new(Utc::now),
         }
     }
@@ -47,6 +52,7 @@ impl fmt::Debug for LakeOptions {
             .field("memory_bytes", &self.memory_bytes)
             .field("writers", &self.writers)
             .field("tidy_every", &self.tidy_every)
+            .field("table", &self.table)
             .finish_non_exhaustive()
     }
 }

@@ -53,7 +53,6 @@ struct Batch {
 
 /// The rows that are not yet in files, or not known to be.
 pub(crate) struct Tail {
-    shape: Shape,
     open: Columns,
     /// Entries of the first and the last open row, and when the first came.
     open_from: Option<(Seq, Instant)>,
@@ -78,7 +77,6 @@ pub(crate) struct Taken {
 impl Tail {
     pub(crate) fn new(shape: Shape) -> Self {
         Self {
-            shape,
             open: Columns::new(shape),
             open_from: None,
             open_upto: Seq::ZERO,
@@ -91,8 +89,7 @@ impl Tail {
     /// The rows of some whole entries, in the order of the journal.
     ///
     /// # Errors
-    /// [`LakeError::Arrow`] if rows can't be made columns; [`LakeError::Record`] for a record that is no event. Nothing
-    /// is written any more then.
+    /// [`LakeError::Arrow`] if rows can't be made columns. Nothing is written any more then.
     pub(crate) fn push(&mut self, rows: &[Row<'_>]) -> Result<(), LakeError> {
         for row in rows {
             let full = self.open.len() >= BATCH_ROWS || self.open.bytes() >= BATCH_BYTES;
@@ -102,7 +99,13 @@ impl Tail {
             }
             match row.record {
                 Record::Event(event) => self.open.push(event, row.extra),
-                Record::Json(json) => self.unbroken(|tail| tail.open.push_record(json, row.extra))?,
+                Record::Json(json) => {
+                    if let Err(error) = self.open.push_record(json, row.extra) {
+                        // The door takes none such.
+                        tracing::error!(%error, "an event of a channel is left out");
+                        continue;
+                    }
+                }
             }
             self.open_from.get_or_insert_with(|| (row.seq, Instant::now()));
             self.open_upto = row.seq;
@@ -195,9 +198,5 @@ impl Tail {
     pub(crate) fn bytes(&self) -> usize {
         let open = if self.open_from.is_some() { self.open.bytes() } else { 0 };
         open + self.sealed.iter().map(|batch| batch.bytes).sum::<usize>()
-    }
-
-    pub(crate) fn shape(&self) -> Shape {
-        self.shape
     }
 }
