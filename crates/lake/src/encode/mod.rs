@@ -67,7 +67,8 @@ fn encode_day(shape: Shape, batches: &[RecordBatch], rows: &[order::Row]) -> Res
     let times = || rows.iter().map(|row| row.time);
     Ok(EncodedFile {
         day: rows.first().and_then(order::Row::date).unwrap_or_default(),
-        bytes: Bytes::from(writer.into_inner()?),
+        // Finishing has flushed it; `into_inner` would finish it again, which fails.
+        bytes: Bytes::from(std::mem::take(writer.inner_mut())),
         rows: rows.len() as u64,
         metadata,
         min_time: instant(times().min()),
