@@ -1,10 +1,29 @@
 //! The engine: the threads, the memory and the disk space that all queries share.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::deep::STACK;
+use crate::plan::{self, Request, Shared};
+use crate::running::ended;
+use crate::scan::FooterCache;
 use crate::{Limits, Running, SqlError, Statement, TableData};
+
+/// Footers of files that are kept in memory, in bytes: those of some ten thousand files.
+const FOOTER_BYTES: usize = 64 << 20;
+
+/// By how much the engine's threads stand back behind the others when processors are short, as `nice` has it.
+const NICE: i32 = 10;
 
 /// What all queries together may use.
 #[derive(Debug, Clone)]
@@ -24,7 +43,57 @@ pub struct EngineOptions {
 /// Runs queries, on threads of its own. Cheap to clone; the last one that is dropped ends the threads.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    options: Arc<EngineOptions>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    threads: Threads,
+    shared: Shared,
+    slots: Arc<Semaphore>,
+    concurrent: usize,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("free", &self.slots.available_permits()).finish_non_exhaustive()
+    }
+}
+
+/// A runtime that may be dropped anywhere, also by a task of another.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Threads {
+    fn start(threads: usize) -> Result<Self, SqlError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("sql")
+            .thread_stack_size(STACK)
+            .enable_all()
+            .on_thread_start(stand_back)
+            .build()
+            .map_err(|error| SqlError::Internal(format!("no threads for queries: {error}")))?;
+        Ok(Threads(Some(runtime)))
+    }
+
+    fn handle(&self) -> Result<&tokio::runtime::Handle, SqlError> {
+        self.0.as_ref().map(Runtime::handle).ok_or(SqlError::Cancelled)
+    }
+}
+
+/// On Linux, niceness is each thread's own.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "queries run with the same priority as everything else");
+    }
 }
 
 impl Engine {
@@ -33,7 +102,33 @@ impl Engine {
     /// # Errors
     /// [`SqlError::Internal`] if the folder or the threads can't be made.
     pub fn new(options: EngineOptions) -> Result<Self, SqlError> {
-        Ok(Engine { options: Arc::new(options) })
+        let folder = |error: std::io::Error| {
+            SqlError::Internal(format!("{}: {error}", options.spill_folder.display()))
+        };
+        match std::fs::remove_dir_all(&options.spill_folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(folder(error)),
+            _ => std::fs::create_dir_all(&options.spill_folder).map_err(folder)?,
+        }
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![options.spill_folder.clone()]))
+            .with_max_temp_directory_size(options.spill);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(options.memory)))
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(|error| SqlError::Internal(error.strip_backtrace()))?;
+        let shared = Shared {
+            runtime,
+            footers: Arc::new(FooterCache::new(FOOTER_BYTES)),
+            partitions: options.threads.max(1),
+        };
+        let inner = Inner {
+            threads: Threads::start(options.threads)?,
+            shared,
+            slots: Arc::new(Semaphore::new(options.concurrent)),
+            concurrent: options.concurrent,
+        };
+        Ok(Engine { inner: Arc::new(inner) })
     }
 
     /// Plans a query and starts it. `tables` has every name of [`Statement::tables`], `parameters` one text for each
@@ -44,11 +139,36 @@ impl Engine {
     /// [`SqlError::Busy`] if as many queries run as may.
     pub async fn run(
         &self,
-        _statement: &Statement,
-        _tables: BTreeMap<String, TableData>,
-        _parameters: &[String],
-        _limits: Limits,
+        statement: &Statement,
+        tables: BTreeMap<String, TableData>,
+        parameters: &[String],
+        limits: Limits,
     ) -> Result<Running, SqlError> {
-        Err(SqlError::Internal(format!("not yet, on {} threads", self.options.threads)))
+        let slots = Arc::clone(&self.inner.slots);
+        let permit = slots.try_acquire_owned().map_err(|_| SqlError::Busy(self.inner.concurrent))?;
+        let time = limits.time;
+        let deadline = Instant::now() + time;
+        let request =
+            Request { statement: statement.clone(), tables, parameters: parameters.to_vec(), limits };
+        let shared = self.inner.shared.clone();
+        let threads = self.inner.threads.handle()?;
+        let mut planning =
+            Abort(threads.spawn(async move { (plan::plan(&shared, request).await, permit) }));
+        let planned = tokio::time::timeout_at(deadline, &mut planning.0);
+        let (planned, permit) = match planned.await {
+            Err(_) => return Err(SqlError::TimedOut(time)),
+            Ok(Err(error)) => return Err(ended(&error)),
+            Ok(Ok(planned)) => planned,
+        };
+        Ok(Running::start(threads, planned?, permit, deadline, time))
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct Abort<T>(JoinHandle<T>);
+
+impl<T> Drop for Abort<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

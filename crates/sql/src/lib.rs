@@ -6,15 +6,27 @@
 //!
 //! The crate knows no event and no event data store: tables have names and schemas, that is all.
 
+mod deep;
+mod diagnose;
+mod dialect;
 mod engine;
 mod error;
 mod format;
 pub mod functions;
+mod like;
 mod limits;
+mod names;
+mod output;
+mod parameters;
+mod plan;
+mod refuse;
 mod rewrite;
 mod running;
+mod scan;
 mod statement;
 mod table;
+mod text;
+mod unnest;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Mistake, SqlError};

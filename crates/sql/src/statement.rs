@@ -1,14 +1,29 @@
 //! A query that was read: one SELECT, the tables that it names, the parameters that it waits for.
 
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{ObjectName, Query, Spanned, Visit, Visitor};
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
 use crate::SqlError;
+use crate::deep::deep;
+use crate::dialect::Trino;
+use crate::refuse;
+use crate::text::{Place, Text, place};
 
 /// How many characters a query may have: `QueryStatement` of
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html>.
 pub const MAX_LENGTH: usize = 10_000;
 
+/// How deep the parser may go, for what is nested without brackets: `NOT NOT NOT …`, `CASE WHEN CASE WHEN …`.
+const MAX_RECURSION: usize = 300;
+
 /// A query, read but not planned: whether its columns exist is found out by [`Engine::run`](crate::Engine::run).
 #[derive(Debug, Clone)]
 pub struct Statement {
+    text: Text,
     tables: Vec<String>,
     parameters: usize,
 }
@@ -19,10 +34,14 @@ impl Statement {
     /// # Errors
     /// [`SqlError::Mistake`] for anything that is not one SELECT in Trino's dialect, with its place.
     pub fn parse(sql: &str) -> Result<Self, SqlError> {
-        if sql.chars().count() > MAX_LENGTH {
-            return Err(SqlError::mistake(format!("A query has at most {MAX_LENGTH} characters")));
-        }
-        Err(SqlError::mistake("Queries can't be read yet"))
+        let text = Text::read(sql)?;
+        let tables = deep(|| {
+            let query = query(&text, text.to_vec())?;
+            refuse::unless_select(&query)?;
+            tables(&query)
+        })?;
+        let parameters = text.tokens().filter(|token| matches!(token.token, Token::Placeholder(_))).count();
+        Ok(Statement { text, tables, parameters })
     }
 
     /// The tables that it names, each once, in the order of their first appearance, as written but in lower case:
@@ -37,5 +56,88 @@ impl Statement {
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    pub(crate) fn text(&self) -> &Text {
+        &self.text
+    }
+}
+
+/// Parses tokens, which may be others than those of `text` but have their places.
+pub(crate) fn query(text: &Text, tokens: Vec<TokenWithSpan>) -> Result<Box<Query>, SqlError> {
+    refuse::unless_query_starts(text)?;
+    let mut parser =
+        Parser::new(&Trino).with_recursion_limit(MAX_RECURSION).with_tokens_with_locations(tokens);
+    let read = parser.parse_query().map_err(|error| syntax(text, error))?;
+    let semicolon = parser.consume_token(&Token::SemiColon);
+    let next = parser.peek_token();
+    match next.token {
+        Token::EOF => Ok(read),
+        _ if semicolon => Err(SqlError::mistake_at(place(next.span.start), "Only one statement can be run.")),
+        other => Err(SqlError::mistake_at(place(next.span.start), format!("Did not expect {other} here."))),
+    }
+}
+
+/// What the parser says, in plain words, with its place.
+fn syntax(text: &Text, error: ParserError) -> SqlError {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => return SqlError::mistake("The query is nested too deep."),
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+    };
+    let (message, at) = split_place(&message);
+    let at = at.filter(|at| *at != (0, 0)).unwrap_or_else(|| text.end());
+    let message = message
+        .replace("Expected: ", "Expected ")
+        .replace(", found: EOF", ", but the query ends here")
+        .replace(", found: ", ", found ");
+    SqlError::mistake_at(at, format!("{}.", message.trim_end_matches('.')))
+}
+
+/// Takes ` at Line: 1, Column: 5` off a message's end.
+fn split_place(message: &str) -> (&str, Option<Place>) {
+    let Some((text, at)) = message.rsplit_once(" at Line: ") else { return (message, None) };
+    let Some((line, column)) = at.split_once(", Column: ") else { return (message, None) };
+    match (line.trim().parse(), column.trim().parse()) {
+        (Ok(line), Ok(column)) => (text, Some((line, column))),
+        _ => (message, None),
+    }
+}
+
+/// The tables that a query names, without those that it defines.
+fn tables(query: &Query) -> Result<Vec<String>, SqlError> {
+    let mut names = TableNames::default();
+    match query.visit(&mut names) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => {
+            Ok(names.named.into_iter().filter(|name| !names.defined.contains(name)).collect())
+        }
+    }
+}
+
+#[derive(Default)]
+struct TableNames {
+    named: Vec<String>,
+    defined: HashSet<String>,
+}
+
+impl Visitor for TableNames {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        let defined = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.defined.extend(defined.map(|table| table.alias.name.value.to_lowercase()));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<SqlError> {
+        let [part] = relation.0.as_slice() else {
+            let message = "A table has one name, the event data store's id, without a catalog or schema before it.";
+            return ControlFlow::Break(SqlError::mistake_at(place(relation.span().start), message));
+        };
+        let name = part.as_ident().map(|ident| ident.value.to_lowercase()).unwrap_or_default();
+        if !self.named.contains(&name) {
+            self.named.push(name);
+        }
+        ControlFlow::Continue(())
     }
 }

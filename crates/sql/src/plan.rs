@@ -1,0 +1,165 @@
+//! From a query that was read to a plan that can be run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::TableReference;
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser;
+use sqlparser::ast;
+
+use crate::names::{Names, lower_functions};
+use crate::output::{self, Output};
+use crate::running::Column;
+use crate::scan::{FooterCache, Meter, Table};
+use crate::unnest::{self, UnnestPlanner};
+use crate::{Limits, SqlError, Statement, TableData};
+use crate::{diagnose, format, functions, like, parameters, rewrite, statement};
+
+/// How many rows operators pass at a time.
+const BATCH_ROWS: usize = 8192;
+
+/// What plans need of the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) runtime: Arc<RuntimeEnv>,
+    pub(crate) footers: Arc<FooterCache>,
+    pub(crate) partitions: usize,
+}
+
+/// A query that can be run.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) context: Arc<TaskContext>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// A query with what it is to be run over.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) statement: Statement,
+    pub(crate) tables: BTreeMap<String, TableData>,
+    pub(crate) parameters: Vec<String>,
+    pub(crate) limits: Limits,
+}
+
+/// Plans a query.
+pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, SqlError> {
+    let Request { statement, tables, parameters, limits } = request;
+    let text = statement.text();
+    for table in statement.tables() {
+        if !tables.contains_key(table) {
+            let suggestion = diagnose::nearest(table, tables.keys().map(String::as_str));
+            return Err(SqlError::Mistake(crate::Mistake {
+                place: text.find(table, false),
+                message: format!("Table '{table}' does not exist."),
+                suggestion,
+            }));
+        }
+    }
+    let names = Names::of(&tables, text)?;
+    let mut tokens = names.spell(text.to_vec());
+    parameters::fill(&mut tokens, &parameters)?;
+    let meter = Arc::new(Meter::default());
+    let session = session(shared, tables, &meter)?;
+    let mut query = statement::query(text, tokens)?;
+    let output = Output::of(&query, text);
+    output::alias(&mut query);
+    lower_functions(&mut query);
+    like::rewrite(&mut query)?;
+    let logical = logical(&session, query, limits).await.map_err(|error| match error {
+        Failed::Sql(error) => error,
+        Failed::Planning(error) => diagnose::planning(&error, text, &session),
+    })?;
+    let columns = columns(&logical, &output);
+    let plan = session
+        .state()
+        .create_physical_plan(&logical)
+        .await
+        .map_err(|error| diagnose::planning(&error, text, &session))?;
+    Ok(Planned { plan, context: session.task_ctx(), columns, meter })
+}
+
+enum Failed {
+    Sql(SqlError),
+    Planning(datafusion::error::DataFusionError),
+}
+
+impl From<datafusion::error::DataFusionError> for Failed {
+    fn from(error: datafusion::error::DataFusionError) -> Self {
+        Failed::Planning(error)
+    }
+}
+
+async fn logical(session: &SessionContext, query: Box<ast::Query>, limits: Limits) -> Result<LogicalPlan, Failed> {
+    let mut statement = ast::Statement::Query(query);
+    rewrite::rewrite(&mut statement, session)?;
+    let statement = parser::Statement::Statement(Box::new(statement));
+    let plan = unnest::expand(session.state().statement_to_plan(statement).await?)?;
+    let Some(rows) = limits.rows else { return Ok(plan) };
+    let rows = usize::try_from(rows).map_err(|_| Failed::Sql(SqlError::mistake("The limit of rows is too large.")))?;
+    Ok(LogicalPlanBuilder::from(plan).limit(0, Some(rows))?.build()?)
+}
+
+fn columns(plan: &LogicalPlan, output: &Output) -> Vec<Column> {
+    output
+        .names(plan)
+        .into_iter()
+        .zip(plan.schema().fields())
+        .map(|(name, field)| Column { name, kind: format::type_name(field.data_type()) })
+        .collect()
+}
+
+/// A session that knows the query's tables and nothing else.
+fn session(
+    shared: &Shared,
+    tables: BTreeMap<String, TableData>,
+    meter: &Arc<Meter>,
+) -> Result<SessionContext, SqlError> {
+    let internal = |error: datafusion::error::DataFusionError| SqlError::Internal(error.strip_backtrace());
+    let stores = Arc::new(DefaultObjectStoreRegistry::new());
+    let runtime = RuntimeEnv {
+        object_store_registry: Arc::clone(&stores) as Arc<dyn ObjectStoreRegistry>,
+        ..RuntimeEnv::clone(&shared.runtime)
+    };
+    let state = SessionStateBuilder::new()
+        .with_config(config(shared.partitions))
+        .with_runtime_env(Arc::new(runtime))
+        .with_default_features()
+        .with_relation_planners(vec![Arc::new(UnnestPlanner)])
+        .build();
+    let session = SessionContext::new_with_state(state);
+    functions::register(&session);
+    for (number, (name, data)) in tables.into_iter().enumerate() {
+        let url = ObjectStoreUrl::parse(format!("table://t{number}/")).map_err(internal)?;
+        stores.register_store(url.as_ref(), Arc::clone(&data.store));
+        let footers = Arc::clone(&shared.footers);
+        let table = Table::new(name.to_lowercase(), data, url, footers, Arc::clone(meter));
+        let reference = TableReference::bare(name.to_lowercase());
+        session.register_table(reference, Arc::new(table)).map_err(internal)?;
+    }
+    Ok(session)
+}
+
+fn config(partitions: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_batch_size(BATCH_ROWS)
+        .with_information_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.collect_spans = true;
+    "nulls_last".clone_into(&mut options.sql_parser.default_null_ordering);
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.bloom_filter_on_read = true;
+    options.execution.parquet.enable_page_index = true;
+    config
+}

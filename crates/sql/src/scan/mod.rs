@@ -1,0 +1,195 @@
+//! Reading a table: the files that a predicate does not exclude, and the tail, as one.
+
+mod prune;
+mod reader;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use chrono::DateTime;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use object_store::ObjectMeta;
+
+pub(crate) use reader::{FooterCache, Meter};
+
+use crate::TableData;
+
+/// A table of one query.
+pub(crate) struct Table {
+    name: String,
+    data: TableData,
+    schema: SchemaRef,
+    url: ObjectStoreUrl,
+    footers: Arc<FooterCache>,
+    meter: Arc<Meter>,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Table {
+    pub(crate) fn new(
+        name: String,
+        data: TableData,
+        url: ObjectStoreUrl,
+        footers: Arc<FooterCache>,
+        meter: Arc<Meter>,
+    ) -> Self {
+        let schema = with_views(&data.schema);
+        Table { name, data, schema, url, footers, meter }
+    }
+
+    /// The files as partitions of about the same size.
+    fn groups(&self, kept: &[usize], partitions: usize) -> Vec<FileGroup> {
+        let mut groups: Vec<(u64, Vec<_>)> = vec![(0, Vec::new()); partitions.max(1)];
+        let mut files: Vec<_> = kept.iter().filter_map(|index| self.data.files.get(*index)).collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.size));
+        for file in files {
+            let meta = ObjectMeta {
+                location: file.path.clone(),
+                last_modified: DateTime::UNIX_EPOCH,
+                size: file.size,
+                e_tag: None,
+                version: None,
+            };
+            let statistics = prune::statistics(file, &self.data.time_column, &self.schema);
+            let file = datafusion::datasource::listing::PartitionedFile::new_from_meta(meta);
+            if let Some(group) = groups.iter_mut().min_by_key(|group| group.0) {
+                group.0 += file.object_meta.size;
+                group.1.push(file.with_statistics(Arc::new(statistics)));
+            }
+        }
+        groups.retain(|group| !group.1.is_empty());
+        groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
+    }
+
+    fn files(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        kept: &[usize],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = self.groups(kept, state.config().target_partitions());
+        let mut statistics = datafusion::common::Statistics::new_unknown(&self.schema);
+        let rows = kept.iter().filter_map(|index| self.data.files.get(*index)).map(|file| file.rows).sum::<u64>();
+        statistics.num_rows =
+            usize::try_from(rows).map_or(datafusion::common::stats::Precision::Absent, |rows| {
+                datafusion::common::stats::Precision::Exact(rows)
+            });
+        let factory = reader::Readers::new(
+            self.name.clone(),
+            Arc::clone(&self.data.store),
+            Arc::clone(&self.footers),
+            Arc::clone(&self.meter),
+        );
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_parquet_file_reader_factory(Arc::new(factory));
+        let config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    fn tail(&self, projection: Option<&Vec<usize>>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if self.data.tail.is_empty() {
+            return Ok(None);
+        }
+        let indices = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&indices)?);
+        let mut batches = Vec::with_capacity(self.data.tail.len());
+        for batch in &self.data.tail {
+            let columns = indices
+                .iter()
+                .zip(schema.fields())
+                .map(|(index, field)| {
+                    self.meter.add(batch.column(*index).get_array_memory_size() as u64);
+                    cast(batch.column(*index), field.data_type())
+                })
+                .collect::<std::result::Result<Vec<_>, _>>()?;
+            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            batches.push(RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?);
+        }
+        let plan = MemorySourceConfig::try_new_exec(&[batches], schema, None)?;
+        Ok(Some(plan))
+    }
+}
+
+#[async_trait]
+impl TableProvider for Table {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let kept = prune::kept(state, &self.schema, &self.data, filters)?;
+        let mut inputs = Vec::with_capacity(2);
+        if !kept.is_empty() {
+            // The limit counts rows before the filters, which are applied above.
+            inputs.push(self.files(state, projection, &kept, limit.filter(|_| filters.is_empty()))?);
+        }
+        inputs.extend(self.tail(projection)?);
+        match inputs.len() {
+            0 => {
+                let all = (0..self.schema.fields().len()).collect();
+                let schema = self.schema.project(projection.unwrap_or(&all))?;
+                Ok(Arc::new(EmptyExec::new(Arc::new(schema))))
+            }
+            1 => Ok(inputs.remove(0)),
+            _ => UnionExec::try_new(inputs),
+        }
+    }
+}
+
+/// The schema with its texts as views, which DataFusion compares and groups faster. JSON stays as it is.
+fn with_views(schema: &Schema) -> SchemaRef {
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| match field.data_type() {
+            DataType::Utf8 => Arc::new(Field::clone(field).with_data_type(DataType::Utf8View)),
+            _ => Arc::clone(field),
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}

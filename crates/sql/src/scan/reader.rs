@@ -1,0 +1,171 @@
+//! Reading Parquet files: footers are kept between queries, and what is read is counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use datafusion::common::Result;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetObjectReader};
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use parking_lot::Mutex;
+
+/// How much is read from a file's end at first, which has the footer and the page index of most files.
+const FOOTER_HINT: usize = 64 << 10;
+
+/// Counts the bytes that a query reads.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    bytes: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// Footers of files, which never change, up to a number of bytes; the oldest go first.
+#[derive(Debug)]
+pub(crate) struct FooterCache {
+    limit: usize,
+    kept: Mutex<Kept>,
+}
+
+type Key = (String, Path);
+
+#[derive(Debug, Default)]
+struct Kept {
+    footers: HashMap<Key, Arc<ParquetMetaData>>,
+    order: VecDeque<Key>,
+    bytes: usize,
+}
+
+impl FooterCache {
+    pub(crate) fn new(limit: usize) -> Self {
+        FooterCache { limit, kept: Mutex::default() }
+    }
+
+    fn get(&self, key: &Key) -> Option<Arc<ParquetMetaData>> {
+        self.kept.lock().footers.get(key).cloned()
+    }
+
+    fn put(&self, key: Key, footer: Arc<ParquetMetaData>) {
+        let size = footer.memory_size();
+        let mut kept = self.kept.lock();
+        if size > self.limit || kept.footers.insert(key.clone(), footer).is_some() {
+            return;
+        }
+        kept.order.push_back(key);
+        kept.bytes += size;
+        while kept.bytes > self.limit {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            if let Some(gone) = kept.footers.remove(&oldest) {
+                kept.bytes = kept.bytes.saturating_sub(gone.memory_size());
+            }
+        }
+    }
+}
+
+/// Makes readers of one table's files.
+pub(super) struct Readers {
+    table: String,
+    store: Arc<dyn ObjectStore>,
+    footers: Arc<FooterCache>,
+    meter: Arc<Meter>,
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl Readers {
+    pub(super) fn new(
+        table: String,
+        store: Arc<dyn ObjectStore>,
+        footers: Arc<FooterCache>,
+        meter: Arc<Meter>,
+    ) -> Self {
+        Readers { table, store, footers, meter }
+    }
+}
+
+impl ParquetFileReaderFactory for Readers {
+    fn create_reader(
+        &self,
+        _partition: usize,
+        file: PartitionedFile,
+        _footer_size: Option<usize>,
+        _metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let path = file.object_meta.location;
+        let inner = ParquetObjectReader::new(Arc::clone(&self.store), path.clone())
+            .with_file_size(file.object_meta.size)
+            .with_footer_size_hint(FOOTER_HINT)
+            .with_preload_column_index(true)
+            .with_preload_offset_index(true);
+        Ok(Box::new(Reader {
+            inner,
+            key: (self.table.clone(), path),
+            footers: Arc::clone(&self.footers),
+            meter: Arc::clone(&self.meter),
+        }))
+    }
+}
+
+struct Reader {
+    inner: ParquetObjectReader,
+    key: Key,
+    footers: Arc<FooterCache>,
+    meter: Arc<Meter>,
+}
+
+impl AsyncFileReader for Reader {
+    fn get_bytes(
+        &mut self,
+        range: Range<u64>,
+    ) -> BoxFuture<'_, datafusion::parquet::errors::Result<Bytes>> {
+        self.meter.add(range.end.saturating_sub(range.start));
+        self.inner.get_bytes(range)
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, datafusion::parquet::errors::Result<Vec<Bytes>>> {
+        self.meter.add(ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
+        self.inner.get_byte_ranges(ranges)
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, datafusion::parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            if let Some(footer) = self.footers.get(&self.key) {
+                return Ok(footer);
+            }
+            // Without options: the index of pages is to be there for whoever takes the footer next.
+            let footer = self.inner.get_metadata(None).await?;
+            self.footers.put(self.key.clone(), Arc::clone(&footer));
+            Ok(footer)
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,10 @@
+//! Queries over a small table, from their text to the rows as a caller sees them.
+
+mod dialect;
+mod errors;
+mod format;
+mod limits;
+mod names;
+mod pruning;
+mod stage;
+mod unnest;

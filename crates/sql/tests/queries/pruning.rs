@@ -1,0 +1,99 @@
+//! What need not be read is not read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use opentrail_sql::{DataFile, SqlError, TableData};
+
+use crate::stage::{DAY, STORE, Stage, events, schema, write};
+
+const MS_OF_DAY: i64 = 86_400_000;
+
+/// One file that there is, on the stage's day, and one of the day before that there is not: opening it is an error.
+async fn with_missing_file() -> Stage {
+    let mut stage = Stage::new().await;
+    let store = Arc::new(InMemory::new());
+    let present = write(&store, "present.parquet", &events(0..4), DAY, DAY + 3 * 3_600_000).await;
+    let missing = DataFile {
+        path: Path::from("missing.parquet"),
+        min_time: DAY - MS_OF_DAY,
+        max_time: DAY - 1,
+        ..present.clone()
+    };
+    let table = TableData {
+        schema: schema(),
+        store,
+        files: vec![missing, present],
+        tail: vec![events(4..6)],
+        time_column: "eventTime".to_owned(),
+    };
+    stage.tables = BTreeMap::from([(STORE.to_owned(), table)]);
+    stage
+}
+
+#[tokio::test]
+async fn files_of_other_times_are_not_opened() {
+    let stage = with_missing_file().await;
+    for sql in [
+        "SELECT count(eventName) FROM {t} WHERE eventTime >= '2023-07-20 00:00:00'",
+        "SELECT count(eventName) FROM {t} WHERE eventTime > timestamp '2023-07-19 23:59:59.999'",
+        "SELECT count(eventName) FROM {t} WHERE eventTime BETWEEN '2023-07-20' AND '2023-07-20 12:00:00' AND eventName <> ''",
+        "SELECT count(eventName) FROM {t} WHERE eventTime > from_iso8601_timestamp('2023-07-20T00:00:00Z') - interval '1' second",
+    ] {
+        assert_eq!(stage.lines(sql).await, ["6"], "{sql}");
+    }
+    let both = stage.error("SELECT count(eventName) FROM {t} WHERE eventTime >= '2023-07-19 23:00:00'").await;
+    assert!(matches!(both, SqlError::Table(_)), "{both:?}");
+    let none = "SELECT count(eventName) FROM {t} WHERE eventTime > '2024-01-01'";
+    assert_eq!(stage.lines(none).await, ["0"]);
+}
+
+#[tokio::test]
+async fn rows_are_counted_without_opening_a_file() {
+    let stage = with_missing_file().await;
+    let answer = stage.ask("SELECT count(*) FROM {t}").await;
+    assert_eq!(answer.lines(), ["10"]);
+}
+
+#[tokio::test]
+async fn the_newest_rows_are_found_without_the_oldest_files() {
+    let stage = with_missing_file().await;
+    let newest = stage.ask("SELECT number FROM {t} WHERE eventTime > '2023-07-20 00:30:00' ORDER BY eventTime DESC LIMIT 2").await;
+    assert_eq!(newest.lines(), ["5", "4"]);
+}
+
+#[tokio::test]
+async fn a_bloom_filter_excludes_a_name_that_is_not_there() {
+    let stage = Stage::new().await;
+    let answer = stage.ask("SELECT number FROM {t} WHERE eventSource = 'signin.amazonaws.com'").await;
+    assert_eq!(answer.lines(), ["2"]);
+    let absent = stage.ask("SELECT userIdentity FROM {t} WHERE eventName = 'HeadObject'").await;
+    assert!(absent.rows.is_empty());
+    assert_eq!(absent.scanned.rows, 2, "the tail's rows only");
+}
+
+#[tokio::test]
+async fn what_was_read_is_reported() {
+    let stage = Stage::new().await;
+    let one = stage.ask("SELECT number FROM {t} WHERE number >= 0").await.scanned;
+    let all = stage.ask("SELECT * FROM {t}").await.scanned;
+    assert_eq!((one.rows, all.rows), (6, 6));
+    assert!(one.bytes > 0 && one.bytes < all.bytes, "{one:?} {all:?}");
+}
+
+#[tokio::test]
+async fn columns_that_a_file_has_not_are_null() {
+    let mut stage = Stage::new().await;
+    let store = Arc::new(InMemory::new());
+    let narrow = events(0..4).project(&[0, 1]).expect("two columns");
+    let file = write(&store, "narrow.parquet", &narrow, DAY, DAY + MS_OF_DAY).await;
+    let table = stage.tables.get_mut(STORE).expect("the table");
+    table.store = store;
+    table.files = vec![file];
+    let lines = stage.lines("SELECT eventName, number, userIdentity.arn FROM {t} WHERE eventTime < '2023-07-20 01:30:00' ORDER BY 1").await;
+    assert_eq!(lines, ["GetObject|-|-", "PutObject|-|-"]);
+    let lines = stage.lines("SELECT number FROM {t} WHERE number IS NOT NULL ORDER BY 1").await;
+    assert_eq!(lines, ["4", "5"]);
+}
