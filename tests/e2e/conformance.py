@@ -49,6 +49,7 @@ COMMON_ERRORS = {
 }
 COMMON_ERRORS["sts"] = COMMON_ERRORS["iam"]
 COMMON_ERRORS["kms"] = COMMON_ERRORS["organizations"] = COMMON_ERRORS["cloudtrail"]
+COMMON_ERRORS["cloudtrail-data"] = COMMON_ERRORS["cloudtrail"]
 
 
 class Nonconformity(AssertionError):

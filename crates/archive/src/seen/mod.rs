@@ -8,6 +8,7 @@ mod key;
 mod reservation;
 mod run;
 mod store;
+mod told;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -17,7 +18,7 @@ use std::{
 
 use opentrail_event::{AccountId, EventId};
 use opentrail_journal::{Journal, Seq};
-use opentrail_state::Entry;
+use opentrail_state::{Entry, Fact};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -172,6 +173,12 @@ impl SeenIds {
         Ok(Remembered { standings, unknown, ticket, runs: Arc::clone(&memory.runs) })
     }
 
+    /// The fact by which the ids of events that are not among their entry's records are known after a start: it goes
+    /// into the entry that makes them durable.
+    pub fn fact(owner: AccountId, ids: &[EventId]) -> Fact {
+        told::fact(owner, ids)
+    }
+
     /// Waits until every reservation that is open now is committed or has given its ids free. One's own must
     /// have been before.
     pub async fn settled(&self) {
@@ -218,6 +225,7 @@ impl SeenIds {
             let mut memory = self.inner.memory.lock();
             for (_, entry) in entries.iter().filter(|(seq, _)| *seq > applied) {
                 memory.recent.extend(entry.events.iter().map(|of| Key::new(&of.owner, of.event.key())));
+                memory.recent.extend(told::keys(entry));
             }
             // With the lock held: a run that is frozen has all ids up to where it says it reaches.
             self.inner.applied.send_replace(*last);

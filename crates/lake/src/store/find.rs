@@ -68,8 +68,7 @@ impl Stores {
         self.state.get(document)
     }
 
-    /// All stores that an account administers in a region, in the order of their ids, its own first
-    /// (ListEventDataStores).
+    /// All stores that an account administers in a region, in the order of account and id (ListEventDataStores).
     pub fn list(&self, account: AccountId, region: &Region) -> Vec<Arc<EventDataStore>> {
         let of = |owner: AccountId| {
             self.state
@@ -82,6 +81,7 @@ impl Stores {
             && organization.management != account
         {
             stores.extend(of(organization.management).filter(|store| self.administers(account, store)));
+            stores.sort_by_key(|store| store.document());
         }
         stores
     }

@@ -6,6 +6,7 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-event-data-store.html>
 
 mod document;
+mod due;
 mod find;
 mod limits;
 mod name;
@@ -15,13 +16,14 @@ mod tags;
 
 pub use self::{
     document::{BillingMode, Deletion, EventDataStore, Federation, StoreStatus},
+    due::Due,
     limits::{
         DELETION_WAIT_DAYS, MAX_EXTENDABLE_RETENTION, MAX_FIXED_RETENTION, MAX_STORE_NAME,
         MAX_STORES_PER_REGION, MAX_TAGS, MIN_RETENTION, MIN_STORE_NAME,
     },
     name::{StoreArn, StoreId, StoreRef},
     refusal::StoreRefusal,
-    rules::{CreateEventDataStore, Stores, UpdateEventDataStore},
+    rules::{CreateEventDataStore, Stores, UpdateEventDataStore, leave_organization},
 };
 pub(crate) use self::{name::parts, tags::with_tags};
 pub use opentrail_selector::StoreCategory;

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use opentrail_event::{AccountId, Region};
 use opentrail_selector::{AdvancedEventSelector, AdvancedFieldSelector, StoreCategory, check_store};
 use opentrail_state::{State, Transaction};
+use opentrail_trails::OrganizationId;
 use parking_lot::RwLock;
 
 use self::checks::{
@@ -354,4 +355,15 @@ fn turned(
     store.updated = now;
     tx.put(&store.document(), &store);
     Ok(store)
+}
+
+/// The stores of an organization that there is no more become stores of the management account alone.
+pub fn leave_organization(tx: &mut Transaction, id: &OrganizationId) {
+    for (document, store) in tx.list::<EventDataStore>("") {
+        if store.organization.as_ref() == Some(id) {
+            let mut store = EventDataStore::clone(&store);
+            store.organization = None;
+            tx.put(&document, &store);
+        }
+    }
 }
