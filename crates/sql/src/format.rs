@@ -31,6 +31,7 @@ pub(crate) fn type_name(kind: &DataType) -> String {
         | DataType::Decimal256(precision, scale) => format!("decimal({precision},{scale})"),
         DataType::Utf8 | DataType::Utf8View => "varchar".to_owned(),
         DataType::LargeUtf8 => "json".to_owned(),
+        DataType::FixedSizeBinary(16) => "ipaddress".to_owned(),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             "varbinary".to_owned()
         }
@@ -134,6 +135,10 @@ fn write_value(text: &mut String, array: &ArrayRef, row: usize) -> Result<(), Sq
         DataType::Binary => write_binary(text, array.as_binary::<i32>().value(row)),
         DataType::LargeBinary => write_binary(text, array.as_binary::<i64>().value(row)),
         DataType::BinaryView => write_binary(text, array.as_binary_view().value(row)),
+        DataType::FixedSizeBinary(16) => {
+            let address = crate::functions::ip::text(array.as_fixed_size_binary().value(row));
+            text.push_str(&address.unwrap_or_default());
+        }
         DataType::Date32 => {
             let day = array.as_primitive::<Date32Type>().value_as_date(row);
             write!(text, "{}", day.ok_or_else(out_of_range)?).map_err(unwritten)?;

@@ -350,6 +350,8 @@ impl Scalar {
                 return Ok((overload, coerced));
             }
         }
+        // Functions of the rewrites have names that nobody wrote.
+        let name = self.function.name.trim_start_matches('$');
         let given: Vec<String> = types.iter().map(type_name).collect();
         let expected: Vec<String> = self
             .function
@@ -359,7 +361,7 @@ impl Scalar {
                 let kinds: Vec<&str> = overload.parameters.iter().map(|kind| kind.name()).collect();
                 format!(
                     "{}({}{})",
-                    self.function.name,
+                    name,
                     kinds.join(", "),
                     if overload.repeats { ", …" } else { "" }
                 )
@@ -368,7 +370,7 @@ impl Scalar {
         Err(DataFusionError::Plan(format!(
             "Unexpected parameters ({}) for function {}. Expected: {}",
             given.join(", "),
-            self.function.name,
+            name,
             expected.join(", ")
         )))
     }

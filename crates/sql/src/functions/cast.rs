@@ -170,6 +170,10 @@ fn scalar(array: &ArrayRef, from: &DataType, to: &DataType) -> Result<ArrayRef> 
         (from, DataType::Binary) if is_text(from) => Err(impossible(from, to)),
         (DataType::Timestamp(_, _), DataType::Timestamp(_, _) | DataType::Date32) => time::convert(array, to),
         (DataType::Float64 | DataType::Float32, to) if to.is_integer() => rounded(array, to),
+        (DataType::Decimal128(precision, scale), to) if to.is_integer() && *scale > 0 => {
+            // Arrow cuts a fraction off on the way to a whole number, and rounds it on the way to another scale.
+            plain(&plain(array, &DataType::Decimal128(*precision, 0))?, to)
+        }
         _ => plain(array, to),
     }
 }

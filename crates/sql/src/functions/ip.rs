@@ -28,11 +28,16 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     Some(Ipv6Addr::from(bytes).to_canonical())
 }
 
+/// An address's text, of its sixteen bytes.
+pub(crate) fn text(bytes: &[u8]) -> Option<String> {
+    address(bytes).map(|address| address.to_string())
+}
+
 /// Addresses as varchar.
 pub(crate) fn texts(array: &ArrayRef) -> Result<ArrayRef> {
     let array = array.as_fixed_size_binary();
     let texts: StringArray =
-        array.iter().map(|value| value.and_then(address).map(|address| address.to_string())).collect();
+        array.iter().map(|value| value.and_then(text)).collect();
     Ok(Arc::new(texts))
 }
 

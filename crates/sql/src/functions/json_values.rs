@@ -225,7 +225,8 @@ impl Writer {
                     .enumerate()
                     .map(|(index, (field, column))| {
                         let unnamed = *field.name() == format!("field{index}");
-                        let name = if unnamed { String::new() } else { field.name().clone() };
+                        // Names are in lower case in Trino, as they are in results.
+                        let name = if unnamed { String::new() } else { field.name().to_lowercase() };
                         Ok((Value::String(name).to_string(), Self::of(column)?))
                     })
                     .collect::<Result<Vec<_>>>()?;

@@ -14,10 +14,12 @@ use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{self,
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias, Ident};
 use parking_lot::Mutex;
 
@@ -194,11 +196,23 @@ impl HigherOrder {
             ExprWithAlias { expr: body.body.clone(), alias: None },
             &df_schema,
         )?;
-        let expr = self.state.create_physical_expr(logical, &df_schema)?;
+        let expr = self.physical(logical, &df_schema)?;
         let result = expr.data_type(&schema)?;
         let planned = Arc::new(Planned { expr, schema, result });
         self.plans.lock().insert(key, planned.clone());
         Ok(planned)
+    }
+
+    /// The physical form. Some functions exist only until they are simplified, so that is done here as well.
+    fn physical(&self, logical: logical_expr::Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
+        let properties = self.state.execution_props();
+        let context = SimplifyContext::default()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(self.state.config_options().clone())
+            .with_query_execution_start_time(properties.query_execution_start_time);
+        let simplifier = ExprSimplifier::new(context);
+        let coerced = simplifier.coerce(logical, schema)?;
+        create_physical_expr(&simplifier.simplify(coerced)?, schema, properties)
     }
 
     fn value_type(types: &[DataType], index: usize) -> DataType {

@@ -40,7 +40,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         simplify: Some(simplify_field),
     },
     function!("$row", (Any; repeats) -> row => make_row),
-    function!("map", () -> empty_map => no_map, (Array, Array) -> map_from => make_map),
+    function!("$map", () -> empty_map => no_map, (Array, Array) -> map_from => make_map),
     function!("map_keys", (Map) -> keys => |call| parts(call, true)),
     function!("map_values", (Map) -> values => |call| parts(call, false)),
     function!("map_entries", (Map) -> entries => map_entries),

@@ -7,7 +7,7 @@ mod call;
 mod cast;
 mod column;
 mod compare;
-mod ip;
+pub(crate) mod ip;
 mod json;
 mod json_path;
 mod json_values;
@@ -62,7 +62,7 @@ pub fn register(context: &SessionContext) {
 }
 
 /// Names that the rewrites take, which no registry knows.
-const REWRITTEN: [&str; 32] = [
+const REWRITTEN: [&str; 33] = [
     "all_match",
     "any_match",
     "any_value",
@@ -79,6 +79,7 @@ const REWRITTEN: [&str; 32] = [
     "histogram",
     "if",
     "listagg",
+    "map",
     "map_agg",
     "map_filter",
     "map_union",

@@ -12,8 +12,8 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, CaseWhen, Expr, FunctionArgumentList, FunctionArguments, ObjectName, Statement, Subscript,
-    VisitMut, VisitorMut,
+    AccessExpr, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    ObjectName, Statement, Subscript, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use call::{arguments, call, function_name, null, text};
@@ -71,7 +71,22 @@ fn expression(expr: &mut Expr, context: &SessionContext) -> Result<Option<Expr>>
             };
             Some(call(&name, [take(expr)]))
         }
+        // A number with an exponent is a double in Trino; one with a point only is a decimal.
+        Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) if digits.contains(['e', 'E']) => {
+            Some(call("$cast", [text(digits), text("double")]))
+        }
+        Expr::Lambda(lambda) => {
+            rows(&mut lambda.body);
+            None
+        }
         Expr::Function(function) => {
+            if let FunctionArguments::List(list) = &mut function.args {
+                for argument in &mut list.args {
+                    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
+                        rows(expr);
+                    }
+                }
+            }
             if let Some(lambda) = lambda::higher_order(function, context)? {
                 return Ok(Some(lambda));
             }
@@ -82,6 +97,13 @@ fn expression(expr: &mut Expr, context: &SessionContext) -> Result<Option<Expr>>
         }
         _ => None,
     })
+}
+
+/// `(a, b)` is a row where it stands as a value.
+fn rows(expr: &mut Expr) {
+    if let Expr::Tuple(values) = expr {
+        *expr = call("$row", std::mem::take(values));
+    }
 }
 
 fn take(expr: &mut Expr) -> Expr {
@@ -120,6 +142,8 @@ fn scalar(function: &mut datafusion::sql::sqlparser::ast::Function) -> Result<Op
             return Ok(Some(call("$cast", given.into_iter().chain([text("date")]))));
         }
         "row" => "$row",
+        // DataFusion's planner has its own ideas of this name.
+        "map" => "$map",
         "localtimestamp" | "current_timezone" | "current_timestamp" | "current_date"
             if matches!(function.args, FunctionArguments::None) =>
         {
