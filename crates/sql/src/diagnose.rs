@@ -1,5 +1,7 @@
 //! What DataFusion says is wrong, in plain words, with its place in the query and what its author may have meant.
 
+use std::cmp::Reverse;
+
 use arrow::error::ArrowError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Column, DataFusionError, SchemaError};
@@ -21,7 +23,9 @@ pub(crate) fn planning(error: &DataFusionError, text: &Text, session: &SessionCo
         DataFusionError::Plan(message) | DataFusionError::Configuration(message) => {
             of_plan(message, place, text, session)
         }
-        DataFusionError::NotImplemented(message) => mistake(place, format!("Not supported: {}", plain(message)), None),
+        DataFusionError::NotImplemented(message) => {
+            mistake(place, format!("Not supported: {}", plain(message)), None)
+        }
         DataFusionError::SQL(error, _) => mistake(place, plain(&error.to_string()), None),
         DataFusionError::Execution(message) => mistake(place, plain(message), None),
         DataFusionError::ArrowError(error, _) => mistake(place, plain(&error.to_string()), None),
@@ -33,8 +37,12 @@ pub(crate) fn planning(error: &DataFusionError, text: &Text, session: &SessionCo
 pub(crate) fn running(error: &DataFusionError) -> SqlError {
     match root(error) {
         DataFusionError::ArrowError(error, _) => of_arrow(error),
-        DataFusionError::Execution(message) | DataFusionError::Plan(message) => SqlError::Value(plain(message)),
-        DataFusionError::NotImplemented(message) => SqlError::mistake(format!("Not supported: {}", plain(message))),
+        DataFusionError::Execution(message) | DataFusionError::Plan(message) => {
+            SqlError::Value(plain(message))
+        }
+        DataFusionError::NotImplemented(message) => {
+            SqlError::mistake(format!("Not supported: {}", plain(message)))
+        }
         DataFusionError::ResourcesExhausted(message) if message.contains("disk") => {
             SqlError::OutOfDisk(first_line(message))
         }
@@ -76,7 +84,9 @@ fn of_arrow(error: &ArrowError) -> SqlError {
         | ArrowError::ParseError(message)
         | ArrowError::InvalidArgumentError(message)
         | ArrowError::ComputeError(message) => SqlError::Value(plain(message)),
-        ArrowError::ParquetError(message) | ArrowError::IoError(message, _) => SqlError::Table(message.clone()),
+        ArrowError::ParquetError(message) | ArrowError::IoError(message, _) => {
+            SqlError::Table(message.clone())
+        }
         other => SqlError::Internal(other.to_string()),
     }
 }
@@ -93,7 +103,8 @@ fn of_schema(error: &SchemaError, place: Option<(u64, u64)>, text: &Text) -> Sql
             let place = place.or_else(|| text.find(&field.name, false));
             mistake(place, format!("Column '{}' is ambiguous.", written(field)), None)
         }
-        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+        SchemaError::DuplicateQualifiedField { name, .. }
+        | SchemaError::DuplicateUnqualifiedField { name } => {
             let place = place.or_else(|| text.find(name, false));
             mistake(place, format!("Column '{name}' is there more than once."), None)
         }
@@ -112,8 +123,12 @@ fn of_plan(message: &str, place: Option<(u64, u64)>, text: &Text, session: &Sess
         let place = place.or_else(|| text.find(name, true));
         let functions = session.udfs().into_iter().chain(session.udafs()).chain(session.udwfs());
         let functions: Vec<String> = functions.filter(|name| !name.starts_with('$')).collect();
-        let suggestion = nearest(name, functions.iter().map(String::as_str));
+        let suggestion = nearest(name, functions.iter().map(String::as_str))
+            .or_else(|| crate::functions::nearest(session, name));
         return mistake(place, format!("Function '{name}' is not known."), suggestion);
+    }
+    if let Some((name, _)) = message.trim_start_matches('\'').split_once("' is no field of ") {
+        return mistake(place.or_else(|| text.find(name, false)), plain(message), None);
     }
     if let Some(name) = quoted_after(message, "Field ").or_else(|| quoted_after(message, "No field named ")) {
         let name = name.trim_matches(|ch: char| !ch.is_alphanumeric());
@@ -132,21 +147,29 @@ fn mistake(place: Option<(u64, u64)>, message: String, suggestion: Option<String
     SqlError::Mistake(Mistake { place, message, suggestion })
 }
 
-/// The name that is nearest to one, if one is near.
+/// The name that is nearest to one, if one is near; of two, the longer: letters are forgotten more often than added.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();
     let near = (name.chars().count() / 3).max(1);
     names
-        .map(|candidate| (levenshtein(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= near)
+        .map(|candidate| (levenshtein(&name, &candidate.to_lowercase()), Reverse(candidate.len()), candidate))
+        .filter(|(distance, ..)| *distance <= near)
         .min()
-        .map(|(_, candidate)| candidate.to_owned())
+        .map(|(.., candidate)| candidate.to_owned())
 }
 
 /// A message of DataFusion's without its own words around it, as a sentence.
 fn plain(message: &str) -> String {
     let mut text = first_line(message);
-    for prefix in ["Error during planning: ", "Execution error: ", "Cast error: ", "Compute error: ", "Parser error: "] {
+    // What a function says of its arguments is quoted in what the planner makes of it.
+    if let Some((_, said)) = text.split_once("user-defined coercion failed with ")
+        && let Some((said, _)) = said.trim_start_matches('"').split_once("\" No function matches")
+    {
+        text = said.to_owned();
+    }
+    for prefix in
+        ["Error during planning: ", "Execution error: ", "Cast error: ", "Compute error: ", "Parser error: "]
+    {
         while let Some(rest) = text.strip_prefix(prefix) {
             text = rest.to_owned();
         }

@@ -152,8 +152,7 @@ impl Engine {
             Request { statement: statement.clone(), tables, parameters: parameters.to_vec(), limits };
         let shared = self.inner.shared.clone();
         let threads = self.inner.threads.handle()?;
-        let mut planning =
-            Abort(threads.spawn(async move { (plan::plan(&shared, request).await, permit) }));
+        let mut planning = Abort(threads.spawn(async move { (plan::plan(&shared, request).await, permit) }));
         let planned = tokio::time::timeout_at(deadline, &mut planning.0);
         let (planned, permit) = match planned.await {
             Err(_) => return Err(SqlError::TimedOut(time)),

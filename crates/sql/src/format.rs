@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
-    DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType,
-    IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType, Time32MillisecondType, Time32SecondType,
-    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
+    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 
@@ -190,7 +191,9 @@ fn write_container(text: &mut String, array: &ArrayRef, row: usize) -> Result<()
             text.push('}');
             Ok(())
         }
-        other => Err(SqlError::mistake(format!("A result can't have a column of type {}.", type_name(other)))),
+        other => {
+            Err(SqlError::mistake(format!("A result can't have a column of type {}.", type_name(other))))
+        }
     }
 }
 
@@ -285,7 +288,7 @@ fn write_timestamp(
 /// A time of day with milliseconds, and with more digits if it has more.
 fn wall_clock(time: NaiveDateTime, unit: TimeUnit) -> String {
     use chrono::Timelike;
-    let fine = time.nanosecond() % 1_000_000 != 0;
+    let fine = !time.nanosecond().is_multiple_of(1_000_000);
     let format = match unit {
         TimeUnit::Nanosecond if fine => "%Y-%m-%d %H:%M:%S%.9f",
         TimeUnit::Microsecond if fine => "%Y-%m-%d %H:%M:%S%.6f",
@@ -315,7 +318,8 @@ fn write_interval(text: &mut String, array: &ArrayRef, row: usize) -> Result<(),
         }
         DataType::Interval(IntervalUnit::DayTime) => {
             let value = array.as_primitive::<IntervalDayTimeType>().value(row);
-            let span = TimeDelta::days(value.days.into()) + TimeDelta::milliseconds(value.milliseconds.into());
+            let span =
+                TimeDelta::days(value.days.into()) + TimeDelta::milliseconds(value.milliseconds.into());
             (0, Some(span))
         }
         DataType::Interval(IntervalUnit::MonthDayNano) => {
@@ -327,7 +331,8 @@ fn write_interval(text: &mut String, array: &ArrayRef, row: usize) -> Result<(),
             0,
             Some(match unit {
                 TimeUnit::Second => {
-                    TimeDelta::try_seconds(array.as_primitive::<DurationSecondType>().value(row)).ok_or_else(out_of_range)?
+                    TimeDelta::try_seconds(array.as_primitive::<DurationSecondType>().value(row))
+                        .ok_or_else(out_of_range)?
                 }
                 TimeUnit::Millisecond => {
                     TimeDelta::try_milliseconds(array.as_primitive::<DurationMillisecondType>().value(row))
@@ -357,11 +362,7 @@ fn write_interval(text: &mut String, array: &ArrayRef, row: usize) -> Result<(),
         let (days, rest) = (ms / 86_400_000, ms % 86_400_000);
         let (hours, rest) = (rest / 3_600_000, rest % 3_600_000);
         let (minutes, rest) = (rest / 60_000, rest % 60_000);
-        text.push_str(&format!(
-            "{sign}{days} {hours:02}:{minutes:02}:{:02}.{:03}",
-            rest / 1000,
-            rest % 1000
-        ));
+        text.push_str(&format!("{sign}{days} {hours:02}:{minutes:02}:{:02}.{:03}", rest / 1000, rest % 1000));
     }
     Ok(())
 }

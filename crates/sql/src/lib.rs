@@ -6,11 +6,13 @@
 //!
 //! The crate knows no event and no event data store: tables have names and schemas, that is all.
 
+mod cancel;
 mod deep;
 mod diagnose;
 mod dialect;
 mod engine;
 mod error;
+mod fetch;
 mod format;
 pub mod functions;
 mod like;
@@ -27,6 +29,7 @@ mod statement;
 mod table;
 mod text;
 mod unnest;
+mod values;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{Mistake, SqlError};

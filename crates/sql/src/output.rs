@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use datafusion::logical_expr::LogicalPlan;
 use sqlparser::ast::{
-    AccessExpr, Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
-    TableWithJoins, VisitMut, VisitorMut,
+    AccessExpr, Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 
 use crate::text::Text;
@@ -49,7 +49,9 @@ impl Output {
                     let last = !items.clone().any(|item| matches!(item, Item::Star(_)));
                     let most = fields.len().saturating_sub(names.len() + fixed);
                     let span = fields.iter().skip(names.len()).take(most);
-                    let own = |qualifier: &Option<String>, of: &Option<String>| last || of.is_none() || qualifier == of;
+                    let own = |qualifier: &Option<String>, of: &Option<String>| {
+                        last || of.is_none() || qualifier == of
+                    };
                     let taken: Vec<String> = span
                         .take_while(|(qualifier, _)| own(&qualifier.map(|it| it.table().to_owned()), of))
                         .map(|(_, field)| field.name().clone())
@@ -78,7 +80,8 @@ fn items(body: &SetExpr, text: &Text) -> Vec<Item> {
 }
 
 fn item(item: &SelectItem, text: &Text) -> Item {
-    let written = |ident: &Ident| Item::Named(text.word_at(ident.span.start).unwrap_or(&ident.value).to_owned());
+    let written =
+        |ident: &Ident| Item::Named(text.word_at(ident.span.start).unwrap_or(&ident.value).to_owned());
     match item {
         SelectItem::ExprWithAlias { alias, .. } => written(alias),
         SelectItem::UnnamedExpr(expr) => named_by(expr).map_or(Item::Anonymous, written),
@@ -134,7 +137,10 @@ fn alias_body(body: &mut SetExpr) {
 fn alias_select(select: &mut Select) {
     let mut relations = HashSet::new();
     select.from.iter().for_each(|table| name_relations(table, &mut relations));
-    let star = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let star = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
     let mut taken = HashSet::new();
     let items = std::mem::take(&mut select.projection);
     select.projection = items

@@ -26,7 +26,8 @@ pub(crate) fn fill(tokens: &mut [TokenWithSpan], parameters: &[String]) -> Resul
 /// A number, or a text, with or without quotes. Digits that start with 0 are a text: an account's id is one.
 fn literal(parameter: &str) -> Token {
     let trimmed = parameter.trim();
-    let digits = trimmed.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits =
+        trimmed.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits
         && trimmed.bytes().filter(|byte| *byte == b'.').count() <= 1
         && (!trimmed.starts_with('0') || trimmed == "0" || trimmed.starts_with("0."));
@@ -48,6 +49,9 @@ mod tests {
         assert_eq!(literal("000123456789"), Token::SingleQuotedString("000123456789".to_owned()));
         assert_eq!(literal("'it''s'"), Token::SingleQuotedString("it's".to_owned()));
         assert_eq!(literal("1; DROP TABLE x"), Token::SingleQuotedString("1; DROP TABLE x".to_owned()));
-        assert_eq!(literal("2023-07-20 00:00:00"), Token::SingleQuotedString("2023-07-20 00:00:00".to_owned()));
+        assert_eq!(
+            literal("2023-07-20 00:00:00"),
+            Token::SingleQuotedString("2023-07-20 00:00:00".to_owned())
+        );
     }
 }

@@ -12,17 +12,26 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser;
 use sqlparser::ast;
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::Token;
 
-use crate::names::{Names, lower_functions};
+use crate::cancel::{Cancel, GiveWay};
+use crate::names::{Names, lower_functions, separate_fields};
 use crate::output::{self, Output};
 use crate::running::Column;
 use crate::scan::{FooterCache, Meter, Table};
 use crate::unnest::{self, UnnestPlanner};
 use crate::{Limits, SqlError, Statement, TableData};
-use crate::{diagnose, format, functions, like, parameters, rewrite, statement};
+use crate::{diagnose, fetch, format, functions, like, parameters, rewrite, statement};
 
 /// How many rows operators pass at a time.
 const BATCH_ROWS: usize = 8192;
+
+/// Memory that a sort sets aside for merging what it has spilled, in bytes.
+const SORT_RESERVATION: usize = 2 << 20;
+
+/// Functions of DataFusion's that Trino has not and that make values of any size out of a number.
+const UNBOUNDED: [&str; 4] = ["range", "generate_series", "array_repeat", "array_resize"];
 
 /// What plans need of the engine.
 #[derive(Debug, Clone)]
@@ -39,6 +48,7 @@ pub(crate) struct Planned {
     pub(crate) context: Arc<TaskContext>,
     pub(crate) columns: Vec<Column>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) cancel: Cancel,
 }
 
 /// A query with what it is to be run over.
@@ -68,12 +78,16 @@ pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, S
     let mut tokens = names.spell(text.to_vec());
     parameters::fill(&mut tokens, &parameters)?;
     let meter = Arc::new(Meter::default());
-    let session = session(shared, tables, &meter)?;
+    let unnests = text.tokens().any(|token| is_unnest(&token.token));
+    let cancel = Cancel::default();
+    let session = session(shared, tables, &meter, &cancel, unnests)?;
     let mut query = statement::query(text, tokens)?;
     let output = Output::of(&query, text);
     output::alias(&mut query);
+    separate_fields(&mut query);
     lower_functions(&mut query);
     like::rewrite(&mut query)?;
+    fetch::as_limit(&mut query);
     let logical = logical(&session, query, limits).await.map_err(|error| match error {
         Failed::Sql(error) => error,
         Failed::Planning(error) => diagnose::planning(&error, text, &session),
@@ -84,7 +98,7 @@ pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, S
         .create_physical_plan(&logical)
         .await
         .map_err(|error| diagnose::planning(&error, text, &session))?;
-    Ok(Planned { plan, context: session.task_ctx(), columns, meter })
+    Ok(Planned { plan, context: session.task_ctx(), columns, meter, cancel })
 }
 
 enum Failed {
@@ -98,13 +112,18 @@ impl From<datafusion::error::DataFusionError> for Failed {
     }
 }
 
-async fn logical(session: &SessionContext, query: Box<ast::Query>, limits: Limits) -> Result<LogicalPlan, Failed> {
+async fn logical(
+    session: &SessionContext,
+    query: Box<ast::Query>,
+    limits: Limits,
+) -> Result<LogicalPlan, Failed> {
     let mut statement = ast::Statement::Query(query);
     rewrite::rewrite(&mut statement, session)?;
     let statement = parser::Statement::Statement(Box::new(statement));
     let plan = unnest::expand(session.state().statement_to_plan(statement).await?)?;
     let Some(rows) = limits.rows else { return Ok(plan) };
-    let rows = usize::try_from(rows).map_err(|_| Failed::Sql(SqlError::mistake("The limit of rows is too large.")))?;
+    let rows = usize::try_from(rows)
+        .map_err(|_| Failed::Sql(SqlError::mistake("The limit of rows is too large.")))?;
     Ok(LogicalPlanBuilder::from(plan).limit(0, Some(rows))?.build()?)
 }
 
@@ -122,6 +141,8 @@ fn session(
     shared: &Shared,
     tables: BTreeMap<String, TableData>,
     meter: &Arc<Meter>,
+    cancel: &Cancel,
+    unnests: bool,
 ) -> Result<SessionContext, SqlError> {
     let internal = |error: datafusion::error::DataFusionError| SqlError::Internal(error.strip_backtrace());
     let stores = Arc::new(DefaultObjectStoreRegistry::new());
@@ -130,13 +151,17 @@ fn session(
         ..RuntimeEnv::clone(&shared.runtime)
     };
     let state = SessionStateBuilder::new()
-        .with_config(config(shared.partitions))
+        .with_config(config(shared.partitions, unnests))
         .with_runtime_env(Arc::new(runtime))
         .with_default_features()
         .with_relation_planners(vec![Arc::new(UnnestPlanner)])
+        .with_physical_optimizer_rule(Arc::new(GiveWay(cancel.clone())))
         .build();
     let session = SessionContext::new_with_state(state);
     functions::register(&session);
+    for name in UNBOUNDED {
+        session.deregister_udf(name);
+    }
     for (number, (name, data)) in tables.into_iter().enumerate() {
         let url = ObjectStoreUrl::parse(format!("table://t{number}/")).map_err(internal)?;
         stores.register_store(url.as_ref(), Arc::clone(&data.store));
@@ -148,7 +173,11 @@ fn session(
     Ok(session)
 }
 
-fn config(partitions: usize) -> SessionConfig {
+fn is_unnest(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::UNNEST)
+}
+
+fn config(partitions: usize, unnests: bool) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
         .with_batch_size(BATCH_ROWS)
@@ -158,6 +187,11 @@ fn config(partitions: usize) -> SessionConfig {
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
     "nulls_last".clone_into(&mut options.sql_parser.default_null_ordering);
+    // It forgets NULL among the values that it keeps.
+    options.optimizer.enable_topk_aggregation = false;
+    // DataFusion moves the access to a field below the unnesting that makes the row which has it.
+    options.optimizer.enable_leaf_expression_pushdown = !unnests;
+    options.execution.sort_spill_reservation_bytes = SORT_RESERVATION;
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.bloom_filter_on_read = true;
     options.execution.parquet.enable_page_index = true;

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, LimitClause, Query, Select, SelectFlavor, SetExpr, SetOperator, SetQuantifier, Spanned,
-    TableFactor, Visit, Visitor,
+    Expr, GroupByExpr, LimitClause, Query, Select, SelectFlavor, SetExpr, SetOperator, SetQuantifier,
+    Spanned, TableFactor, Visit, Visitor,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
@@ -20,8 +20,10 @@ pub(crate) fn unless_query_starts(text: &Text) -> Result<(), SqlError> {
         Token::Word(word) => match word.keyword {
             Keyword::SELECT | Keyword::WITH | Keyword::VALUES => Ok(()),
             _ => {
-                let message =
-                    format!("Only SELECT can be run; a statement can't start with {}.", word.value.to_uppercase());
+                let message = format!(
+                    "Only SELECT can be run; a statement can't start with {}.",
+                    word.value.to_uppercase()
+                );
                 Err(SqlError::mistake_at(place(first.span.start), message))
             }
         },
@@ -35,13 +37,19 @@ pub(crate) fn unless_query_starts(text: &Text) -> Result<(), SqlError> {
 
 /// Refuses what is no SELECT in Trino's dialect.
 pub(crate) fn unless_select(query: &Query) -> Result<(), SqlError> {
-    match query.visit(&mut Refuse) {
+    match query.visit(&mut Refuse { depth: 0 }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
 
-struct Refuse;
+/// How many expressions may stand in each other, as each sum stands in the next of `a + b + c`. No program that works
+/// through a tree has more stack than for some thousands.
+const MAX_DEPTH: usize = 1000;
+
+struct Refuse {
+    depth: usize,
+}
 
 impl Visitor for Refuse {
     type Break = SqlError;
@@ -57,12 +65,27 @@ impl Visitor for Refuse {
         refuse(query, query.format_clause.is_some(), "FORMAT")?;
         refuse(query, !query.pipe_operators.is_empty(), "|> after a query")?;
         refuse(query, limit_by, "LIMIT with a comma or BY")?;
+        if let Some(fetch) = &query.fetch {
+            refuse(query, fetch.with_ties || fetch.percent, "FETCH WITH TIES or PERCENT")?;
+            let limited =
+                matches!(&query.limit_clause, Some(LimitClause::LimitOffset { limit: Some(_), .. }));
+            refuse(query, limited, "LIMIT together with FETCH")?;
+        }
         body(&query.body)
     }
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<SqlError> {
         match table {
-            TableFactor::Table { args, with_hints, version, with_ordinality, partitions, json_path, sample, .. } => {
+            TableFactor::Table {
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                ..
+            } => {
                 refuse(table, args.is_some(), "A table function")?;
                 refuse(table, !with_hints.is_empty(), "A table hint")?;
                 refuse(table, version.is_some(), "A version of a table")?;
@@ -80,7 +103,18 @@ impl Visitor for Refuse {
         }
     }
 
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<SqlError> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            let message =
+                format!("More than {MAX_DEPTH} expressions stand in each other; IN with a list may help.");
+            return ControlFlow::Break(SqlError::mistake(message));
+        }
         match expr {
             Expr::Cast { kind, .. } => {
                 use sqlparser::ast::CastKind::{DoubleColon, SafeCast};
@@ -105,10 +139,8 @@ fn body(set: &SetExpr) -> ControlFlow<SqlError> {
         SetExpr::Query(_) | SetExpr::Values(_) => ControlFlow::Continue(()),
         SetExpr::SetOperation { op, set_quantifier, left, right } => {
             refuse(set, matches!(op, SetOperator::Minus), "MINUS (EXCEPT is the same)")?;
-            let by_name = !matches!(
-                set_quantifier,
-                SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None
-            );
+            let by_name =
+                !matches!(set_quantifier, SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None);
             refuse(set, by_name, "BY NAME")?;
             body(left)?;
             body(right)

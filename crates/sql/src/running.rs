@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::cancel::Cancel;
 use crate::plan::Planned;
 use crate::scan::Meter;
 use crate::{SqlError, diagnose, format};
@@ -47,6 +48,7 @@ pub struct Running {
     columns: Vec<Column>,
     plan: Arc<dyn ExecutionPlan>,
     meter: Arc<Meter>,
+    cancel: Cancel,
     pieces: mpsc::Receiver<Result<Vec<Row>, SqlError>>,
     task: Option<JoinHandle<()>>,
     deadline: Instant,
@@ -62,7 +64,7 @@ impl Running {
         deadline: Instant,
         time: Duration,
     ) -> Self {
-        let Planned { plan, context, columns, meter } = planned;
+        let Planned { plan, context, columns, meter, cancel } = planned;
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         let running = Arc::clone(&plan);
         let task = threads.spawn(async move {
@@ -77,7 +79,7 @@ impl Running {
                 sender.send(Err(error)).await.ok();
             }
         });
-        Running { columns, plan, meter, pieces, task: Some(task), deadline, time }
+        Running { columns, plan, meter, cancel, pieces, task: Some(task), deadline, time }
     }
 
     /// The columns of its result.
@@ -112,10 +114,11 @@ impl Running {
     /// What it has read so far; final after [`Running::next`] gave `None`.
     #[must_use]
     pub fn scanned(&self) -> Scanned {
-        Scanned { bytes: self.meter.bytes(), rows: rows_scanned(self.plan.as_ref()) }
+        Scanned { bytes: self.meter.bytes(), rows: self.meter.rows() + rows_of_files(self.plan.as_ref()) }
     }
 
     fn stop(&mut self) {
+        self.cancel.cancel();
         if let Some(task) = self.task.take() {
             task.abort();
         }
@@ -131,11 +134,7 @@ impl Drop for Running {
 
 /// Why a task of the engine's threads did not come to its end.
 pub(crate) fn ended(error: &tokio::task::JoinError) -> SqlError {
-    if error.is_panic() {
-        SqlError::Internal("the engine panicked".to_owned())
-    } else {
-        SqlError::Cancelled
-    }
+    if error.is_panic() { SqlError::Internal("the engine panicked".to_owned()) } else { SqlError::Cancelled }
 }
 
 async fn give(
@@ -161,8 +160,8 @@ fn rows(batch: &RecordBatch) -> Result<Vec<Row>, SqlError> {
         .collect()
 }
 
-/// The rows that the scans of a plan have looked at: what they gave, and what their filters kept back.
-fn rows_scanned(plan: &dyn ExecutionPlan) -> u64 {
+/// The rows that a plan has looked at in files: those that scans gave, and those that their filters kept back.
+fn rows_of_files(plan: &dyn ExecutionPlan) -> u64 {
     let own = if plan.as_any().is::<DataSourceExec>() {
         plan.metrics().map_or(0, |metrics| {
             let given = metrics.output_rows().unwrap_or(0);
@@ -172,5 +171,5 @@ fn rows_scanned(plan: &dyn ExecutionPlan) -> u64 {
     } else {
         0
     };
-    own + plan.children().into_iter().map(|child| rows_scanned(child.as_ref())).sum::<u64>()
+    own + plan.children().into_iter().map(|child| rows_of_files(child.as_ref())).sum::<u64>()
 }

@@ -10,8 +10,8 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::SqlError;
 use crate::deep::deep;
 use crate::dialect::Trino;
-use crate::refuse;
 use crate::text::{Place, Text, place};
+use crate::{refuse, values};
 
 /// How many characters a query may have: `QueryStatement` of
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartQuery.html>.
@@ -66,8 +66,9 @@ impl Statement {
 /// Parses tokens, which may be others than those of `text` but have their places.
 pub(crate) fn query(text: &Text, tokens: Vec<TokenWithSpan>) -> Result<Box<Query>, SqlError> {
     refuse::unless_query_starts(text)?;
-    let mut parser =
-        Parser::new(&Trino).with_recursion_limit(MAX_RECURSION).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&Trino)
+        .with_recursion_limit(MAX_RECURSION)
+        .with_tokens_with_locations(values::in_brackets(tokens));
     let read = parser.parse_query().map_err(|error| syntax(text, error))?;
     let semicolon = parser.consume_token(&Token::SemiColon);
     let next = parser.peek_token();
@@ -124,6 +125,9 @@ impl Visitor for TableNames {
     type Break = SqlError;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        if query.with.as_ref().is_some_and(|with| with.recursive) {
+            return ControlFlow::Break(SqlError::mistake("WITH RECURSIVE is not supported."));
+        }
         let defined = query.with.iter().flat_map(|with| &with.cte_tables);
         self.defined.extend(defined.map(|table| table.alias.name.value.to_lowercase()));
         ControlFlow::Continue(())
@@ -131,10 +135,15 @@ impl Visitor for TableNames {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<SqlError> {
         let [part] = relation.0.as_slice() else {
-            let message = "A table has one name, the event data store's id, without a catalog or schema before it.";
+            let message =
+                "A table has one name, the event data store's id, without a catalog or schema before it.";
             return ControlFlow::Break(SqlError::mistake_at(place(relation.span().start), message));
         };
-        let name = part.as_ident().map(|ident| ident.value.to_lowercase()).unwrap_or_default();
+        let Some(ident) = part.as_ident().filter(|ident| ident.quote_style != Some('\'')) else {
+            let message = "A table is named without quotes or in double quotes.";
+            return ControlFlow::Break(SqlError::mistake(message));
+        };
+        let name = ident.value.to_lowercase();
         if !self.named.contains(&name) {
             self.named.push(name);
         }

@@ -184,9 +184,10 @@ fn uuid_at(chars: &[char], at: usize) -> Option<String> {
     }
     let uuid = chars.get(at..at + UUID_LENGTH)?;
     let dashes = [8, 13, 18, 23];
-    let fits = uuid.iter().enumerate().all(|(index, ch)| {
-        if dashes.contains(&index) { *ch == '-' } else { ch.is_ascii_hexdigit() }
-    });
+    let fits = uuid
+        .iter()
+        .enumerate()
+        .all(|(index, ch)| if dashes.contains(&index) { *ch == '-' } else { ch.is_ascii_hexdigit() });
     let alone = chars.get(at + UUID_LENGTH).is_none_or(|ch| *ch == '.' || !joins(ch));
     (fits && alone).then(|| uuid.iter().collect::<String>().to_ascii_lowercase())
 }

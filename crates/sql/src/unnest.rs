@@ -10,15 +10,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, UnnestOptions, plan_err};
+use datafusion::common::{
+    Column, DFSchema, DFSchemaRef, DataFusionError, Result, TableReference, UnnestOptions, plan_err,
+};
 use datafusion::functions::core::expr_fn::{coalesce, get_field, greatest};
 use datafusion::functions_nested::expr_fn::{cardinality, gen_series, map_keys, map_values};
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, Extension, JoinType, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, cast,
-    col, lit, when,
+    Expr, ExprSchemable, Extension, JoinType, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore,
+    cast, col, lit, when,
 };
 use sqlparser::ast::TableFactor;
 
@@ -40,9 +42,13 @@ impl RelationPlanner for UnnestPlanner {
             .into_iter()
             .map(|expr| context.sql_to_expr(expr, &nothing))
             .collect::<Result<Vec<_>>>()?;
-        let node = Unnesting::new(exprs, with_ordinality)?;
-        let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
-        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+        let names = alias.iter().flat_map(|alias| &alias.columns).map(|column| column.name.value.clone());
+        let node = Unnesting::new(exprs, with_ordinality, names.collect())?;
+        let mut plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        if let Some(alias) = alias {
+            plan = LogicalPlanBuilder::from(plan).alias(TableReference::bare(alias.name.value))?.build()?;
+        }
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))))
     }
 }
 
@@ -61,19 +67,27 @@ impl PartialOrd for Unnesting {
 }
 
 impl Unnesting {
-    fn new(exprs: Vec<Expr>, ordinality: bool) -> Result<Self> {
-        let mut names = HashSet::new();
+    /// `names` are those that an alias gives to the columns, none or one for each.
+    fn new(exprs: Vec<Expr>, ordinality: bool, names: Vec<String>) -> Result<Self> {
         let mut fields = Vec::new();
         for expr in &exprs {
-            for (name, kind) in columns(&expr.get_type(&DFSchema::empty())?)? {
-                let name = if names.insert(name.clone()) { name } else { format!("{name} #{}", fields.len()) };
-                fields.push(Field::new(name, kind, true));
-            }
+            fields.extend(columns(&expr.get_type(&DFSchema::empty())?)?);
         }
         if ordinality {
-            fields.push(Field::new("ordinality", DataType::Int64, true));
+            fields.push(("ordinality".to_owned(), DataType::Int64));
         }
-        let schema = DFSchema::from_unqualified_fields(fields.into(), Default::default())?;
+        if !names.is_empty() && names.len() != fields.len() {
+            return plan_err!("UNNEST has {} columns here, its alias names {}", fields.len(), names.len());
+        }
+        let mut taken = HashSet::new();
+        let mut named = Vec::with_capacity(fields.len());
+        let mut names = names.into_iter();
+        for (index, (own, kind)) in fields.into_iter().enumerate() {
+            let name = names.next().unwrap_or(own);
+            let name = if taken.insert(name.clone()) { name } else { format!("{name} #{index}") };
+            named.push(Field::new(name, kind, true));
+        }
+        let schema = DFSchema::from_unqualified_fields(named.into(), Default::default())?;
         Ok(Unnesting { exprs, ordinality, schema: Arc::new(schema) })
     }
 }
@@ -204,10 +218,12 @@ fn unnest(left: &LogicalPlan, node: &Unnesting, schema: &DFSchema, all: bool) ->
             let fields = columns(&kind)?;
             let element = col(Column::from_name(&name));
             match (&kind, maps) {
-                (DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _), false)
-                    if matches!(item.data_type(), DataType::Struct(_)) =>
-                {
-                    outputs.extend(fields.iter().map(|(field, _)| get_field(element.clone(), field.as_str())));
+                (
+                    DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _),
+                    false,
+                ) if matches!(item.data_type(), DataType::Struct(_)) => {
+                    outputs
+                        .extend(fields.iter().map(|(field, _)| get_field(element.clone(), field.as_str())));
                 }
                 _ => outputs.push(element),
             }
@@ -223,22 +239,25 @@ fn unnest(left: &LogicalPlan, node: &Unnesting, schema: &DFSchema, all: bool) ->
         outputs.push(col(Column::from_name(&name)));
         lists.push((name, gen_series(lit(1_i64), greatest(lengths), lit(1_i64))));
     }
-    let own = || left.schema().iter().map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field))));
+    let own =
+        || left.schema().iter().map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field))));
     let with_lists = own().map(Ok).chain(lists.iter().map(|(name, list)| {
-        let list = if all { when(cardinality(list.clone()).gt(lit(0_u64)), list.clone()).end()? } else { list.clone() };
+        let list = if all {
+            when(cardinality(list.clone()).gt(lit(0_u64)), list.clone()).end()?
+        } else {
+            list.clone()
+        };
         Ok(list.alias(name))
     }));
     let with_lists: Vec<Expr> = with_lists.collect::<Result<_>>()?;
     let unnested = lists.iter().map(|(name, _)| Column::from_name(name)).collect();
-    let named = outputs.into_iter().zip(schema.iter()).map(|(output, (qualifier, field))| {
-        output.alias_qualified(qualifier.cloned(), field.name())
-    });
+    let named = outputs
+        .into_iter()
+        .zip(schema.iter())
+        .map(|(output, (qualifier, field))| output.alias_qualified(qualifier.cloned(), field.name()));
     LogicalPlanBuilder::from(left.clone())
         .project(with_lists)?
-        .unnest_columns_with_options(
-            unnested,
-            UnnestOptions { preserve_nulls: all, recursions: Vec::new() },
-        )?
+        .unnest_columns_with_options(unnested, UnnestOptions { preserve_nulls: all, recursions: Vec::new() })?
         .project(own().chain(named))?
         .build()
 }

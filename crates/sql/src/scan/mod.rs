@@ -90,9 +90,10 @@ impl Table {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = self.groups(kept, state.config().target_partitions());
         let mut statistics = datafusion::common::Statistics::new_unknown(&self.schema);
-        let rows = kept.iter().filter_map(|index| self.data.files.get(*index)).map(|file| file.rows).sum::<u64>();
-        statistics.num_rows =
-            usize::try_from(rows).map_or(datafusion::common::stats::Precision::Absent, |rows| {
+        let rows =
+            kept.iter().filter_map(|index| self.data.files.get(*index)).map(|file| file.rows).sum::<u64>();
+        statistics.num_rows = usize::try_from(rows)
+            .map_or(datafusion::common::stats::Precision::Absent, |rows| {
                 datafusion::common::stats::Precision::Exact(rows)
             });
         let factory = reader::Readers::new(
@@ -121,6 +122,7 @@ impl Table {
         let schema = Arc::new(self.schema.project(&indices)?);
         let mut batches = Vec::with_capacity(self.data.tail.len());
         for batch in &self.data.tail {
+            self.meter.add_rows(batch.num_rows() as u64);
             let columns = indices
                 .iter()
                 .zip(schema.fields())

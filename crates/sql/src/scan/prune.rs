@@ -42,10 +42,9 @@ pub(super) fn statistics(file: &DataFile, time_column: &str, schema: &SchemaRef)
         statistics.num_rows = Precision::Exact(rows);
     }
     let Some((index, field)) = schema.column_with_name(time_column) else { return statistics };
-    let (Some(min), Some(max)) = (
-        time(file.min_time, 0, field.data_type()),
-        time(file.max_time, 1, field.data_type()),
-    ) else {
+    let (Some(min), Some(max)) =
+        (time(file.min_time, 0, field.data_type()), time(file.max_time, 1, field.data_type()))
+    else {
         return statistics;
     };
     if let Some(column) = statistics.column_statistics.get_mut(index) {

@@ -23,10 +23,11 @@ use parking_lot::Mutex;
 /// How much is read from a file's end at first, which has the footer and the page index of most files.
 const FOOTER_HINT: usize = 64 << 10;
 
-/// Counts the bytes that a query reads.
+/// Counts the bytes that a query reads, and the rows of tails.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     bytes: AtomicU64,
+    rows: AtomicU64,
 }
 
 impl Meter {
@@ -34,8 +35,16 @@ impl Meter {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    pub(crate) fn add_rows(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
     }
 }
 
@@ -137,10 +146,7 @@ struct Reader {
 }
 
 impl AsyncFileReader for Reader {
-    fn get_bytes(
-        &mut self,
-        range: Range<u64>,
-    ) -> BoxFuture<'_, datafusion::parquet::errors::Result<Bytes>> {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, datafusion::parquet::errors::Result<Bytes>> {
         self.meter.add(range.end.saturating_sub(range.start));
         self.inner.get_bytes(range)
     }

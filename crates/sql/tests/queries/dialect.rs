@@ -45,8 +45,16 @@ async fn whole_numbers_divide_to_whole_numbers_and_never_by_zero() {
 #[tokio::test]
 async fn only_escape_escapes_in_like() {
     let stage = Stage::new().await;
-    assert_eq!(stage.lines(r"SELECT 'a\b' LIKE 'a\b', 'a%b' LIKE 'a$%b' ESCAPE '$', 'axb' LIKE 'a$%b' ESCAPE '$'").await, ["true|true|false"]);
-    assert_eq!(stage.lines(r"SELECT 'a_b' LIKE 'a\_b' ESCAPE '\', 'axb' LIKE 'a\_b' ESCAPE '\'").await, ["true|false"]);
+    assert_eq!(
+        stage
+            .lines(r"SELECT 'a\b' LIKE 'a\b', 'a%b' LIKE 'a$%b' ESCAPE '$', 'axb' LIKE 'a$%b' ESCAPE '$'")
+            .await,
+        ["true|true|false"]
+    );
+    assert_eq!(
+        stage.lines(r"SELECT 'a_b' LIKE 'a\_b' ESCAPE '\', 'axb' LIKE 'a\_b' ESCAPE '\'").await,
+        ["true|false"]
+    );
     let computed = r"SELECT p, 'a\b' LIKE p FROM (VALUES 'a\b', 'a\%') AS t(p) ORDER BY 1";
     assert_eq!(stage.lines(computed).await, [r"a\%|true", r"a\b|true"]);
     assert_eq!(stage.lines("SELECT count(*) FROM {t} WHERE eventName LIKE 'Get%'").await, ["3"]);
@@ -56,7 +64,8 @@ async fn only_escape_escapes_in_like() {
 #[tokio::test]
 async fn groups_have_ordinals_sets_and_filters() {
     let stage = Stage::new().await;
-    let counted = "SELECT eventName, count(*) FILTER (WHERE errorCode IS NULL) FROM {t} GROUP BY 1 ORDER BY 2 DESC, 1";
+    let counted =
+        "SELECT eventName, count(*) FILTER (WHERE errorCode IS NULL) FROM {t} GROUP BY 1 ORDER BY 2 DESC, 1";
     assert_eq!(stage.lines(counted).await, ["GetObject|2", "ConsoleLogin|1", "DeleteTrail|0", "PutObject|0"]);
     let rollup = "SELECT eventSource, count(*) FROM {t} GROUP BY ROLLUP (eventSource) ORDER BY 2, 1";
     assert_eq!(
@@ -74,15 +83,23 @@ async fn tables_are_joined_and_combined() {
     let mut stage = Stage::new().await;
     let other = "00000000-0000-0000-0000-000000000001";
     stage.tables.insert(other.to_owned(), stage.tables[STORE].clone());
-    let join = format!("SELECT count(*) FROM {STORE} a JOIN {other} b ON a.eventName = b.eventName AND a.number < b.number");
+    let join = format!(
+        "SELECT count(*) FROM {STORE} a JOIN {other} b ON a.eventName = b.eventName AND a.number < b.number"
+    );
     assert_eq!(stage.lines(&join).await, ["3"]);
-    let union = format!("SELECT eventName FROM {STORE} UNION SELECT eventSource FROM {other} ORDER BY 1 LIMIT 2");
+    let union =
+        format!("SELECT eventName FROM {STORE} UNION SELECT eventSource FROM {other} ORDER BY 1 LIMIT 2");
     assert_eq!(stage.lines(&union).await, ["ConsoleLogin", "DeleteTrail"]);
-    let except = format!("SELECT number FROM {STORE} EXCEPT SELECT number FROM {other} WHERE number > 1 ORDER BY 1");
+    let except =
+        format!("SELECT number FROM {STORE} EXCEPT SELECT number FROM {other} WHERE number > 1 ORDER BY 1");
     assert_eq!(stage.lines(&except).await, ["0", "1"]);
-    let with = format!("WITH errors AS (SELECT * FROM {STORE} WHERE errorCode IS NOT NULL) SELECT count(*), max(number) FROM Errors");
+    let with = format!(
+        "WITH errors AS (SELECT * FROM {STORE} WHERE errorCode IS NOT NULL) SELECT count(*), max(number) FROM Errors"
+    );
     assert_eq!(stage.lines(&with).await, ["3|4"]);
-    let exists = format!("SELECT number FROM {STORE} a WHERE EXISTS (SELECT 1 FROM {other} b WHERE b.number = a.number + 4) ORDER BY 1");
+    let exists = format!(
+        "SELECT number FROM {STORE} a WHERE EXISTS (SELECT 1 FROM {other} b WHERE b.number = a.number + 4) ORDER BY 1"
+    );
     assert_eq!(stage.lines(&exists).await, ["0", "1"]);
 }
 
@@ -90,9 +107,15 @@ async fn tables_are_joined_and_combined() {
 async fn rows_are_limited_and_skipped() {
     let stage = Stage::new().await;
     assert_eq!(stage.lines("SELECT number FROM {t} ORDER BY number OFFSET 2 LIMIT 2").await, ["2", "3"]);
-    assert_eq!(stage.lines("SELECT number FROM {t} ORDER BY number OFFSET 1 ROW FETCH FIRST 1 ROW ONLY").await, ["1"]);
+    assert_eq!(
+        stage.lines("SELECT number FROM {t} ORDER BY number OFFSET 1 ROW FETCH FIRST 1 ROW ONLY").await,
+        ["1"]
+    );
     assert_eq!(stage.lines("SELECT number FROM {t} ORDER BY number DESC LIMIT 1").await, ["5"]);
-    assert_eq!(stage.lines("SELECT x FROM (VALUES 3, 1, 2) AS t(x) ORDER BY x LIMIT ALL").await, ["1", "2", "3"]);
+    assert_eq!(
+        stage.lines("SELECT x FROM (VALUES 3, 1, 2) AS t(x) ORDER BY x LIMIT ALL").await,
+        ["1", "2", "3"]
+    );
 }
 
 #[tokio::test]
@@ -107,7 +130,9 @@ async fn windows_look_at_other_rows() {
 async fn parameters_are_values_and_never_sql() {
     use opentrail_sql::{Limits, Statement};
     let stage = Stage::new().await;
-    let sql = format!("SELECT number FROM {STORE} WHERE userIdentity.accountId = ? AND eventTime > ? AND number < ? ORDER BY 1");
+    let sql = format!(
+        "SELECT number FROM {STORE} WHERE userIdentity.accountId = ? AND eventTime > ? AND number < ? ORDER BY 1"
+    );
     let statement = Statement::parse(&sql).expect("a query");
     assert_eq!(statement.parameters(), 3);
     let ask = async |given: &[&str]| {
@@ -115,7 +140,10 @@ async fn parameters_are_values_and_never_sql() {
         let running = stage.engine.run(&statement, stage.tables.clone(), &given, Limits::default()).await?;
         crate::stage::finish(running).await.map(|answer| answer.lines())
     };
-    assert_eq!(ask(&["111122223333", "2023-07-20 01:30:00", "4"]).await, Ok(vec!["2".to_owned(), "3".to_owned()]));
+    assert_eq!(
+        ask(&["111122223333", "2023-07-20 01:30:00", "4"]).await,
+        Ok(vec!["2".to_owned(), "3".to_owned()])
+    );
     assert_eq!(ask(&["' OR 1=1 --", "'2023-07-20 01:30:00'", "4"]).await, Ok(Vec::new()));
     let error = ask(&["1"]).await.expect_err("too few");
     assert_eq!(error.to_string(), "The query has 3 parameters, 1 were given.");
@@ -128,6 +156,9 @@ async fn lambdas_casts_and_literals_are_read() {
     let any = "SELECT number FROM {t} WHERE any_match(resources, r -> r.arn LIKE '%b2/%') ORDER BY 1";
     assert_eq!(stage.lines(any).await, ["2"]);
     assert_eq!(stage.lines("SELECT CAST('5' AS bigint) + 1, TRY_CAST('x' AS bigint), CAST(MAP(ARRAY['a'], ARRAY['b']) AS map(varchar, varchar))['a']").await, ["6|-|b"]);
-    assert_eq!(stage.lines("SELECT date_trunc('day', eventTime) + interval '1' day FROM {t} LIMIT 1").await, ["2023-07-21 00:00:00.000"]);
+    assert_eq!(
+        stage.lines("SELECT date_trunc('day', eventTime) + interval '1' day FROM {t} LIMIT 1").await,
+        ["2023-07-21 00:00:00.000"]
+    );
     assert_eq!(stage.lines("SELECT CAST(row(1, 'x') AS row(a bigint, b varchar)).b").await, ["x"]);
 }

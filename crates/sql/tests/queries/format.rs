@@ -5,7 +5,8 @@ use crate::stage::Stage;
 #[tokio::test]
 async fn values_look_as_in_trino() {
     let stage = Stage::new().await;
-    let answer = stage.ask("SELECT eventTime, readOnly, number, errorCode, document FROM {t} WHERE number = 0").await;
+    let answer =
+        stage.ask("SELECT eventTime, readOnly, number, errorCode, document FROM {t} WHERE number = 0").await;
     assert_eq!(answer.lines(), ["2023-07-20 00:00:00.000|true|0|-|{\"n\":0}"]);
     assert_eq!(answer.kinds(), ["timestamp(3)", "boolean", "bigint", "varchar", "json"]);
 }

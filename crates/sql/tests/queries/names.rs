@@ -21,7 +21,9 @@ async fn columns_are_called_as_written() {
     let answer = stage.ask("SELECT *, number, count(*) OVER () FROM {t}").await;
     assert_eq!(answer.names()[..2], ["eventTime", "eventName"]);
     assert_eq!(answer.names()[10..], ["number", "_col11"]);
-    let answer = stage.ask("SELECT a.*, b.number, b.* FROM (SELECT 1 AS X) a, (SELECT number, readonly FROM {t}) b LIMIT 1").await;
+    let answer = stage
+        .ask("SELECT a.*, b.number, b.* FROM (SELECT 1 AS X) a, (SELECT number, readonly FROM {t}) b LIMIT 1")
+        .await;
     assert_eq!(answer.names(), ["X", "number", "number", "readOnly"]);
     let answer = stage.ask("SELECT 1 AS a UNION ALL SELECT 2 AS b").await;
     assert_eq!(answer.names(), ["a"]);
@@ -30,7 +32,11 @@ async fn columns_are_called_as_written() {
 #[tokio::test]
 async fn two_columns_may_have_one_name() {
     let stage = Stage::new().await;
-    let answer = stage.ask("SELECT number, number, count(*), count(*) FROM {t} GROUP BY number ORDER BY number DESC LIMIT 1").await;
+    let answer = stage
+        .ask(
+            "SELECT number, number, count(*), count(*) FROM {t} GROUP BY number ORDER BY number DESC LIMIT 1",
+        )
+        .await;
     assert_eq!(answer.names(), ["number", "number", "_col2", "_col3"]);
     assert_eq!(answer.lines(), ["5|5|1|1"]);
     let answer = stage.ask("SELECT a.arn, b.arn FROM (SELECT userIdentity.arn FROM {t} WHERE number = 0) a JOIN (SELECT userIdentity.arn FROM {t}) b ON a.arn = b.arn").await;
@@ -42,7 +48,11 @@ async fn two_columns_may_have_one_name() {
 async fn fields_of_a_subquery_have_their_own_name() {
     let stage = Stage::new().await;
     let sql = "SELECT arn, count(*) AS calls FROM (SELECT userIdentity.arn, eventName FROM {t}) GROUP BY arn ORDER BY calls DESC, arn LIMIT 2";
-    assert_eq!(stage.lines(sql).await, ["arn:aws:iam::111122223333:user/alice|2", "arn:aws:iam::111122223333:user/bob|2"]);
-    let grouped = "SELECT userIdentity.accountId, count(*) FROM {t} GROUP BY userIdentity.accountid ORDER BY count(*)";
+    assert_eq!(
+        stage.lines(sql).await,
+        ["arn:aws:iam::111122223333:user/alice|2", "arn:aws:iam::111122223333:user/bob|2"]
+    );
+    let grouped =
+        "SELECT userIdentity.accountId, count(*) FROM {t} GROUP BY userIdentity.accountid ORDER BY count(*)";
     assert_eq!(stage.lines(grouped).await, ["111122223333|6"]);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, ListArray, MapBuilder, MapFieldNames, RecordBatch, StringArray,
-    StringBuilder, StructArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, ListArray, MapBuilder, MapFieldNames,
+    RecordBatch, StringArray, StringBuilder, StructArray, TimestampMillisecondArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
@@ -15,7 +15,9 @@ use datafusion::parquet::file::properties::WriterProperties;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use opentrail_sql::{DataFile, Engine, EngineOptions, Limits, Running, Scanned, SqlError, Statement, TableData};
+use opentrail_sql::{
+    DataFile, Engine, EngineOptions, Limits, Running, Scanned, SqlError, Statement, TableData,
+};
 use tempfile::TempDir;
 
 /// The table's name.
@@ -29,7 +31,7 @@ const HOUR: i64 = 3_600_000;
 pub struct Stage {
     pub engine: Engine,
     pub tables: BTreeMap<String, TableData>,
-    _folder: TempDir,
+    pub _folder: TempDir,
 }
 
 pub struct Answer {
@@ -175,7 +177,10 @@ fn resource_item() -> Field {
 }
 
 fn map_type() -> DataType {
-    let entries = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
+    let entries = Fields::from(vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("value", DataType::Utf8, true),
+    ]);
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
 }
 
@@ -196,11 +201,20 @@ pub fn schema() -> SchemaRef {
 }
 
 const NAMES: [&str; 6] = ["GetObject", "PutObject", "ConsoleLogin", "GetObject", "DeleteTrail", "GetObject"];
-const SOURCES: [&str; 6] =
-    ["s3.amazonaws.com", "s3.amazonaws.com", "signin.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "s3.amazonaws.com"];
-const ERRORS: [Option<&str>; 6] = [None, Some("AccessDenied"), None, Some("NoSuchKey"), Some("AccessDenied"), None];
-const USERS: [Option<&str>; 6] = [Some("alice"), Some("bob"), Some("alice"), None, Some("bob"), Some("carol")];
-const MFA: [Option<&str>; 6] = [Some("true"), Some("false"), Some("true"), None, Some("false"), Some("false")];
+const SOURCES: [&str; 6] = [
+    "s3.amazonaws.com",
+    "s3.amazonaws.com",
+    "signin.amazonaws.com",
+    "s3.amazonaws.com",
+    "cloudtrail.amazonaws.com",
+    "s3.amazonaws.com",
+];
+const ERRORS: [Option<&str>; 6] =
+    [None, Some("AccessDenied"), None, Some("NoSuchKey"), Some("AccessDenied"), None];
+const USERS: [Option<&str>; 6] =
+    [Some("alice"), Some("bob"), Some("alice"), None, Some("bob"), Some("carol")];
+const MFA: [Option<&str>; 6] =
+    [Some("true"), Some("false"), Some("true"), None, Some("false"), Some("false")];
 
 fn texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(StringArray::from_iter(values))
@@ -210,9 +224,12 @@ fn texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
 pub fn events(range: std::ops::Range<usize>) -> RecordBatch {
     let of = |values: &[Option<&'static str>; 6]| texts(range.clone().map(|index| values[index]));
     let always = |values: &[&'static str; 6]| texts(range.clone().map(|index| Some(values[index])));
-    let arns: Vec<Option<String>> =
-        range.clone().map(|index| USERS[index].map(|user| format!("arn:aws:iam::111122223333:user/{user}"))).collect();
-    let attributes_column = StructArray::new(attributes(), vec![always(&["2023-07-20T00:00:00Z"; 6]), of(&MFA)], None);
+    let arns: Vec<Option<String>> = range
+        .clone()
+        .map(|index| USERS[index].map(|user| format!("arn:aws:iam::111122223333:user/{user}")))
+        .collect();
+    let attributes_column =
+        StructArray::new(attributes(), vec![always(&["2023-07-20T00:00:00Z"; 6]), of(&MFA)], None);
     let session_column = StructArray::new(session(), vec![Arc::new(attributes_column)], None);
     let identity_column = StructArray::new(
         identity(),
@@ -242,7 +259,8 @@ pub fn events(range: std::ops::Range<usize>) -> RecordBatch {
 
 /// `{bucketName=b0, key=k0}` for events of S3, NULL for the others.
 fn parameters(range: std::ops::Range<usize>) -> ArrayRef {
-    let names = MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+    let names =
+        MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
     let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for index in range {
         let s3 = SOURCES[index].starts_with("s3");
@@ -272,7 +290,8 @@ fn resources(range: std::ops::Range<usize>) -> ArrayRef {
         ],
         None,
     );
-    let list = ListArray::new(Arc::new(resource_item()), OffsetBuffer::from_lengths(counts), Arc::new(items), None);
+    let list =
+        ListArray::new(Arc::new(resource_item()), OffsetBuffer::from_lengths(counts), Arc::new(items), None);
     assert_eq!(list.len(), range.len());
     Arc::new(list)
 }
