@@ -1,7 +1,7 @@
 //! From a query that was read to a plan that can be run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::common::TableReference;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
@@ -19,7 +19,7 @@ use crate::cancel::{Cancel, GiveWay};
 use crate::names::{Names, lower_functions, separate_fields};
 use crate::output::{self, Output};
 use crate::running::Column;
-use crate::scan::{FooterCache, Meter, Table};
+use crate::scan::{FooterCache, Meter, Table, Wanted};
 use crate::unnest::{self, UnnestPlanner};
 use crate::{Limits, SqlError, Statement, TableData};
 use crate::{diagnose, fetch, format, functions, like, parameters, rewrite, statement};
@@ -80,7 +80,8 @@ pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, S
     let meter = Arc::new(Meter::default());
     let unnests = text.tokens().any(|token| is_unnest(&token.token));
     let cancel = Cancel::default();
-    let session = session(shared, tables, &meter, &cancel, unnests)?;
+    let wanted = Arc::default();
+    let session = session(shared, tables, &meter, &wanted, &cancel, unnests)?;
     let mut query = statement::query(text, tokens)?;
     let output = Output::of(&query, text);
     output::alias(&mut query);
@@ -93,9 +94,7 @@ pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, S
         Failed::Planning(error) => diagnose::planning(&error, text, &session),
     })?;
     let columns = columns(&logical, &output);
-    let plan = session
-        .state()
-        .create_physical_plan(&logical)
+    let plan = physical(&session, &logical, &wanted)
         .await
         .map_err(|error| diagnose::planning(&error, text, &session))?;
     Ok(Planned { plan, context: session.task_ctx(), columns, meter, cancel })
@@ -127,6 +126,18 @@ async fn logical(
     Ok(LogicalPlanBuilder::from(plan).limit(0, Some(rows))?.build()?)
 }
 
+/// Optimizes the plan, tells the tables which fields it reads, and makes it one that can be run.
+async fn physical(
+    session: &SessionContext,
+    plan: &LogicalPlan,
+    wanted: &OnceLock<Wanted>,
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let state = session.state();
+    let optimized = state.optimize(plan)?;
+    wanted.get_or_init(|| Wanted::of(&optimized).unwrap_or_default());
+    state.query_planner().create_physical_plan(&optimized, &state).await
+}
+
 fn columns(plan: &LogicalPlan, output: &Output) -> Vec<Column> {
     output
         .names(plan)
@@ -141,6 +152,7 @@ fn session(
     shared: &Shared,
     tables: BTreeMap<String, TableData>,
     meter: &Arc<Meter>,
+    wanted: &Arc<OnceLock<Wanted>>,
     cancel: &Cancel,
     unnests: bool,
 ) -> Result<SessionContext, SqlError> {
@@ -166,7 +178,8 @@ fn session(
         let url = ObjectStoreUrl::parse(format!("table://t{number}/")).map_err(internal)?;
         stores.register_store(url.as_ref(), Arc::clone(&data.store));
         let footers = Arc::clone(&shared.footers);
-        let table = Table::new(name.to_lowercase(), data, url, footers, Arc::clone(meter));
+        let table =
+            Table::new(name.to_lowercase(), data, url, footers, Arc::clone(meter), Arc::clone(wanted));
         let reference = TableReference::bare(name.to_lowercase());
         session.register_table(reference, Arc::new(table)).map_err(internal)?;
     }

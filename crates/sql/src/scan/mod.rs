@@ -1,11 +1,12 @@
 //! Reading a table: the files that a predicate does not exclude, and the tail, as one.
 
+mod narrow;
 mod prune;
 mod reader;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
@@ -25,6 +26,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use object_store::ObjectMeta;
 
+pub(crate) use narrow::Wanted;
 pub(crate) use reader::{FooterCache, Meter};
 
 use crate::TableData;
@@ -37,6 +39,7 @@ pub(crate) struct Table {
     url: ObjectStoreUrl,
     footers: Arc<FooterCache>,
     meter: Arc<Meter>,
+    wanted: Arc<OnceLock<Wanted>>,
 }
 
 impl fmt::Debug for Table {
@@ -52,9 +55,10 @@ impl Table {
         url: ObjectStoreUrl,
         footers: Arc<FooterCache>,
         meter: Arc<Meter>,
+        wanted: Arc<OnceLock<Wanted>>,
     ) -> Self {
         let schema = with_views(&data.schema);
-        Table { name, data, schema, url, footers, meter }
+        Table { name, data, schema, url, footers, meter, wanted }
     }
 
     /// The files as partitions of about the same size.
@@ -101,6 +105,7 @@ impl Table {
             Arc::clone(&self.data.store),
             Arc::clone(&self.footers),
             Arc::clone(&self.meter),
+            Arc::clone(&self.wanted),
         );
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.table_options().parquet.clone())

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use datafusion::common::Result;
@@ -19,6 +19,8 @@ use futures::future::BoxFuture;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parking_lot::Mutex;
+
+use super::narrow::Wanted;
 
 /// How much is read from a file's end at first, which has the footer and the page index of most files.
 const FOOTER_HINT: usize = 64 << 10;
@@ -96,6 +98,7 @@ pub(super) struct Readers {
     store: Arc<dyn ObjectStore>,
     footers: Arc<FooterCache>,
     meter: Arc<Meter>,
+    wanted: Arc<OnceLock<Wanted>>,
 }
 
 impl fmt::Debug for Readers {
@@ -110,8 +113,9 @@ impl Readers {
         store: Arc<dyn ObjectStore>,
         footers: Arc<FooterCache>,
         meter: Arc<Meter>,
+        wanted: Arc<OnceLock<Wanted>>,
     ) -> Self {
-        Readers { table, store, footers, meter }
+        Readers { table, store, footers, meter, wanted }
     }
 }
 
@@ -134,6 +138,7 @@ impl ParquetFileReaderFactory for Readers {
             key: (self.table.clone(), path),
             footers: Arc::clone(&self.footers),
             meter: Arc::clone(&self.meter),
+            wanted: Arc::clone(&self.wanted),
         }))
     }
 }
@@ -143,6 +148,7 @@ struct Reader {
     key: Key,
     footers: Arc<FooterCache>,
     meter: Arc<Meter>,
+    wanted: Arc<OnceLock<Wanted>>,
 }
 
 impl AsyncFileReader for Reader {
@@ -164,13 +170,19 @@ impl AsyncFileReader for Reader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, datafusion::parquet::errors::Result<Arc<ParquetMetaData>>> {
         async move {
-            if let Some(footer) = self.footers.get(&self.key) {
-                return Ok(footer);
+            let footer = match self.footers.get(&self.key) {
+                Some(footer) => footer,
+                None => {
+                    // Without options: the index of pages is to be there for whoever takes the footer next.
+                    let footer = self.inner.get_metadata(None).await?;
+                    self.footers.put(self.key.clone(), Arc::clone(&footer));
+                    footer
+                }
+            };
+            match self.wanted.get() {
+                Some(wanted) => wanted.narrow(&footer),
+                None => Ok(footer),
             }
-            // Without options: the index of pages is to be there for whoever takes the footer next.
-            let footer = self.inner.get_metadata(None).await?;
-            self.footers.put(self.key.clone(), Arc::clone(&footer));
-            Ok(footer)
         }
         .boxed()
     }

@@ -86,6 +86,29 @@ async fn what_was_read_is_reported() {
 }
 
 #[tokio::test]
+async fn fields_that_are_not_asked_for_are_not_read() {
+    let mut stage = Stage::new().await;
+    let table = stage.tables.get_mut(STORE).expect("the table");
+    table.tail.clear();
+    let bytes = async |sql: &str| stage.ask(sql).await.scanned.bytes;
+    let whole = bytes("SELECT userIdentity FROM {t}").await;
+    let field = bytes("SELECT userIdentity.sessionContext.attributes.mfaAuthenticated FROM {t}").await;
+    assert!(field > 0 && field * 3 < whole, "{field} of {whole}");
+    let filtered = "SELECT userIdentity.arn, count(*) FROM {t} WHERE userIdentity.sessionContext.attributes.mfaAuthenticated = 'true' \
+                    GROUP BY 1";
+    assert_eq!(stage.lines(filtered).await, ["arn:aws:iam::111122223333:user/alice|2"]);
+    let both = "SELECT userIdentity.type, userIdentity FROM {t} WHERE userIdentity.arn IS NULL";
+    assert!(
+        stage.lines(both).await[0].starts_with("IAMUser|{type=IAMUser, arn=null, accountid=111122223333")
+    );
+    let united = "SELECT u.arn FROM (SELECT userIdentity AS u FROM {t} UNION ALL SELECT userIdentity FROM {t}) WHERE u.arn LIKE '%bob'";
+    assert_eq!(stage.lines(united).await.len(), 2);
+    let related = "SELECT a.number FROM {t} a WHERE EXISTS (SELECT 1 FROM {t} b WHERE b.userIdentity.arn = a.userIdentity.arn \
+                   AND b.number > a.number) ORDER BY 1";
+    assert_eq!(stage.lines(related).await, ["0"]);
+}
+
+#[tokio::test]
 async fn columns_that_a_file_has_not_are_null() {
     let mut stage = Stage::new().await;
     let store = Arc::new(InMemory::new());
