@@ -20,6 +20,7 @@ use opentrail_journal::{
     disk::{CrashKeeps, Fault, Operation},
 };
 use opentrail_lake::{
+    channel::ChannelEvents,
     ingest::LakeOptions,
     store::{CreateEventDataStore, UpdateEventDataStore},
 };
@@ -29,6 +30,7 @@ use opentrail_trails::{
     Organization,
     organization::{self, OrganizationId},
 };
+use serde_json::value::RawValue;
 
 fn category(name: &str) -> AdvancedEventSelector {
     let field = |field: &str, value: &str| AdvancedFieldSelector {
@@ -219,6 +221,51 @@ async fn members_join_and_leave_an_organization_at_their_place() {
     assert_contents(&scene, &expected, "as it happens").await;
     let scene = scene.crashed(CrashKeeps::Nothing).await;
     assert_contents(&scene, &expected, "again").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_channel_are_in_the_stores_that_it_names_and_nowhere_else() {
+    let scene = Scene::new(options()).await;
+    let outside = || CreateEventDataStore {
+        selectors: Some(vec![category("ActivityAuditLog")]),
+        ..CreateEventDataStore::default()
+    };
+    let named = scene.create_with(owner(1), "named", outside()).await;
+    let other = scene.create_with(owner(1), "other", outside()).await;
+    let own = scene.create(owner(1), "own").await;
+    let bring = async |ids: &[&str]| {
+        let record = |id: &&str| {
+            let time = now().format("%Y-%m-%dT%H:%M:%SZ");
+            let json = format!(
+                r#"{{"eventVersion":"1.0","eventCategory":"ActivityAuditLog","eventID":"{id}","eventTime":"{time}","eventData":{{"eventName":"Checkout","UID":"u"}}}}"#
+            );
+            RawValue::from_string(json).unwrap()
+        };
+        let channel = "arn:aws:cloudtrail:us-east-1:000000000001:channel/c".to_owned();
+        let events =
+            ChannelEvents { channel, stores: vec![named.id], records: ids.iter().map(record).collect() };
+        let call = OwnedEvent { owner: owner(1), event: event(format!("call of {}", ids[0])) };
+        scene.state.append(vec![events.fact().unwrap()], vec![call]).await.unwrap();
+    };
+    bring(&["a", "b"]).await;
+    let mut tx = scene.state.begin().await;
+    let id = named.id.to_string();
+    scene.stores.delete(&mut tx, owner(1), &region("us-east-1"), &id, |_, _| Ok(()), now()).unwrap();
+    tx.commit(vec![]).await.unwrap();
+    bring(&["c"]).await;
+    let mut tx = scene.state.begin().await;
+    scene.stores.restore(&mut tx, owner(1), &region("us-east-1"), &id, now()).unwrap();
+    tx.commit(vec![]).await.unwrap();
+    bring(&["d"]).await;
+    scene.follow().await;
+    let check = async |scene: &Scene| {
+        assert_eq!(scene.ids(named.id).await, ["a", "b", "d"]);
+        assert!(scene.ids(other.id).await.is_empty());
+        assert_eq!(scene.ids(own.id).await, ["call of a", "call of c", "call of d"]);
+    };
+    check(&scene).await;
+    scene.lake.flush().await.unwrap();
+    check(&scene.crashed(CrashKeeps::Nothing).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,7 +144,7 @@ impl Lake {
         let look = (after / 4).clamp(Duration::from_millis(20), Duration::from_secs(5));
         let mut writing: JoinSet<StoreId> = JoinSet::new();
         let mut busy = HashSet::new();
-        let mut saved = Instant::now();
+        let (mut saved, mut told) = (Instant::now(), Instant::now());
         let mut backoff = BACKOFF;
         loop {
             let mut wrote = false;
@@ -183,7 +183,10 @@ impl Lake {
                         pause(&mut backoff, stop).await;
                     }
                 }
+            }
+            if told.elapsed() >= SAVE_EVERY {
                 measure::status(&self.status());
+                told = Instant::now();
             }
         }
     }
