@@ -127,13 +127,29 @@ fn of_plan(message: &str, place: Option<(u64, u64)>, text: &Text, session: &Sess
             .or_else(|| crate::functions::nearest(session, name));
         return mistake(place, format!("Function '{name}' is not known."), suggestion);
     }
-    if let Some((name, _)) = message.trim_start_matches('\'').split_once("' is no field of ") {
-        return mistake(place.or_else(|| text.find(name, false)), plain(message), None);
+    if let Some((name, row)) = message.trim_start_matches('\'').split_once("' is no field of ") {
+        let fields = row.split(|ch: char| !ch.is_alphanumeric() && ch != '_');
+        let message = format!("'{name}' is no field of the row before it.");
+        return mistake(place.or_else(|| text.find(name, false)), message, nearest(name, fields));
     }
-    if let Some(name) = quoted_after(message, "Field ").or_else(|| quoted_after(message, "No field named ")) {
-        let name = name.trim_matches(|ch: char| !ch.is_alphanumeric());
-        return mistake(place.or_else(|| text.find(name, false)), plain(message), None);
+    if let Some((_, rest)) = message.split_once("While expanding wildcard, column \"") {
+        let name = rest.split('"').next().and_then(|name| name.rsplit('.').next()).unwrap_or_default();
+        let message = format!("Column '{name}' must be in GROUP BY or in an aggregate function.");
+        return mistake(place.or_else(|| text.find(name, false)), message, None);
     }
+    if let Some(name) = quoted_after(message, "Function '")
+        && message.contains("failed to match any signature")
+    {
+        let message = format!("Function '{name}' does not take these arguments.");
+        return mistake(place.or_else(|| text.find(name, true)), message, None);
+    }
+    let call = quoted_after(message, "for function ").or_else(|| quoted_after(message, "'"));
+    let word = quoted_after(message, "Unknown type: ");
+    let first = message.split([' ', '(']).next().unwrap_or_default();
+    let place = place
+        .or_else(|| call.and_then(|name| text.find(name, true)))
+        .or_else(|| word.and_then(|name| text.find(name, false)))
+        .or_else(|| text.find(first, true));
     mistake(place, plain(message), None)
 }
 

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use datafusion::logical_expr::LogicalPlan;
 use sqlparser::ast::{
-    AccessExpr, Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    AccessExpr, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 
 use crate::text::Text;
@@ -119,6 +119,9 @@ impl VisitorMut for Alias {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         alias_body(&mut query.body);
+        if let (SetExpr::Select(select), Some(order)) = (query.body.as_ref(), query.order_by.as_mut()) {
+            order_by_alias(select, order);
+        }
         ControlFlow::Continue(())
     }
 }
@@ -131,6 +134,20 @@ fn alias_body(body: &mut SetExpr) {
             alias_body(right);
         }
         _ => {}
+    }
+}
+
+/// Orders by an item's alias where its expression is written again: behind DISTINCT there is nothing else to order by.
+fn order_by_alias(select: &Select, order: &mut OrderBy) {
+    let OrderByKind::Expressions(exprs) = &mut order.kind else { return };
+    for by in exprs {
+        let same = select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if *expr == by.expr => Some(alias),
+            _ => None,
+        });
+        if let Some(alias) = same {
+            by.expr = Expr::Identifier(alias.clone());
+        }
     }
 }
 

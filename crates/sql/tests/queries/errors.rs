@@ -79,8 +79,20 @@ async fn unknown_names_are_answered_with_the_nearest() {
     assert_eq!(error.place(), Some((2, 3)));
     let error = stage.error("SELECT cont(*) FROM {t}").await;
     assert_eq!(error.to_string(), "line 1:8: Function 'cont' is not known. Did you mean 'count'?");
-    let error = stage.error("SELECT userIdentity.nothing FROM {t}").await;
-    assert_eq!(error.place(), Some((1, 21)), "{error}");
+    let error = stage.error("SELECT userIdentity.acountId FROM {t}").await;
+    assert_eq!(
+        error.to_string(),
+        "line 1:21: 'acountId' is no field of the row before it. Did you mean 'accountId'?"
+    );
+    let error = stage.error("SELECT sum(eventName) FROM {t}").await;
+    assert_eq!(error.to_string(), "line 1:8: Function 'sum' does not take these arguments.");
+    let error = stage.error("SELECT CAST(eventName AS foo) FROM {t}").await;
+    assert_eq!(error.place(), Some((1, 26)), "{error}");
+    let error = stage.error("SELECT eventName, count(*) FROM {t}").await;
+    assert_eq!(
+        error.to_string(),
+        "line 1:8: Column 'eventName' must be in GROUP BY or in an aggregate function."
+    );
     let error = stage.error("SELECT t.number FROM {t} t JOIN {t} u ON number = 1").await;
     assert_eq!(error.to_string(), "line 1:108: Column 'number' is ambiguous.");
 }

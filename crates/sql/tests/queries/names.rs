@@ -52,6 +52,8 @@ async fn fields_of_a_subquery_have_their_own_name() {
         stage.lines(sql).await,
         ["arn:aws:iam::111122223333:user/alice|2", "arn:aws:iam::111122223333:user/bob|2"]
     );
+    let distinct = "SELECT DISTINCT userIdentity.arn FROM {t} ORDER BY userIdentity.arn LIMIT 1";
+    assert_eq!(stage.lines(distinct).await, ["arn:aws:iam::111122223333:user/alice"]);
     let grouped =
         "SELECT userIdentity.accountId, count(*) FROM {t} GROUP BY userIdentity.accountid ORDER BY count(*)";
     assert_eq!(stage.lines(grouped).await, ["111122223333|6"]);
