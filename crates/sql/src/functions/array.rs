@@ -439,7 +439,8 @@ fn sequence(call: &Call) -> Result<ArrayRef> {
         }
         for entry in 0..entries as i64 {
             picks.pick(Some(values.len()));
-            values.push(start + entry * step);
+            // The product alone can be out of range where the entry is not.
+            values.push((i128::from(start) + i128::from(entry) * i128::from(step)) as i64);
         }
         picks.end(true)?;
     }

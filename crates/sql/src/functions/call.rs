@@ -84,6 +84,9 @@ pub(crate) struct Overload {
     pub body: fn(&Call) -> Result<ArrayRef>,
 }
 
+/// Makes a better expression of a call's arguments, if it can.
+pub(crate) type Simplify = fn(&[Expr], &SimplifyContext) -> Result<Option<Expr>>;
+
 /// A function as the tables of this module declare it.
 pub(crate) struct Function {
     /// The name, in lower case.
@@ -95,7 +98,7 @@ pub(crate) struct Function {
     /// Whether it gives the same for the same arguments.
     pub volatility: Volatility,
     /// A better expression, where the arguments' types allow one.
-    pub simplify: Option<fn(&[Expr], &SimplifyContext) -> Result<Option<Expr>>>,
+    pub simplify: Option<Simplify>,
 }
 
 /// A batch of arguments, after coercion.
@@ -359,12 +362,7 @@ impl Scalar {
             .iter()
             .map(|overload| {
                 let kinds: Vec<&str> = overload.parameters.iter().map(|kind| kind.name()).collect();
-                format!(
-                    "{}({}{})",
-                    name,
-                    kinds.join(", "),
-                    if overload.repeats { ", …" } else { "" }
-                )
+                format!("{}({}{})", name, kinds.join(", "), if overload.repeats { ", …" } else { "" })
             })
             .collect();
         Err(DataFusionError::Plan(format!(

@@ -62,13 +62,13 @@ fn simplify(arguments: &[Expr], context: &SimplifyContext) -> Result<Option<Expr
     if from == wanted.kind {
         return Ok(Some(value.clone()));
     }
-    let same = match (&from, &wanted.kind) {
-        (DataType::Int8 | DataType::Int16 | DataType::Int32, DataType::Int64 | DataType::Float64) => true,
-        (DataType::Int64, DataType::Float64) => true,
-        (DataType::Date32, DataType::Timestamp(_, None)) => true,
-        (DataType::Timestamp(_, None), DataType::Date32) => true,
-        _ => false,
-    };
+    let same = matches!(
+        (&from, &wanted.kind),
+        (DataType::Int8 | DataType::Int16 | DataType::Int32, DataType::Int64)
+            | (DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64, DataType::Float64)
+            | (DataType::Date32, DataType::Timestamp(_, None))
+            | (DataType::Timestamp(_, None), DataType::Date32)
+    );
     Ok(same.then(|| Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(value.clone()), wanted.kind))))
 }
 

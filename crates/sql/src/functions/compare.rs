@@ -22,6 +22,17 @@ pub(crate) static FUNCTIONS: &[Function] = &[
 ];
 
 fn common(types: &Types<'_>) -> Result<DataType> {
+    // Nanoseconds, which DataFusion takes for dates beside timestamps, do not reach as far as dates do.
+    let mut moments = types.types.iter().filter(|kind| matches!(kind, DataType::Timestamp(_, _)));
+    if let Some(first) =
+        moments.clone().find(|kind| matches!(kind, DataType::Timestamp(_, Some(_)))).or(moments.next())
+        && types
+            .types
+            .iter()
+            .all(|kind| matches!(kind, DataType::Timestamp(_, _) | DataType::Date32 | DataType::Null))
+    {
+        return Ok(first.clone());
+    }
     type_union_resolution(types.types).ok_or_else(|| {
         let names: Vec<String> = types.types.iter().map(type_name).collect();
         DataFusionError::Plan(format!("values of types {} cannot be compared", names.join(", ")))
@@ -34,7 +45,7 @@ fn extreme(call: &Call, largest: bool) -> Result<ArrayRef> {
     let columns = call
         .arguments
         .iter()
-        .map(|argument| Ok(arrow::compute::cast(&argument.array, &call.result)?))
+        .map(|argument| super::cast::cast(&argument.array, &call.result))
         .collect::<Result<Vec<ArrayRef>>>()?;
     let rows = columns.iter().map(|column| comparable.rows(column)).collect::<Result<Vec<_>>>()?;
     let mut starts = vec![0u64];

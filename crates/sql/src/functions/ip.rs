@@ -36,8 +36,7 @@ pub(crate) fn text(bytes: &[u8]) -> Option<String> {
 /// Addresses as varchar.
 pub(crate) fn texts(array: &ArrayRef) -> Result<ArrayRef> {
     let array = array.as_fixed_size_binary();
-    let texts: StringArray =
-        array.iter().map(|value| value.and_then(text)).collect();
+    let texts: StringArray = array.iter().map(|value| value.and_then(text)).collect();
     Ok(Arc::new(texts))
 }
 

@@ -145,7 +145,7 @@ pub(crate) fn canonical(value: &Value, text: &mut String) {
         }
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            members.sort_by_key(|(name, _)| *name);
             text.push('{');
             for (index, (name, member)) in members.into_iter().enumerate() {
                 if index > 0 {

@@ -183,7 +183,7 @@ fn round_long(call: &Call) -> Result<ArrayRef> {
         if places >= 0 {
             return value;
         }
-        let factor = u32::try_from(-places).ok().and_then(|places| 10i128.checked_pow(places));
+        let factor = u32::try_from(places.unsigned_abs()).ok().and_then(|places| 10i128.checked_pow(places));
         let Some(factor) = factor.filter(|factor| *factor <= i128::from(i64::MAX)) else { return 0 };
         let value = i128::from(value);
         let half = if value < 0 { -factor / 2 } else { factor / 2 };

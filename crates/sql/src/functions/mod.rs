@@ -12,6 +12,7 @@ mod json;
 mod json_path;
 mod json_values;
 pub(crate) mod lambda;
+mod lambda_work;
 mod map;
 mod math;
 mod regex;
@@ -22,11 +23,17 @@ mod time_parts;
 mod types;
 mod url;
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::datatypes::DataType;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 
+use crate::rewrite::ComparedTimes;
 use call::{Function, Scalar};
 pub use time::has_zone;
 pub use types::type_name;
@@ -59,6 +66,17 @@ pub fn register(context: &SessionContext) {
     for function in tables() {
         context.register_udf(ScalarUDF::new_from_impl(Scalar::new(function)));
     }
+    let registered = context.state_ref().write().register_function_rewrite(Arc::new(ComparedTimes));
+    debug_assert!(registered.is_ok(), "a session takes rewrites");
+}
+
+/// The moment that a text says, as a value of a timestamp type.
+///
+/// # Errors
+/// Trino's words for what says none.
+pub(crate) fn time_of_text(text: &str, kind: &DataType) -> Result<ScalarValue> {
+    let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    ScalarValue::try_from_array(&time::parse_all(&text, kind)?, 0)
 }
 
 /// Names that the rewrites take, which no registry knows.

@@ -293,13 +293,14 @@ fn date_diff(call: &Call) -> Result<ArrayRef> {
             let Some(unit) = unit(call, row, from.dates() && to.dates())? else { return Ok(None) };
             let (Some(a), Some(b)) = (from.instant(row), to.instant(row)) else { return Ok(None) };
             if unit < Unit::Day {
-                return Ok(unit.micros().map(|length| (b - a) / length));
+                let span = b.checked_sub(a).ok_or_else(out_of_range)?;
+                return Ok(unit.micros().map(|length| span / length));
             }
             let zone = from.zone().or(to.zone());
             let (Some(a), Some(b)) = (naive(a), naive(b)) else { return Err(out_of_range()) };
             let (a, b) = (to_local(a, zone), to_local(b, zone));
             match unit.micros() {
-                Some(length) => Ok(Some((micros(b) - micros(a)) / length)),
+                Some(length) => Ok(Some((b - a).num_microseconds().ok_or_else(out_of_range)? / length)),
                 None => {
                     let months = months_between(a, b).ok_or_else(out_of_range)?;
                     Ok(Some(months / unit.months()))
@@ -330,7 +331,7 @@ fn from_unixtime(call: &Call) -> Result<ArrayRef> {
             let Some(seconds) = seconds.get(row) else { return Ok(None) };
             // Trino rounds to milliseconds.
             let millis = (seconds * 1_000.0).round();
-            if !(millis.abs() < 9.0e15) {
+            if millis.is_nan() || millis.abs() >= 9.0e15 {
                 return Err(out_of_range());
             }
             naive(millis as i64 * 1_000).map(|moment| Some(micros(moment))).ok_or_else(out_of_range)
@@ -427,7 +428,7 @@ fn human_readable_seconds(call: &Call) -> Result<ArrayRef> {
     let texts = (0..call.rows)
         .map(|row| {
             let Some(seconds) = seconds.get(row) else { return Ok(None) };
-            if !seconds.is_finite() || seconds < 0.0 || seconds > 9.0e15 {
+            if !(0.0..=9.0e15).contains(&seconds) {
                 return Err(failed("human_readable_seconds takes a number of seconds that is not negative"));
             }
             let mut rest = seconds.round() as i64;

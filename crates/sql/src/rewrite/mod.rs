@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod call;
+mod compared;
 mod lambda;
 mod prefix;
 
@@ -17,13 +18,14 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use call::{arguments, call, function_name, null, text};
-pub use prefix::parse_prefix;
+pub(crate) use compared::ComparedTimes;
+pub(crate) use prefix::parse_prefix;
 
 /// Rewrites a statement in place. The functions made of its lambdas are registered in `context`.
 ///
 /// # Errors
 /// A lambda where none may stand, an aggregate in a lambda, a call with a wrong number of arguments.
-pub fn rewrite(statement: &mut Statement, context: &SessionContext) -> Result<()> {
+pub(crate) fn rewrite(statement: &mut Statement, context: &SessionContext) -> Result<()> {
     match statement.visit(&mut Rewriter { context }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),

@@ -32,7 +32,7 @@ const MAX_TYPE_TOKENS: usize = 500;
 
 /// Parses `CAST(… AS type)`, `TRY_CAST(… AS type)` and `TYPE '…'`; nothing if something else stands there. For the dialect's
 /// own hook of this name.
-pub fn parse_prefix(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+pub(crate) fn parse_prefix(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
     let Token::Word(word) = parser.peek_token().token else { return None };
     if word.quote_style.is_some() {
         return None;

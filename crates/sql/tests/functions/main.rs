@@ -20,7 +20,8 @@ fn engine(folder: &TempDir) -> Engine {
 
 /// The value of an expression or of a query of one value, NULL as the word.
 async fn value(engine: &Engine, expression: &str) -> Result<String, SqlError> {
-    let query = if expression.starts_with("SELECT") { expression.to_owned() } else { format!("SELECT {expression}") };
+    let query =
+        if expression.starts_with("SELECT") { expression.to_owned() } else { format!("SELECT {expression}") };
     let statement = Statement::parse(&query)?;
     let limits = Limits { time: Duration::from_secs(60), rows: None };
     let mut running = engine.run(&statement, BTreeMap::new(), &[], limits).await?;
