@@ -29,6 +29,7 @@ impl Inner {
     ) -> Result<Arc<Snapshot>, LakeError> {
         let files: Vec<_> = files.into_iter().filter(|file| file.rows > 0).collect();
         let (added, objects) = self.describe(&files)?;
+        self.added.lock().extend(files.iter().map(|file| (file.day, now)));
         let change = Change { added, marks, ..Change::default() };
         let small = files.iter().map(|file| file.bytes.len()).sum::<usize>() <= PUT_WITH_COMMIT;
         if small {

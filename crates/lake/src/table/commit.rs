@@ -127,7 +127,10 @@ impl Inner {
         written: &mut Vec<Path>,
         now_ms: i64,
     ) -> Result<Arc<Snapshot>, Failure> {
-        self.settle(committing).await?;
+        if self.settle(committing, now_ms).await? {
+            // What the caller knows of the marks may not be true any more.
+            return Err(LakeError::Moved { table: self.names.table().to_string() }.into());
+        }
         let state = self.state();
         if let Some(gone) = change.removed.iter().find(|file| !state.snapshot.has(file)) {
             return Err(LakeError::Outdated { file: gone.path.to_string() }.into());
@@ -137,7 +140,7 @@ impl Inner {
         self.keeping.lock().fly(&new);
         written.extend(new);
         self.put_all(&prepared.objects).await?;
-        self.make(committing, &prepared.next).await?;
+        self.make(committing, &prepared.next, now_ms).await?;
         let snapshot = prepared.next.snapshot.clone();
         let mut replaced = prepared.replaced;
         if state.list != prepared.next.list {
@@ -270,7 +273,7 @@ impl Inner {
     }
 
     /// The one step.
-    async fn make(&self, committing: &mut Committing, next: &State) -> Result<(), Failure> {
+    async fn make(&self, committing: &mut Committing, next: &State, now_ms: i64) -> Result<(), Failure> {
         let store = self.warehouse.store();
         let path = self.names.metadata(next.version);
         let create = PutOptions::from(PutMode::Create);
@@ -286,7 +289,7 @@ impl Inner {
             },
             Ok(Some(_)) => {
                 committing.unsettled = true;
-                self.settle(committing).await?;
+                self.settle(committing, now_ms).await?;
                 return Err(LakeError::Moved { table }.into());
             }
             // On a network it may still happen; then the next commit finds it.
@@ -305,22 +308,40 @@ impl Inner {
         }
     }
 
-    /// After a commit whose outcome is not known: takes it over if it is there.
-    async fn settle(&self, committing: &mut Committing) -> Result<(), LakeError> {
+    /// After a commit whose outcome is not known: takes it over if it is there. Answers whether it was.
+    async fn settle(&self, committing: &mut Committing, now_ms: i64) -> Result<bool, LakeError> {
         if !committing.unsettled {
-            return Ok(());
+            return Ok(false);
         }
-        let mut version = self.state().version;
+        let before = self.state();
+        let mut version = before.version;
         while let Some(json) = self.found(&self.names.metadata(version + 1)).await? {
             version += 1;
             let state = self.read_state(version, json).await?;
+            let replaced = self.without(&before, &state)?;
+            let mut keeping = self.keeping.lock();
+            keeping.replaced(replaced, now_ms);
             *self.state.write() = Arc::new(state);
             // What the doubtful commit wrote is in use now.
-            self.keeping.lock().landed(&committing.doubtful);
+            keeping.landed(&committing.doubtful);
             committing.doubtful.clear();
         }
         committing.unsettled = false;
-        Ok(())
+        Ok(version > before.version)
+    }
+
+    /// What the table named before and does not after.
+    fn without(&self, before: &State, after: &State) -> Result<Vec<Path>, LakeError> {
+        let path = |manifest: &ManifestFile| manifests::path_of(&self.warehouse, &manifest.manifest_path);
+        let after_manifests = after.manifests.iter().map(path).collect::<Result<HashSet<_>, _>>()?;
+        let mut gone = Vec::new();
+        for manifest in &before.manifests {
+            gone.extend(Some(path(manifest)?).filter(|path| !after_manifests.contains(path)));
+        }
+        gone.extend(before.list.clone().filter(|list| Some(list) != after.list.as_ref()));
+        let files = before.snapshot.files().filter(|file| !after.snapshot.has(file));
+        gone.extend(files.map(|file| file.path.clone()));
+        Ok(gone)
     }
 
     /// Removes objects that nothing names and nothing will.

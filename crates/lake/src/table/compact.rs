@@ -1,8 +1,11 @@
 //! Few large files in place of many small ones.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use object_store::ObjectStoreExt;
 
 use super::{
@@ -23,6 +26,8 @@ const TIER: u64 = 8;
 const MANY: usize = 8;
 /// How many are when it doesn't.
 const FEW: usize = 2;
+/// A day that no file was added to for so long doesn't grow. Events come some time after they happened, too.
+const QUIET_AFTER: TimeDelta = TimeDelta::minutes(15);
 /// How many files are merged at once.
 const AT_ONCE: usize = 64;
 
@@ -47,7 +52,8 @@ impl Inner {
             let snapshot = self.state().snapshot.clone();
             let expansion = *self.expansion.lock();
             let full = full_size(self.options.target_bytes, self.options.rewrite_memory, expansion);
-            let Some(chosen) = choose(&snapshot, now.date_naive(), full) else { return Ok(None) };
+            let growing = self.growing(now);
+            let Some(chosen) = choose(&snapshot, |day| growing.contains(&day), full) else { return Ok(None) };
             let Some((merged, new)) = self.merged(&chosen).await? else {
                 if *self.expansion.lock() > expansion {
                     // Files were larger in memory than thought: fewer are small now.
@@ -66,6 +72,13 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Days that files are still added to: today, and those that an import is at.
+    fn growing(&self, now: DateTime<Utc>) -> HashSet<NaiveDate> {
+        let mut added = self.added.lock();
+        added.retain(|_, at| now.signed_duration_since(*at) < QUIET_AFTER);
+        added.keys().copied().chain([now.date_naive()]).collect()
     }
 
     /// Reads files, as many of the first ones as fit into memory, and writes their rows in order; `None` where
@@ -146,16 +159,14 @@ fn full_size(target: u64, memory: u64, expansion: f64) -> u64 {
 }
 
 /// The files that are best merged next: those of the tier, of any day, that has most.
-fn choose(snapshot: &Snapshot, today: NaiveDate, full: u64) -> Option<Vec<Arc<DataFile>>> {
+fn choose(snapshot: &Snapshot, grows: impl Fn(NaiveDate) -> bool, full: u64) -> Option<Vec<Arc<DataFile>>> {
     let mut best: Option<Vec<Arc<DataFile>>> = None;
     for day in snapshot.days() {
-        // Events of a day arrive for some time after it, too.
-        let grows = today.signed_duration_since(day).num_days() <= 1;
         let mut tiers: BTreeMap<u32, Vec<Arc<DataFile>>> = BTreeMap::new();
         for file in snapshot.files_of(day).iter().filter(|file| file.size <= full / 2) {
             tiers.entry(file.size.max(1).ilog(TIER)).or_default().push(file.clone());
         }
-        let enough = if grows { MANY } else { FEW };
+        let enough = if grows(day) { MANY } else { FEW };
         let many = tiers.into_values().filter(|files| files.len() >= enough).max_by_key(Vec::len);
         if let Some(many) = many
             && best.as_ref().is_none_or(|best| best.len() < many.len())
@@ -192,7 +203,7 @@ mod tests {
     fn chosen(files: Vec<Arc<DataFile>>) -> Option<Vec<u64>> {
         let snapshot = Snapshot::new(1, 1, Marks::new(), files);
         let today = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-        choose(&snapshot, today, 1000).map(|files| files.iter().map(|file| file.size).collect())
+        choose(&snapshot, |day| day == today, 1000).map(|files| files.iter().map(|file| file.size).collect())
     }
 
     #[test]
@@ -203,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_over_is_merged_to_the_end() {
+    fn a_day_that_is_quiet_is_merged_to_the_end() {
         assert_eq!(chosen((0..2).map(|n| file(3, n, 70)).collect()), Some(vec![70; 2]));
         assert_eq!(chosen((0..2).map(|n| file(3, n, 501)).collect()), None);
     }

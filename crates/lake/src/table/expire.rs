@@ -1,6 +1,6 @@
 //! Files that go: those whose grace period has passed, and those that nobody names.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
@@ -8,6 +8,9 @@ use object_store::{ObjectMeta, path::Path};
 
 use super::{Inner, commit::Change, description::VERSIONS_KEPT, manifests, names::Kind};
 use crate::LakeError;
+
+/// How often expiry looks for files that belong to nobody: each time costs a listing of the whole table.
+const SWEPT_EVERY_MS: i64 = 24 * 3600 * 1000;
 
 impl Inner {
     /// Removes what was replaced longer ago than the grace period, and old metadata files.
@@ -35,6 +38,9 @@ impl Inner {
             }
         }
         gone += self.remove_old_metadata().await?;
+        if now.timestamp_millis().saturating_sub(self.swept_ms.load(Ordering::Relaxed)) >= SWEPT_EVERY_MS {
+            gone += self.sweep(now).await?;
+        }
         Ok(gone)
     }
 
@@ -84,6 +90,7 @@ impl Inner {
     /// Removes every file in the table's folder that belongs to nobody; files with names that this program
     /// doesn't give stay. Answers how many.
     pub(super) async fn sweep(&self, now: DateTime<Utc>) -> Result<usize, LakeError> {
+        self.swept_ms.store(now.timestamp_millis(), Ordering::Relaxed);
         let store = self.warehouse.store();
         let listed: Vec<ObjectMeta> = store.list(Some(self.names.table())).try_collect().await?;
         let orphans = {

@@ -24,7 +24,10 @@ mod rows;
 mod snapshot;
 mod statistics;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -50,6 +53,10 @@ struct Inner {
     committing: tokio::sync::Mutex<commit::Committing>,
     state: parking_lot::RwLock<Arc<commit::State>>,
     keeping: parking_lot::Mutex<keeping::Keeping>,
+    /// When files of a day were last added.
+    added: parking_lot::Mutex<BTreeMap<NaiveDate, DateTime<Utc>>>,
+    /// When the folder was looked through for files that belong to nobody.
+    swept_ms: AtomicI64,
     /// The first metadata file that may be there.
     metadata_from: tokio::sync::Mutex<u64>,
     /// How much larger rows are in memory than in a file, as compaction found.
@@ -144,7 +151,8 @@ impl Table {
         .await
     }
 
-    /// Removes the files of snapshots whose grace period has passed. Answers how many.
+    /// Removes the files of snapshots whose grace period has passed, and once a day those that belong to nobody.
+    /// Answers how many.
     ///
     /// # Errors
     /// As [`Table::append`]. A file that can't be removed is no error; the next call tries again.

@@ -1,6 +1,9 @@
 //! Finding a table as the last commit left it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -151,6 +154,8 @@ impl Table {
             committing: tokio::sync::Mutex::new(Committing::default()),
             state: parking_lot::RwLock::new(Arc::new(state)),
             keeping: parking_lot::Mutex::new(Keeping::default()),
+            added: parking_lot::Mutex::default(),
+            swept_ms: AtomicI64::new(0),
             metadata_from: tokio::sync::Mutex::new(first),
             expansion: parking_lot::Mutex::new(super::compact::FIRST_EXPANSION),
         };

@@ -17,7 +17,10 @@ const DECODED_AT_ONCE: usize = 4096;
 
 /// All rows of a file. Columns that it lacks, because it is older than they are, are null.
 pub(super) fn read(file: Bytes, schema: &SchemaRef) -> Result<Vec<RecordBatch>, LakeError> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(DECODED_AT_ONCE).build()?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    // The reader makes room for so many rows in each column.
+    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(DECODED_AT_ONCE);
+    let reader = builder.with_batch_size(DECODED_AT_ONCE.min(rows.max(1))).build()?;
     let found = reader.schema();
     reader
         .map(|batch| {
