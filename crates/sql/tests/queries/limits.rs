@@ -93,6 +93,19 @@ async fn too_much_to_spill_is_an_error_of_the_query() {
 }
 
 #[tokio::test]
+async fn nothing_is_spilled_where_nothing_may_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let small = engine(&folder, |options| {
+        options.memory = 8 << 20;
+        options.spill = 0;
+    });
+    let stage = Stage { engine: small, ..Stage::new().await };
+    assert_eq!(stage.lines("SELECT count(*) FROM {t}").await, ["6"]);
+    let error = stage.error(&format!("{MUCH} ORDER BY t DESC")).await;
+    assert!(matches!(error, SqlError::OutOfMemory(_) | SqlError::OutOfDisk(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn no_function_makes_a_value_of_any_size() {
     let stage = Stage::new().await;
     for call in [
