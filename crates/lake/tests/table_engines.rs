@@ -38,11 +38,11 @@ fn event(number: u64) -> Event {
         },
         "eventTime": time_of(number).format("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "eventSource": "s3.amazonaws.com",
-        "eventName": if number % 3 == 0 { "PutObject" } else { "GetObject" },
+        "eventName": if number.is_multiple_of(3) { "PutObject" } else { "GetObject" },
         "awsRegion": "us-east-1",
         "requestParameters": {"bucketName": "b", "key": format!("k/{number}")},
         "resources": [{"type": "AWS::S3::Object", "ARN": format!("arn:aws:s3:::b/k/{number}")}, {"ARN": "arn:aws:s3:::b"}],
-        "readOnly": number % 3 != 0,
+        "readOnly": !number.is_multiple_of(3),
         "eventID": format!("{number:08}"),
         "eventCategory": "Data",
     });

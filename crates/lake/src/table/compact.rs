@@ -83,7 +83,6 @@ impl Inner {
 
     /// Reads files, as many of the first ones as fit into memory, and writes their rows in order; `None` where
     /// that would not make fewer files.
-    #[expect(clippy::type_complexity, reason = "the files before and after")]
     async fn merged(
         &self,
         chosen: &[Arc<DataFile>],

@@ -1,6 +1,10 @@
 //! How objects get their contents and names.
 
-use std::{io, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    io,
+    path::{Path as FilePath, PathBuf},
+    sync::atomic::Ordering,
+};
 
 use object_store::{PutPayload, PutResult, Result, path::Path};
 use opentrail_journal::disk::{Access, DiskFile, folder_of};
@@ -29,7 +33,7 @@ impl Inner {
     }
 
     /// Removes a staged file that becomes nothing. What stays, the next start removes.
-    pub(super) fn unstage(&self, staged: &PathBuf) {
+    pub(super) fn unstage(&self, staged: &FilePath) {
         if let Err(error) = self.disk.remove_file(staged) {
             tracing::debug!(%error, file = %staged.display(), "a half-written object could not be removed");
         }
@@ -54,7 +58,7 @@ impl Inner {
     pub(super) fn name(
         &self,
         location: &Path,
-        staged: &PathBuf,
+        staged: &FilePath,
         written: io::Result<Box<dyn DiskFile>>,
         put: Put,
     ) -> Result<PutResult> {
