@@ -87,20 +87,20 @@ impl Maps {
     fn keep_last(&mut self, start: usize) {
         let owned = |text: Option<&[u8]>| text.map(<[u8]>::to_vec);
         let mut places: HashMap<Option<Vec<u8>>, usize> = HashMap::new();
-        let mut kept: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)> = Vec::new();
+        let mut kept: Vec<[Option<Vec<u8>>; 2]> = Vec::new();
         for entry in start..self.keys.len() {
             let (key, value) = (owned(self.keys.get(entry)), owned(self.values.get(entry)));
             match places.get(&key).and_then(|at| kept.get_mut(*at)) {
-                Some(place) => place.1 = value,
+                Some([_, there]) => *there = value,
                 None => {
                     places.insert(key.clone(), kept.len());
-                    kept.push((key, value));
+                    kept.push([key, value]);
                 }
             }
         }
         self.keys.truncate(start);
         self.values.truncate(start);
-        for (key, value) in kept {
+        for [key, value] in kept {
             self.keys.push(&key.unwrap_or_default());
             match value {
                 Some(value) => self.values.push(&value),

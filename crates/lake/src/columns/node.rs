@@ -52,7 +52,7 @@ impl Node {
         match field.kind {
             Kind::Text | Kind::Record => Self::Texts(Texts::new()),
             Kind::Flag => Self::Flags(Flags::new()),
-            Kind::Time => Self::Times(Numbers::new(|text| micros(text))),
+            Kind::Time => Self::Times(Numbers::new(micros)),
             Kind::Integer => Self::Integers(Numbers::new(parse)),
             Kind::Double => {
                 Self::Doubles(Numbers::new(|text| parse(text).filter(|number: &f64| number.is_finite())))

@@ -183,7 +183,7 @@ impl ImportRules {
         let mut imports: Vec<Arc<Import>> =
             self.state.list::<Import>(&format!("{account}/")).into_iter().map(second).collect();
         imports.retain(|import| import.region == *region);
-        imports.sort_by(|a, b| (b.created, b.id).cmp(&(a.created, a.id)));
+        imports.sort_by_key(|import| std::cmp::Reverse((import.created, import.id)));
         imports
     }
 
