@@ -88,15 +88,16 @@ impl Texts {
     /// `rows` texts; this is empty again.
     pub(super) fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
         self.reach(rows);
-        let bytes = std::mem::take(&mut self.bytes);
+        let mut bytes = std::mem::take(&mut self.bytes);
         let offsets = std::mem::replace(&mut self.offsets, vec![0]);
         let valid = self.valid.finish();
         if bytes.len() > i32::MAX as usize {
             return Err(ArrowError::OffsetOverflowError(bytes.len()));
         }
-        // As much will come again, most likely.
+        // As much will come again, most likely; and a batch may be held for long.
         self.bytes.reserve(bytes.len());
         self.offsets.reserve(rows);
+        bytes.shrink_to_fit();
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), valid)?))
     }

@@ -54,7 +54,10 @@ pub fn encode(shape: Shape, batches: &[RecordBatch]) -> Result<Vec<EncodedFile>,
 
 fn encode_day(shape: Shape, batches: &[RecordBatch], rows: &[order::Row]) -> Result<EncodedFile, LakeError> {
     let schema = shape.arrow();
-    let options = ArrowWriterOptions::new().with_properties(properties::of(shape, rows.len()));
+    // Arrow's own copy of the schema would be a tenth of a small file and says nothing that Parquet's doesn't.
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties::of(shape, rows.len()))
+        .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
     let sources: Vec<&RecordBatch> = batches.iter().collect();
     let mut places = Vec::with_capacity(CHUNK_ROWS.min(rows.len()));
