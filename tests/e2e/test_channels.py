@@ -9,7 +9,7 @@ import pytest
 
 from accounts import Accounts
 from identity import allow, code, fresh, looked_up, person, policy, refused
-from server import ACCOUNT, REGION
+from server import ACCOUNT, REGION, eventually
 
 OUTSIDE = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["ActivityAuditLog"]}]}]
 NO_CHANNEL = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:channel/00000000-0000-4000-8000-000000000000"
@@ -160,6 +160,28 @@ def test_no_history_and_no_trail_has_events_from_outside(cloudtrail, data, chann
     cloudtrail.create_event_data_store(Name="marks-the-end", TerminationProtectionEnabled=False)
     found = cloudtrail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])
     assert found["Events"] == []
+
+
+def test_events_from_outside_can_be_asked(cloudtrail, data, channel, store):
+    name = fresh("Asked").replace("-", "")
+    taken = data.put_audit_events(channelArn=channel, auditEvents=[event(event_data(eventName=name))])["successful"]
+    statement = ("SELECT eventID, eventCategory, eventData.eventSource, metadata.channelARN, recipientAccountId "
+                 f"FROM {store.rsplit('/')[-1]} WHERE eventData.eventName = '{name}'")
+
+    def asked():
+        query = cloudtrail.start_query(QueryStatement=statement)["QueryId"]
+        return eventually(lambda: rows(cloudtrail.get_query_results(QueryId=query)))
+
+    def rows(answer):
+        assert answer["QueryStatus"] in ("QUEUED", "RUNNING", "FINISHED"), answer
+        return answer if answer["QueryStatus"] == "FINISHED" else None
+
+    found = eventually(lambda: asked()["QueryResultRows"])
+    row = {name: value for column in found[0] for name, value in column.items()}
+    assert len(found) == 1 and row == {
+        "eventID": taken[0]["eventID"], "eventCategory": "ActivityAuditLog", "eventSource": "shop.example.com",
+        "channelARN": channel, "recipientAccountId": ACCOUNT,
+    }
 
 
 def test_the_callers_policies_decide(shared_server, iam, channel):

@@ -274,3 +274,11 @@ def test_stores_are_what_they_were_after_a_kill(server):
         {k: v for k, v in before.items() if k != "ResponseMetadata"}
     text = server.client("cloudtrail").get_resource_policy(ResourceArn=arn)["ResourcePolicy"]
     assert json.loads(text)["Statement"][0]["Resource"] == arn
+
+
+def test_a_policy_that_denies_everything_does_not_bind_the_root(cloudtrail, store):
+    everyone = policy(statement(store, "*", action="cloudtrail:*", effect="Deny"))
+    cloudtrail.put_resource_policy(ResourceArn=store, ResourcePolicy=everyone)
+    assert code(cloudtrail.get_event_data_store, EventDataStore=store) == "AccessDeniedException"
+    cloudtrail.delete_resource_policy(ResourceArn=store)
+    assert cloudtrail.get_event_data_store(EventDataStore=store)["EventDataStoreArn"] == store

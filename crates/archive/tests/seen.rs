@@ -5,7 +5,7 @@ mod scene;
 
 use std::{collections::HashSet, time::Duration};
 
-use opentrail_archive::{ArchiveOptions, Standing};
+use opentrail_archive::{ArchiveOptions, SeenIds, Standing};
 use opentrail_event::EventId;
 use opentrail_journal::disk::CrashKeeps;
 use proptest::prelude::*;
@@ -167,4 +167,26 @@ async fn ids_are_found_in_many_merged_runs() {
     let report = opentrail_archive::fsck(&scene.folder(), &scene.disk).unwrap();
     assert_eq!((report.seen_ids, report.problems.len()), (3000, 0));
     assert!(report.seen_runs < 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_a_fact_tells_of_are_known_after_a_crash() {
+    let scene = Scene::new(small()).await;
+    let running = scene.start();
+    let reservation = scene.archive.seen().reserve(owner(1), &[key(1), key(2)]).unwrap();
+    assert_eq!(reservation.standings(), [Standing::Fresh, Standing::Fresh]);
+    let fact = SeenIds::fact(owner(1), &[key(1), key(2)]);
+    scene.state.append(vec![fact], Vec::new()).await.unwrap();
+    drop(reservation);
+    running.stop().await;
+    let scene = scene.crashed(CrashKeeps::Nothing).await;
+    let running = scene.start();
+    scene.archive.caught_up(scene.state.journal().durable()).await;
+    let reservation = scene.archive.seen().reserve(owner(1), &[key(1), key(2), key(3)]).unwrap();
+    assert_eq!(reservation.standings(), [Standing::Recorded, Standing::Recorded, Standing::Fresh]);
+    reservation.release();
+    let other = scene.archive.seen().reserve(owner(2), &[key(1)]).unwrap();
+    assert_eq!(other.standings(), [Standing::Fresh], "they are the account's own");
+    other.release();
+    running.stop().await;
 }

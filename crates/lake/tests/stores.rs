@@ -113,6 +113,12 @@ impl World {
         self.change(|tx| self.stores.restore(tx, account(), &region(), &id, at)).await
     }
 
+    async fn outside(&self, name: &str) -> EventDataStore {
+        let selectors = of_category("ActivityAuditLog");
+        let ask = CreateEventDataStore { selectors, termination_protection: Some(false), ..named(name) };
+        self.create(ask).await.unwrap()
+    }
+
     async fn unprotected(&self, name: &str) -> EventDataStore {
         let ask = CreateEventDataStore { termination_protection: Some(false), ..named(name) };
         self.create(ask).await.unwrap()
@@ -360,18 +366,8 @@ async fn a_store_outlives_its_organization() {
 async fn a_channel_names_stores_for_events_from_outside() {
     let world = World::new().await;
     let events = world.create(named("events")).await.unwrap();
-    let outside = CreateEventDataStore {
-        selectors: of_category("ActivityAuditLog"),
-        termination_protection: Some(false),
-        ..named("outside")
-    };
-    let outside = world.create(outside).await.unwrap();
-    let gone = CreateEventDataStore {
-        selectors: of_category("ActivityAuditLog"),
-        termination_protection: Some(false),
-        ..named("gone")
-    };
-    let gone = world.create(gone).await.unwrap();
+    let outside = world.outside("outside").await;
+    let gone = world.outside("gone").await;
     world.delete(&gone).await.unwrap();
     let ask = |name: &str, source: &str, stores: &[String]| CreateChannel {
         name: name.to_owned(),

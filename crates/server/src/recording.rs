@@ -8,6 +8,7 @@ use opentrail_event::{
     AccountId, Category, Event, EventError, Record, RecordResource, Region, TlsDetails, UserIdentity,
 };
 use opentrail_identity::{Caller, Principal, login_profile, mfa};
+use opentrail_lake::store::Stores as EventDataStores;
 use opentrail_state::{OwnedEvent, State};
 use opentrail_trails::Trails;
 use serde_json::Value;
@@ -61,7 +62,7 @@ pub(crate) struct Deed<'a> {
     /// each gets its own record, joined by `sharedEventID`.
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) read_only: bool,
-    /// A data event is kept only where a trail selects it.
+    /// A data event is kept only where a trail or an event data store selects it.
     pub(crate) category: Category,
     pub(crate) parameters: Option<Value>,
     pub(crate) elements: Option<Value>,
@@ -75,6 +76,8 @@ pub(crate) struct Deed<'a> {
 pub(crate) struct Recorder {
     pub(crate) state: State,
     pub(crate) trails: Trails,
+    /// Event data stores, which ask for more.
+    pub(crate) event_data_stores: EventDataStores,
     /// How many calls of senders whom nobody knows are recorded one by one.
     pub(crate) strangers: Arc<Strangers>,
 }
@@ -122,7 +125,11 @@ impl Deed<'_> {
         let mut events = Vec::with_capacity(self.accounts.len());
         for owner in std::mem::take(&mut self.accounts) {
             let event = self.event(owner, shared)?;
-            if self.category != Category::Data || recorder.trails.selects_data_event(&event, owner) {
+            let is_wanted = || {
+                recorder.trails.selects_data_event(&event, owner)
+                    || recorder.event_data_stores.selects_data_event(&event, owner)
+            };
+            if self.category != Category::Data || is_wanted() {
                 events.push(OwnedEvent { owner, event });
             }
         }

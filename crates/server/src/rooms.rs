@@ -7,6 +7,7 @@ use opentrail_archive::{Archive, SeenIds};
 use opentrail_event::{AccountId, Region};
 use opentrail_identity::Identity;
 use opentrail_keyring::Keyring;
+use opentrail_lake::{channel::Channels, import::Imports, ingest::Lake, store::Stores as EventDataStores};
 use opentrail_state::State;
 use opentrail_trails::{Delivery, Trails};
 use opentrail_vault::{Vault, lifecycle::Calendar};
@@ -17,6 +18,7 @@ use crate::{
     events::Regions,
     issuers::Issuers,
     kms::KeyGuard,
+    queries::Queries,
     recording::Recorder,
     replica_target::ReplicaTargets,
     store::{Requesters, Stores},
@@ -40,6 +42,16 @@ pub(crate) struct Rooms {
     pub(crate) vault: Vault,
     /// Trails and their rules.
     pub(crate) trails: Trails,
+    /// The tables of event data stores.
+    pub(crate) lake: Lake,
+    /// What brings log files into them.
+    pub(crate) imports: Imports,
+    /// Queries over them.
+    pub(crate) queries: Queries,
+    /// Event data stores and their rules.
+    pub(crate) event_data_stores: EventDataStores,
+    /// The channels by which events from outside come into them.
+    pub(crate) channels: Channels,
     /// What the trails deliver.
     pub(crate) delivery: Delivery,
     /// Where the trails deliver to: the vault and buckets elsewhere.

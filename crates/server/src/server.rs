@@ -6,11 +6,13 @@ use axum::{Router, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use opentrail_archive::Archive;
 use opentrail_journal::Journal;
+use opentrail_lake::ingest::Lake;
 use opentrail_trails::Delivery;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    cloudtrail::ImportBuckets,
     door,
     entrance::Entrance,
     error::ServerError,
@@ -69,6 +71,7 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(deliver(self.rooms.delivery.clone(), readers.clone()));
         tasks.spawn(remember(self.rooms.archive.clone(), readers.clone()));
+        tasks.spawn(fill(self.rooms.lake.clone(), readers.clone()));
         start_workers(&mut tasks, &self.rooms, &readers);
         self.entrance.open(router(self.rooms.clone()));
         let mut listening = self.listening;
@@ -117,6 +120,15 @@ fn start_workers(tasks: &mut JoinSet<()>, rooms: &Arc<Rooms>, stop: &Cancellatio
     let work = move |stop| worker::keys::run(of.clone(), stop);
     tasks.spawn(and_again("keys", PAUSE, stop.clone(), work));
     let of = rooms.clone();
+    let work = move |stop| worker::event_data_stores::run(of.clone(), stop);
+    tasks.spawn(and_again("event data stores", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
+    let work = move |stop| of.imports.clone().run(Arc::new(ImportBuckets { rooms: of.clone() }), stop);
+    tasks.spawn(and_again("imports", PAUSE, stop.clone(), work));
+    let queries = rooms.queries.clone();
+    let work = move |stop| queries.clone().run(stop);
+    tasks.spawn(and_again("queries", PAUSE, stop.clone(), work));
+    let of = rooms.clone();
     let work = move |stop| tell_left_out(of.clone(), stop);
     tasks.spawn(and_again("calls of strangers", PAUSE, stop.clone(), work));
 }
@@ -139,6 +151,16 @@ async fn remember(archive: Archive, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = tokio::spawn(archive.clone().run(stop.clone())).await {
             tracing::error!(%error, "event history ended badly; it goes on from where it was");
+        }
+        rest(&stop).await;
+    }
+}
+
+/// Keeps event data stores up to date until `stop`.
+async fn fill(lake: Lake, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = tokio::spawn(lake.clone().run(stop.clone())).await {
+            tracing::error!(%error, "event data stores ended badly; they go on from where they were");
         }
         rest(&stop).await;
     }

@@ -11,6 +11,15 @@ use opentrail_journal::{
     disk::{Access, Disk, RealDisk},
 };
 use opentrail_keyring::{Keyring, MasterKeySource};
+use opentrail_lake::{
+    channel::Channels,
+    import::Imports,
+    LakeError,
+    ingest::{Lake, LakeOptions},
+    store::Stores as EventDataStores,
+    table::TableOptions,
+    warehouse::Warehouse,
+};
 use opentrail_state::{State, StateOptions};
 use opentrail_trails::{Delivery, DeliveryOptions, SystemClock, Trails};
 use opentrail_vault::{Vault, VaultOptions, lifecycle::Calendar, limits};
@@ -29,6 +38,7 @@ use crate::{
     issuers::Issuers,
     kms::KeyGuard,
     options::{Options, RootCredentials, TlsFiles},
+    queries::{self, Queries, QueryOptions},
     recording::{Recorder, Strangers},
     replica_target::ReplicaTargets,
     rooms::Rooms,
@@ -140,7 +150,13 @@ async fn open_rooms(
         Vault::open_with_keys(&folder("vault"), state.clone(), disk.clone(), vault_options, keys).await?;
     let trails = Trails::new(state.clone());
     let strangers = Arc::new(Strangers::new(options.unauthenticated_records, Instant::now()));
-    let recorder = Recorder { state: state.clone(), trails: trails.clone(), strangers };
+    let event_data_stores = EventDataStores::new(state.clone());
+    let recorder = Recorder {
+        state: state.clone(),
+        trails: trails.clone(),
+        event_data_stores: event_data_stores.clone(),
+        strangers,
+    };
     let key_guard = KeyGuard::new(identity.clone(), keyring.clone());
     let requesters = Arc::<Requesters>::default();
     let embedded = Embedded {
@@ -164,9 +180,22 @@ async fn open_rooms(
     .await?;
     let archive_options =
         ArchiveOptions { retention: options.history_retention, ..ArchiveOptions::default() };
-    let archive = Archive::open(&folder("archive"), &state, disk, archive_options).await?;
+    let archive = Archive::open(&folder("archive"), &state, disk.clone(), archive_options).await?;
+    let lake = open_lake(options, &state, disk.clone()).await?;
+    let imports = Imports::open(&folder("lake").join("imports"), &state, disk.clone(), lake.clone())?;
+    let parts = queries::Parts {
+        state: state.clone(),
+        disk,
+        keyring: keyring.clone(),
+        lake: lake.clone(),
+        event_data_stores: event_data_stores.clone(),
+        buckets: stores.clone(),
+        folder: folder("lake").join("queries"),
+        spill_folder: folder("lake").join("spill"),
+    };
+    let queries = Queries::open(parts, &query_options(options)).await?;
     Ok(Rooms {
-        state,
+        state: state.clone(),
         key_guard,
         requesters,
         keyring,
@@ -174,6 +203,11 @@ async fn open_rooms(
         issuers: Issuers::new(options.oidc_issuers),
         vault,
         trails,
+        channels: Channels::new(state.clone()),
+        event_data_stores,
+        lake,
+        imports,
+        queries,
         delivery,
         stores,
         replica_targets: ReplicaTargets::new(
@@ -196,6 +230,29 @@ async fn open_rooms(
     })
 }
 
+async fn open_lake(options: &Options, state: &State, disk: Arc<dyn Disk>) -> Result<Lake, ServerError> {
+    let folder = options.data.join("lake");
+    let settings = &options.lake;
+    if let Some(location) = settings.warehouse.as_ref().filter(|_| options.encrypt_data) {
+        let reason = "its files would not be encrypted, and everything in the data folder is".to_owned();
+        return Err(LakeError::Location { location: location.to_string(), reason }.into());
+    }
+    let (place, tables, on) = (settings.warehouse.clone(), folder.join("tables"), disk.clone());
+    let opening = tokio::task::spawn_blocking(move || match place {
+        Some(location) => Warehouse::at(&location, on),
+        None => Warehouse::in_data_folder(&tables, on),
+    });
+    let warehouse = opening.await.map_err(|_| ServerError::Interrupted)??;
+    let defaults = LakeOptions::default();
+    let lake_options = LakeOptions {
+        flush_after: settings.flush_interval,
+        tidy_every: settings.tidy_interval,
+        table: TableOptions { grace: settings.grace, ..defaults.table.clone() },
+        ..defaults
+    };
+    Ok(Lake::open(&folder, state, disk, warehouse, lake_options).await?)
+}
+
 fn record_metrics() -> PrometheusHandle {
     let metrics = PrometheusBuilder::new().build_recorder();
     let handle = metrics.handle();
@@ -211,6 +268,12 @@ async fn open_journal(folder: PathBuf, disk: Arc<dyn Disk>) -> Result<Journal, S
     let (journal, recovery) = opening.await.map_err(|_| ServerError::Interrupted)??;
     tracing::info!(?recovery, "the journal is open");
     Ok(journal)
+}
+
+/// What queries may use. They spill past the disk that encrypts, so not at all where everything is to be encrypted.
+fn query_options(options: &Options) -> QueryOptions {
+    let spill = if options.encrypt_data { 0 } else { options.queries.spill };
+    QueryOptions { spill, ..options.queries.clone() }
 }
 
 fn delivery_options(options: &Options) -> DeliveryOptions {

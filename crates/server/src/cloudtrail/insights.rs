@@ -34,7 +34,7 @@ impl Read for GetInsightSelectors {
         let name = match (input.trail_name, input.event_data_store) {
             (Some(name), None) => name,
             (None, Some(_)) => {
-                let message = "opentrail does not support event data stores.";
+                let message = "opentrail has no Insights of event data stores.";
                 return Err(Fault::declared("UnsupportedOperationException", message));
             }
             _ => {

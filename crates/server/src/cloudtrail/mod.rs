@@ -1,14 +1,19 @@
 //! CloudTrail: <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/>. Each operation is a few
 //! lines over `opentrail_trails`, `opentrail_archive` and `opentrail_keyring`.
 
+mod channel;
 mod delegated_admin;
 mod describe;
 mod encryption;
+mod event_data_store;
+mod import;
 mod insights;
 mod logging;
 mod lookup_events;
 mod organization;
 mod public_keys;
+mod query;
+mod resource_policy;
 mod selectors;
 mod shape;
 mod status;
@@ -26,8 +31,10 @@ use crate::{
     service::Service,
 };
 
+pub(crate) use import::ImportBuckets;
 pub(crate) use lookup_events::{EventShape, attribute};
 pub(crate) use organization::follow as follow_organization;
+pub(crate) use resource_policy::in_force as policy_in_force;
 
 /// CloudTrail, as the door knows it.
 pub(crate) static SERVICE: Service = Service {
@@ -40,67 +47,67 @@ pub(crate) static SERVICE: Service = Service {
     follow: None,
     operations: &[
         write::<tags::AddTags>(),
+        write::<query::cancel::CancelQuery>(),
+        write::<channel::change::CreateChannel>(),
+        write::<event_data_store::create::CreateEventDataStore>(),
         write::<trail::CreateTrail>(),
+        write::<channel::change::DeleteChannel>(),
+        write::<event_data_store::delete::DeleteEventDataStore>(),
+        write::<resource_policy::DeleteResourcePolicy>(),
         write::<trail::DeleteTrail>(),
         write::<delegated_admin::DeregisterOrganizationDelegatedAdmin>(),
+        read::<query::describe::DescribeQuery>(),
         read::<describe::DescribeTrails>(),
+        write::<event_data_store::federation::DisableFederation>(),
+        write::<event_data_store::federation::EnableFederation>(),
+        read::<query::generate::GenerateQuery>(),
+        read::<channel::describe::GetChannel>(),
+        read::<event_data_store::describe::GetEventDataStore>(),
         read::<selectors::GetEventSelectors>(),
+        read::<import::GetImport>(),
         read::<insights::GetInsightSelectors>(),
+        read::<query::results::GetQueryResults>(),
+        read::<resource_policy::GetResourcePolicy>(),
         read::<describe::GetTrail>(),
         read::<status::GetTrailStatus>(),
+        read::<channel::describe::ListChannels>(),
+        read::<event_data_store::describe::ListEventDataStores>(),
+        read::<import::ListImportFailures>(),
+        read::<import::ListImports>(),
         read::<public_keys::ListPublicKeys>(),
+        read::<query::list::ListQueries>(),
         read::<tags::ListTags>(),
         read::<describe::ListTrails>(),
         read::<lookup_events::LookupEvents>(),
         write::<selectors::PutEventSelectors>(),
+        write::<resource_policy::PutResourcePolicy>(),
         write::<delegated_admin::RegisterOrganizationDelegatedAdmin>(),
         write::<tags::RemoveTags>(),
+        write::<event_data_store::delete::RestoreEventDataStore>(),
+        read::<query::search::SearchSampleQueries>(),
+        write::<event_data_store::ingestion::StartEventDataStoreIngestion>(),
+        write::<import::StartImport>(),
         write::<logging::StartLogging>(),
+        write::<query::start::StartQuery>(),
+        write::<event_data_store::ingestion::StopEventDataStoreIngestion>(),
+        write::<import::StopImport>(),
         write::<logging::StopLogging>(),
+        write::<channel::change::UpdateChannel>(),
+        write::<event_data_store::update::UpdateEventDataStore>(),
         write::<trail::UpdateTrail>(),
     ],
     unsupported: &[
-        "CancelQuery",
-        "CreateChannel",
         "CreateDashboard",
-        "CreateEventDataStore",
-        "DeleteChannel",
         "DeleteDashboard",
-        "DeleteEventDataStore",
-        "DeleteResourcePolicy",
-        "DescribeQuery",
-        "DisableFederation",
-        "EnableFederation",
-        "GenerateQuery",
-        "GetChannel",
         "GetDashboard",
         "GetEventConfiguration",
-        "GetEventDataStore",
-        "GetImport",
-        "GetQueryResults",
-        "GetResourcePolicy",
-        "ListChannels",
         "ListDashboards",
-        "ListEventDataStores",
-        "ListImportFailures",
-        "ListImports",
         "ListInsightsData",
         "ListInsightsMetricData",
-        "ListQueries",
         "PutEventConfiguration",
         "PutInsightSelectors",
-        "PutResourcePolicy",
-        "RestoreEventDataStore",
-        "SearchSampleQueries",
         "StartDashboardRefresh",
-        "StartEventDataStoreIngestion",
-        "StartImport",
-        "StartQuery",
-        "StopEventDataStoreIngestion",
-        "StopImport",
-        "UpdateChannel",
         "UpdateDashboard",
-        "UpdateEventDataStore",
     ],
 };
 

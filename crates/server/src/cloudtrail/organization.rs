@@ -42,15 +42,21 @@ pub(super) fn trail_of_another(name_or_arn: &str, call: &Call) -> Vec<RecordReso
 
 /// Whether the caller may what making or changing an organization trail does in other services.
 pub(super) fn check_dependencies(trail: &Trail, call: &Call) -> Result<(), Fault> {
+    check_dependencies_of(trail.account, call)
+}
+
+/// Whether the caller may what making or changing something of an organization does in other services, for the
+/// management account `owner`.
+pub(super) fn check_dependencies_of(owner: AccountId, call: &Call) -> Result<(), Fault> {
     check_permitted(&DEPENDENCIES, call)?;
-    if has_role(trail.account, call) {
+    if has_role(owner, call) {
         return Ok(());
     }
-    if trail.account == call.account {
+    if owner == call.account {
         return check_permitted(&["iam:CreateServiceLinkedRole"], call);
     }
     // Only a call of the management account makes the role.
-    let message = format!("The management account {} has no service-linked role {ROLE}.", trail.account);
+    let message = format!("The management account {owner} has no service-linked role {ROLE}.");
     Err(Fault::declared("NoManagementAccountSLRExistsException", message))
 }
 
@@ -71,7 +77,12 @@ pub(super) fn has_role(account: AccountId, call: &Call) -> bool {
 
 /// Makes CloudTrail's role in the management account, if it makes or changes a trail of its organization.
 pub(super) fn ensure_role(trail: &Trail, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
-    if trail.organization.is_some() && trail.account == call.account {
+    if trail.organization.is_some() { ensure_role_of(trail.account, call, tx) } else { Ok(()) }
+}
+
+/// Makes CloudTrail's role in the management account `owner`, if it is the caller's.
+pub(super) fn ensure_role_of(owner: AccountId, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
+    if owner == call.account {
         service_linked_role::ensure(tx, call.account, PRINCIPAL, call.arrival.at)
             .map_err(|error| call.refused(error))?;
     }
@@ -88,6 +99,7 @@ pub(crate) fn follow(call: &Call, tx: &mut Transaction) {
         let Ok(known) = id.parse() else { continue };
         let Some(now) = tx.get::<org::Organization>(id) else {
             followed::dissolve(tx, &known);
+            opentrail_lake::store::leave_organization(tx, &known);
             continue;
         };
         let administrators =

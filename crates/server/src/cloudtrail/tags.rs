@@ -1,11 +1,16 @@
 //! AddTags, RemoveTags, ListTags.
 
+use std::collections::BTreeMap;
+
 use opentrail_event::RecordResource;
+use opentrail_lake::{channel::ChannelRefusal, store::StoreRefusal};
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    channel, event_data_store,
+    event_data_store::asking,
     organization, refused,
     shape::{TagShape, pairs, set_request_tags, trail_arn},
 };
@@ -15,7 +20,7 @@ use crate::{
     operation::{Described, Permission, Read, Write},
 };
 
-/// Most trails that one ListTags may ask for (AWS: ListTags).
+/// Most resources that one ListTags may ask for (AWS: ListTags).
 const MAX_LISTED: usize = 20;
 
 /// The input of AddTags and RemoveTags.
@@ -24,6 +29,38 @@ const MAX_LISTED: usize = 20;
 pub(super) struct Tagging {
     resource_id: String,
     tags_list: Vec<TagShape>,
+}
+
+/// What has tags, by its ARN; whatever else is for the rules of trails to refuse.
+enum Tagged {
+    Trail,
+    Store,
+    Channel,
+}
+
+impl Tagged {
+    fn of(arn: &str) -> Self {
+        let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
+        match resource.split('/').next() {
+            Some("eventdatastore") => Self::Store,
+            Some("channel") => Self::Channel,
+            _ => Self::Trail,
+        }
+    }
+}
+
+fn request_tags(input: &Tagging) -> Context {
+    let mut context = Context::new();
+    set_request_tags(&mut context, &input.tags_list);
+    context
+}
+
+fn touched(id: &str, call: &Call) -> Vec<RecordResource> {
+    match Tagged::of(id) {
+        Tagged::Trail => organization::trail_of_another(id, call),
+        Tagged::Store => asking::of_another(id, call),
+        Tagged::Channel => Vec::new(),
+    }
 }
 
 /// AddTags
@@ -43,15 +80,30 @@ impl Described for AddTags {
     }
 
     fn touched(input: &Tagging, call: &Call) -> Vec<RecordResource> {
-        organization::trail_of_another(&input.resource_id, call)
+        touched(&input.resource_id, call)
     }
 }
 
 impl Write for AddTags {
     fn act(input: Tagging, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
         let tags = pairs(&input.tags_list);
-        let rules = &call.rooms.trails;
-        rules.add_tags(tx, call.account, &call.region, &input.resource_id, &tags).map_err(refused(call))?;
+        let context = request_tags(&input);
+        let (id, rooms) = (input.resource_id.as_str(), &call.rooms);
+        match Tagged::of(id) {
+            Tagged::Trail => {
+                rooms.trails.add_tags(tx, call.account, &call.region, id, &tags).map_err(refused(call))?;
+            }
+            Tagged::Store => {
+                asking::permitted_with(Self::NAME, id, &context, call)?;
+                let stores = &rooms.event_data_stores;
+                let tagged = stores.add_tags(tx, call.account, &call.region, id, &tags);
+                tagged.map_err(event_data_store::refused(call))?;
+            }
+            Tagged::Channel => {
+                let tagged = rooms.channels.add_tags(tx, call.account, &call.region, id, &tags);
+                tagged.map_err(channel::refused(call))?;
+            }
+        }
         Ok(())
     }
 }
@@ -73,22 +125,35 @@ impl Described for RemoveTags {
     }
 
     fn touched(input: &Tagging, call: &Call) -> Vec<RecordResource> {
-        organization::trail_of_another(&input.resource_id, call)
+        touched(&input.resource_id, call)
     }
 }
 
 impl Write for RemoveTags {
     fn act(input: Tagging, call: &Call, tx: &mut Transaction) -> Result<(), Fault> {
+        let context = request_tags(&input);
         let keys: Vec<String> = input.tags_list.into_iter().map(|tag| tag.key).collect();
-        let rules = &call.rooms.trails;
-        rules
-            .remove_tags(tx, call.account, &call.region, &input.resource_id, &keys)
-            .map_err(refused(call))?;
+        let (id, rooms) = (input.resource_id.as_str(), &call.rooms);
+        match Tagged::of(id) {
+            Tagged::Trail => {
+                rooms.trails.remove_tags(tx, call.account, &call.region, id, &keys).map_err(refused(call))?;
+            }
+            Tagged::Store => {
+                asking::permitted_with(Self::NAME, id, &context, call)?;
+                let stores = &rooms.event_data_stores;
+                let untagged = stores.remove_tags(tx, call.account, &call.region, id, &keys);
+                untagged.map_err(event_data_store::refused(call))?;
+            }
+            Tagged::Channel => {
+                let untagged = rooms.channels.remove_tags(tx, call.account, &call.region, id, &keys);
+                untagged.map_err(channel::refused(call))?;
+            }
+        }
         Ok(())
     }
 }
 
-/// ListTags: of several trails at once, each of which must be allowed.
+/// ListTags: of several resources at once, each of which must be allowed.
 pub(super) struct ListTags;
 
 #[derive(Deserialize, Serialize)]
@@ -118,6 +183,30 @@ impl Described for ListTags {
     const PERMISSION: Permission = Permission::OwnRules;
 }
 
+fn tags_of(id: &str, call: &Call) -> Result<BTreeMap<String, String>, Fault> {
+    match Tagged::of(id) {
+        Tagged::Trail => call.rooms.trails.tags(call.account, &call.region, id).map_err(refused(call)),
+        Tagged::Store => {
+            let store = asking::permitted("ListTags", id, call)?;
+            if !store.is_active() {
+                let inactive = StoreRefusal::Inactive { arn: id.to_owned() };
+                return Err(event_data_store::refused(call)(inactive));
+            }
+            Ok(store.tags.clone())
+        }
+        // ListTags does not declare that a channel is not there.
+        Tagged::Channel => {
+            let found = call.rooms.channels.get(call.account, &call.region, id);
+            found.map(|channel| channel.tags.clone()).map_err(|refusal| match refusal {
+                ChannelRefusal::NotFound { .. } => {
+                    Fault::declared("ResourceNotFoundException", refusal.to_string())
+                }
+                refusal => channel::refused(call)(refusal),
+            })
+        }
+    }
+}
+
 impl Read for ListTags {
     /// All that can be asked for fits one page, so that no token was ever given.
     async fn act(input: ListTagsInput, call: &Call) -> Result<ListTagsOutput, Fault> {
@@ -137,12 +226,7 @@ impl Read for ListTags {
         }
         let mut resource_tag_list = Vec::with_capacity(input.resource_id_list.len());
         for resource_id in input.resource_id_list {
-            let tags = call
-                .rooms
-                .trails
-                .tags(call.account, &call.region, &resource_id)
-                .map_err(refused(call))?
-                .into_iter();
+            let tags = tags_of(&resource_id, call)?.into_iter();
             let tags_list = tags.map(|(key, value)| TagShape { key, value: Some(value) }).collect();
             resource_tag_list.push(ResourceTag { resource_id, tags_list });
         }

@@ -53,6 +53,7 @@ pub(crate) fn of_fault(
             let blame = if fault.is_senders() { Blame::Sender } else { Blame::Receiver };
             answer::query_error(blame, fault.code(), fault.message(), namespace, &arrival.request_id)
         }
+        Dialect::Iceberg => answer::iceberg_error(fault.code(), fault.message(), fault.status().as_u16()),
         _ => match fault.reason() {
             Some(reason) => answer::json_error_with_reason(fault.code(), fault.message(), reason),
             None => answer::json_error(fault.code(), fault.message()),
@@ -71,7 +72,7 @@ fn respond(
     let kind = match dialect {
         Dialect::Query => answer::QUERY_XML,
         Dialect::Json => answer::AWS_JSON,
-        Dialect::Rest | Dialect::S3 => answer::JSON,
+        Dialect::Rest | Dialect::S3 | Dialect::Iceberg => answer::JSON,
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -106,7 +107,8 @@ pub(super) fn not_yet(route: &Route, arrival: &Arrival, path: &str) -> Response<
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer::S3_XML));
             return response;
         }
-        Route::Opentrail => (Dialect::Rest, ""),
+        Route::Opentrail | Route::AuditEvents => (Dialect::Rest, ""),
+        Route::Iceberg => (Dialect::Iceberg, ""),
         Route::AwsJson(_) => (Dialect::Json, ""),
         Route::Query(service) => (Dialect::Query, service.map_or(NO_SERVICE, |service| service.namespace)),
         Route::UnknownService(_) => (Dialect::Query, NO_SERVICE),

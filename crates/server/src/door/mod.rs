@@ -5,9 +5,11 @@
 
 pub(crate) mod answer;
 mod arrival;
+mod audit_events;
 mod authenticate;
 mod awsjson;
 pub(crate) mod body;
+mod iceberg;
 mod perform;
 mod query;
 mod rest;
@@ -52,6 +54,8 @@ pub(crate) async fn enter(State(rooms): State<Arc<Rooms>>, request: Request<Body
         Route::AwsJson(target) => awsjson::enter(visit, target).await,
         Route::Query(service) => query::enter(visit, service).await,
         Route::Opentrail => rest::enter(visit).await,
+        Route::Iceberg => iceberg::enter(visit).await,
+        Route::AuditEvents => audit_events::enter(visit).await,
         Route::UnknownService(name) => answer::unknown_service(&visit, &name),
     }
 }

@@ -7,8 +7,9 @@ use opentrail_wire::{
 };
 
 use crate::{
-    events,
+    cloudtrail_data, events,
     fault::Dialect,
+    glue,
     service::{self, Service},
 };
 
@@ -20,6 +21,10 @@ pub(crate) enum Route {
     Query(Option<&'static Service>),
     /// The service `opentrail`.
     Opentrail,
+    /// The service `cloudtrail-data`.
+    AuditEvents,
+    /// The Iceberg REST catalog.
+    Iceberg,
     /// S3.
     S3,
     /// Signed for a service that is not served here.
@@ -34,6 +39,8 @@ pub(super) fn of(parts: &Parts) -> Route {
     match signed.as_ref().map(SignedRequest::service) {
         Some("s3") => Route::S3,
         Some(name) if name == events::SERVICE.name => Route::Opentrail,
+        Some(name) if name == cloudtrail_data::SERVICE.name => Route::AuditEvents,
+        Some(name) if name == glue::SERVICE.name && glue::is_below(parts.uri.path()) => Route::Iceberg,
         Some(name) => match (service::named(name), target) {
             (Some(service), _) if service.dialect == Dialect::Query => Route::Query(Some(service)),
             (Some(_), Some(target)) => Route::AwsJson(target),
@@ -43,6 +50,8 @@ pub(super) fn of(parts: &Parts) -> Route {
         None => match target {
             Some(target) => Route::AwsJson(target),
             None if events::routed(&parts.method, parts.uri.path()).is_some() => Route::Opentrail,
+            None if cloudtrail_data::routed(&parts.method, parts.uri.path()).is_some() => Route::AuditEvents,
+            None if glue::is_below(parts.uri.path()) => Route::Iceberg,
             None if is_form(parts) => Route::Query(None),
             None => Route::S3,
         },

@@ -4,7 +4,9 @@ mod archive;
 mod causes;
 mod codes;
 mod kms;
+mod lake;
 mod organizations;
+mod query;
 mod trails;
 mod vault;
 
@@ -25,13 +27,15 @@ pub(crate) enum Dialect {
     S3,
     /// restJson (`opentrail`).
     Rest,
+    /// The Iceberg REST catalog (Glue).
+    Iceberg,
 }
 
 impl Dialect {
     /// The words in which the protocol layer names a signature's faults.
     pub(crate) fn family(self) -> Family {
         match self {
-            Self::Json | Self::Rest => Family::Json,
+            Self::Json | Self::Rest | Self::Iceberg => Family::Json,
             Self::Query => Family::Query,
             Self::S3 => Family::S3,
         }

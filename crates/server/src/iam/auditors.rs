@@ -6,7 +6,7 @@ use opentrail_identity::{Documents, managed_policy};
 use opentrail_policy::{Context, Match, Policy, PolicyKind, PrincipalRef, Request};
 use opentrail_state::Resource;
 
-use crate::{events, operation::Operation, service};
+use crate::{cloudtrail_data, events, operation::Operation, service};
 
 pub(crate) const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 pub(crate) const SECURITY_AUDIT: &str = "arn:aws:iam::aws:policy/SecurityAudit";
@@ -47,7 +47,7 @@ const NOT_AUDITED: &[&str] = &["kms:GetPublicKey"];
 
 #[test]
 fn auditors_can_read_everything_and_write_nothing() {
-    let services = service::SERVICES.iter().copied().chain([&events::SERVICE]);
+    let services = service::SERVICES.iter().copied().chain([&events::SERVICE, &cloudtrail_data::SERVICE]);
     let operations = services.flat_map(|service| service.operations.iter().map(move |o| (service.name, o)));
     let (mut reads, mut others) = (0, 0);
     for (service, operation) in operations {
