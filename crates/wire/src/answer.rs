@@ -32,6 +32,11 @@ pub fn json_error_with_reason(code: &str, message: &str, reason: &str) -> String
     json!({"__type": code, "message": message, "Message": message, "Reason": reason}).to_string()
 }
 
+/// An error as the Iceberg REST catalog writes it (its specification, `IcebergErrorResponse`).
+pub fn iceberg_error(code: &str, message: &str, status: u16) -> String {
+    json!({"error": {"message": message, "type": code, "code": status}}).to_string()
+}
+
 /// An operation's output as awsQuery writes it. `Null` is an operation without output.
 pub fn query(action: &str, namespace: &str, output: &Value, request_id: &str) -> String {
     let mut xml = format!("<{action}Response xmlns=\"{namespace}\">");

@@ -100,7 +100,7 @@ impl Fault {
         let (code, status) = match (error, dialect) {
             (Cause::ExpiredSession, Dialect::S3) => ("ExpiredToken", Status::BAD_REQUEST),
             (Cause::ExpiredSession, Dialect::Query) => ("ExpiredToken", Status::FORBIDDEN),
-            (Cause::ExpiredSession, Dialect::Json | Dialect::Rest) => {
+            (Cause::ExpiredSession, Dialect::Json | Dialect::Rest | Dialect::Iceberg) => {
                 ("ExpiredTokenException", Status::BAD_REQUEST)
             }
             (
@@ -112,7 +112,9 @@ impl Fault {
             ) => ("InvalidAccessKeyId", Status::FORBIDDEN),
             (_, Dialect::S3) => ("InvalidToken", Status::BAD_REQUEST),
             (_, Dialect::Query) => ("InvalidClientTokenId", Status::FORBIDDEN),
-            (_, Dialect::Json | Dialect::Rest) => ("UnrecognizedClientException", Status::BAD_REQUEST),
+            (_, Dialect::Json | Dialect::Rest | Dialect::Iceberg) => {
+                ("UnrecognizedClientException", Status::BAD_REQUEST)
+            }
         };
         Self::exact(code, status, error.to_string())
     }

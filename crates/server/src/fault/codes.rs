@@ -32,12 +32,18 @@ pub(crate) enum Common {
 impl Common {
     /// The dialect's code and status.
     pub(super) fn spelled(self, dialect: Dialect) -> (&'static str, StatusCode) {
-        use Dialect::{Json, Query, Rest, S3};
+        use Dialect::{Iceberg, Json, Query, Rest, S3};
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
         match (self, dialect) {
             (Self::AccessDenied, Json) => ("AccessDeniedException", BAD),
             (Self::AccessDenied, Rest) => ("AccessDeniedException", FORBIDDEN),
+            (Self::AccessDenied, Iceberg) => ("ForbiddenException", FORBIDDEN),
+            (Self::Unsigned | Self::WrongScope, Iceberg) => {
+                ("NotAuthorizedException", StatusCode::UNAUTHORIZED)
+            }
+            (Self::Unsupported, Iceberg) => ("UnsupportedOperationException", StatusCode::NOT_ACCEPTABLE),
+            (kind, Iceberg) => kind.spelled(Rest),
             (Self::AccessDenied, Query | S3) | (Self::Unsigned, S3) => ("AccessDenied", FORBIDDEN),
             (Self::UnknownOperation, Json) => ("UnknownOperationException", BAD),
             (Self::UnknownOperation, Rest) => ("UnknownOperationException", StatusCode::NOT_FOUND),

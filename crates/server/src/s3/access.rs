@@ -49,13 +49,16 @@ impl S3Access for Gate {
     }
 }
 
-pub(super) fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
+/// Whether the sender is who it says, and the body can be read.
+pub(super) fn admit_sender(scene: &Scene) -> Result<(), Refusal> {
     if let Err(stranger) = &scene.sender {
         return Err(stranger.into());
     }
-    if let Some(objection) = &scene.objection {
-        return Err(objection.clone());
-    }
+    scene.objection.clone().map_or(Ok(()), Err)
+}
+
+pub(super) fn admit(scene: &Scene, operation: &Operation) -> Result<(), Refusal> {
+    admit_sender(scene)?;
     if let Some(name) = &scene.subject().bucket {
         check_bucket_name(name).map_err(VaultError::from)?;
         if operation.name != "CreateBucket" {

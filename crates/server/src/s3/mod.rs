@@ -24,6 +24,7 @@ pub(crate) mod encryption_kms;
 mod get;
 mod headers;
 mod incoming;
+mod lake_files;
 mod lifecycle;
 mod list;
 mod list_versions;
@@ -216,7 +217,10 @@ async fn run(scene: &Arc<Scene>, request: Option<s3s::HttpRequest>) -> Response<
         Some(request) if public_access::is_of_control(request.uri().path(), &scene.headers) => {
             public_access::perform(scene, request).await
         }
-        Some(request) => perform(scene, request).await,
+        Some(request) => match lake_files::key_of(request.uri().path()) {
+            Some(key) => lake_files::perform(scene, &key).await,
+            None => perform(scene, request).await,
+        },
         None => Err(Refusal::of("InvalidURI", "Couldn't parse the specified URI.")),
     };
     let of_keys = scene.events_of_keys();
