@@ -128,6 +128,16 @@ impl Client {
         self.send(service, Method::POST, "/", &headers, Bytes::from(input.to_string())).await
     }
 
+    /// One call of CloudTrail, by the whole name of its target. An answer that the server asks to wait for is waited for.
+    pub(crate) async fn cloudtrail<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        input: &serde_json::Value,
+    ) -> Result<T, ClientError> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        self.send("cloudtrail", Method::POST, "/", &headers, Bytes::from(input.to_string())).await
+    }
+
     /// As [`Client::aws_json`], asked once: for a service that may not be there.
     pub(crate) async fn aws_json_once<T: DeserializeOwned>(
         &self,
@@ -147,7 +157,7 @@ impl Client {
         service: &str,
         method: Method,
         path_and_query: &str,
-        headers: &[(&'static str, &'static str)],
+        headers: &[(&'static str, &str)],
         body: Bytes,
     ) -> Result<T, ClientError> {
         let mut pause = FIRST_PAUSE;

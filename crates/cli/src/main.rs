@@ -3,14 +3,17 @@
 mod client;
 mod durations;
 mod endpoint;
+mod follow;
 mod fsck;
 mod import;
 mod lookup;
 mod master_key;
 mod output;
 mod protect;
+mod query;
 mod serve;
 mod validate;
+mod verify_results;
 mod who_can;
 
 use std::{fmt::Display, process::ExitCode};
@@ -41,11 +44,17 @@ enum Command {
     /// Run the server
     Serve(Box<serve::ServeArguments>),
     /// Bring in records from files, folders and buckets
-    Import(import::ImportArguments),
+    Import(Box<import::ImportArguments>),
+    /// Keep importing what a bucket receives into an event data store
+    Follow(Box<follow::FollowArguments>),
     /// Search event history: several attributes, substrings, all regions
     Lookup(lookup::LookupArguments),
+    /// Ask event data stores in SQL
+    Query(query::QueryArguments),
     /// Prove that log files are as they were delivered
     Validate(Box<validate::ValidateArguments>),
+    /// Prove that delivered results of a query are as they were delivered
+    VerifyQueryResults(verify_results::VerifyArguments),
     /// Set, or only look at, what protects a bucket for logs; at any S3 endpoint
     Protect(Box<protect::ProtectArguments>),
     /// Say who can do something: principals, statements, conditions, detours
@@ -59,8 +68,11 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
-        Command::Import(arguments) => finish(import::run(arguments)),
+        Command::Import(arguments) => finish(import::run(*arguments)),
+        Command::Follow(arguments) => finish(follow::run(*arguments)),
         Command::Lookup(arguments) => finish(lookup::run(arguments)),
+        Command::Query(arguments) => finish(query::run(arguments)),
+        Command::VerifyQueryResults(arguments) => finish(verify_results::run(arguments)),
         Command::Validate(arguments) => finish(validate::run(*arguments)),
         Command::Protect(arguments) => finish(protect::run(*arguments)),
         Command::WhoCan(arguments) => finish(who_can::run(arguments)),

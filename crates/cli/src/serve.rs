@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
 use opentrail_server::{
-    IssuerReach, Options, RemoteBucket, ReplicaTarget, ReplicationEndpoint, RootCredentials, Server, TlsFiles,
+    IssuerReach, LakeLocation, LakeSettings, Options, QueryOptions, RemoteBucket, ReplicaTarget, ReplicationEndpoint, RootCredentials, Server, TlsFiles,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -108,6 +108,32 @@ pub(crate) struct ServeArguments {
     /// How long a day of lifecycle rules is; for tests, which can't wait for days
     #[arg(long, env = "OPENTRAIL_LIFECYCLE_DAY", default_value = "24h", value_parser = short_day, value_name = "DURATION")]
     lifecycle_day: Duration,
+    /// Where the tables of event data stores are: a folder, or s3://BUCKET/PREFIX with region, endpoint and credentials
+    /// from AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in the data folder if absent
+    #[arg(long, env = "OPENTRAIL_LAKE_WAREHOUSE", value_name = "LOCATION")]
+    lake_warehouse: Option<LakeLocation>,
+    /// How long events of event data stores wait at most until they are in files, which is when other engines see
+    /// them; queries here see them at once
+    #[arg(long, env = "OPENTRAIL_LAKE_FLUSH_INTERVAL", default_value = "5m", value_parser = at_least_a_second, value_name = "DURATION")]
+    lake_flush_interval: Duration,
+    /// How often files of event data stores are merged, and dropped when they are out of retention
+    #[arg(long, env = "OPENTRAIL_LAKE_TIDY_INTERVAL", default_value = "1m", value_parser = at_least_a_second, value_name = "DURATION")]
+    lake_tidy_interval: Duration,
+    /// How long files of event data stores that were replaced stay for those who read them
+    #[arg(long, env = "OPENTRAIL_LAKE_GRACE", default_value = "2h", value_parser = at_least_a_second, value_name = "DURATION")]
+    lake_grace: Duration,
+    /// Memory that all queries of event data stores together may use; what needs more is spilled to disk
+    #[arg(long, env = "OPENTRAIL_QUERY_MEMORY_BYTES", default_value_t = 512 << 20, value_parser = clap::value_parser!(u64).range(32 << 20..), value_name = "BYTES")]
+    query_memory_bytes: u64,
+    /// Disk space that queries may spill to
+    #[arg(long, env = "OPENTRAIL_QUERY_SPILL_BYTES", default_value_t = 20 << 30, value_name = "BYTES")]
+    query_spill_bytes: u64,
+    /// How long a query may run
+    #[arg(long, env = "OPENTRAIL_QUERY_TIME", default_value = "1h", value_parser = at_least_a_second, value_name = "DURATION")]
+    query_time: Duration,
+    /// Queries that run at once; others wait
+    #[arg(long, env = "OPENTRAIL_QUERIES_AT_ONCE", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "COUNT")]
+    queries_at_once: u16,
     /// Certificate chain, PEM: serve HTTPS
     #[arg(long, env = "OPENTRAIL_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -198,6 +224,18 @@ impl ServeArguments {
             unauthenticated_records: self.unauthenticated_records,
             oidc_issuers: self.oidc_issuers.into(),
             lifecycle_day: self.lifecycle_day,
+            lake: LakeSettings {
+                warehouse: self.lake_warehouse,
+                flush_interval: self.lake_flush_interval,
+                tidy_interval: self.lake_tidy_interval,
+                grace: self.lake_grace,
+            },
+            queries: QueryOptions {
+                memory: usize::try_from(self.query_memory_bytes).unwrap_or(usize::MAX),
+                spill: self.query_spill_bytes,
+                time: self.query_time,
+                concurrent: usize::from(self.queries_at_once),
+            },
             tls: self
                 .tls_certificate
                 .zip(self.tls_key)

@@ -31,7 +31,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Deserialize;
 
-use self::{keys::ServerKeys, report::Judged};
+pub(crate) use self::keys::ServerKeys;
+use self::report::Judged;
 use crate::{
     client::{Client, ClientError, ServerArguments},
     durations::at_least_a_second,

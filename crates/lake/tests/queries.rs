@@ -26,6 +26,7 @@ fn query(created: DateTime<Utc>) -> Query {
         alias: None,
         destination: None,
         created,
+        is_cancelled: false,
     }
 }
 

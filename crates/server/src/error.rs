@@ -58,6 +58,12 @@ pub enum ServerError {
     /// Event history can't be opened.
     #[error(transparent)]
     Archive(#[from] opentrail_archive::ArchiveError),
+    /// Event data stores can't be opened.
+    #[error(transparent)]
+    Lake(#[from] opentrail_lake::LakeError),
+    /// What runs queries can't be started.
+    #[error(transparent)]
+    Queries(#[from] opentrail_sql::SqlError),
     /// The operator's credentials can't be written.
     #[error("can't write {path}: {source}", path = path.display())]
     ClientEnv {

@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use opentrail_event::{AccountId, Region};
+use opentrail_lake::{ingest::LakeOptions, warehouse::Location};
 
-use crate::{issuers::IssuerReach, master_key::MasterKeyFrom};
+use crate::{issuers::IssuerReach, master_key::MasterKeyFrom, queries::QueryOptions};
 
 /// The access key of the first account's root, given by the operator.
 #[derive(Clone)]
@@ -97,8 +98,37 @@ pub struct Options {
     pub oidc_issuers: IssuerReach,
     /// How long a day of lifecycle rules is: 24 hours, but for tests.
     pub lifecycle_day: Duration,
+    /// How the tables of event data stores are kept.
+    pub lake: LakeSettings,
+    /// What queries may use.
+    pub queries: QueryOptions,
     /// Serve HTTPS.
     pub tls: Option<TlsFiles>,
+}
+
+/// How the tables of event data stores are kept.
+#[derive(Debug, Clone)]
+pub struct LakeSettings {
+    /// Where they are; in the data folder if absent.
+    pub warehouse: Option<Location>,
+    /// How long events wait at most until they are in files; queries see them at once.
+    pub flush_interval: Duration,
+    /// How often small files are merged and old ones dropped.
+    pub tidy_interval: Duration,
+    /// How long files that were replaced stay for who reads them.
+    pub grace: Duration,
+}
+
+impl Default for LakeSettings {
+    fn default() -> Self {
+        let LakeOptions { flush_after, tidy_every, table, .. } = LakeOptions::default();
+        Self {
+            warehouse: None,
+            flush_interval: flush_after,
+            tidy_interval: tidy_every,
+            grace: table.grace,
+        }
+    }
 }
 
 impl Options {
@@ -123,6 +153,8 @@ impl Options {
             unauthenticated_records: 100,
             oidc_issuers: IssuerReach::default(),
             lifecycle_day: Duration::from_secs(24 * 3600),
+            lake: LakeSettings::default(),
+            queries: QueryOptions::default(),
             tls: None,
         }
     }

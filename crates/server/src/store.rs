@@ -7,6 +7,7 @@ mod object_keys;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use opentrail_event::AccountId;
 use opentrail_trails::{
     BucketCheck, ListPage, LogReader, LogStore, PutFile, StoreError, StoredFile,
     store::external::{External, ExternalOptions},
@@ -39,6 +40,26 @@ impl Stores {
 
     fn of(&self, bucket: &str) -> &dyn LogStore {
         self.remote.get(bucket).map_or(&self.embedded as &dyn LogStore, |external| external)
+    }
+
+    /// Whether the operator named the bucket as one elsewhere.
+    pub(crate) fn is_elsewhere(&self, bucket: &str) -> bool {
+        self.remote.contains_key(bucket)
+    }
+
+    /// Whether CloudTrail may write the results of queries of an account below a folder of a bucket. A bucket elsewhere
+    /// is asked when they are written.
+    pub(crate) fn check_results(
+        &self,
+        bucket: &str,
+        folder: &str,
+        event_data_store: &str,
+        account: AccountId,
+    ) -> Result<(), StoreError> {
+        if self.remote.contains_key(bucket) {
+            return Ok(());
+        }
+        self.embedded.may_put(bucket, &format!("{folder}check"), event_data_store, account)
     }
 }
 

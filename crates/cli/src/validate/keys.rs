@@ -13,12 +13,12 @@ use crate::client::Client;
 const LIST_PUBLIC_KEYS: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListPublicKeys";
 
 /// Asks ListPublicKeys, of AWS's own form.
-pub(super) struct ServerKeys {
+pub(crate) struct ServerKeys {
     client: Client,
 }
 
 impl ServerKeys {
-    pub(super) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 }

@@ -25,6 +25,20 @@ pub fn start(tx: &mut Transaction, query: &Query) -> Result<(), TooManyQueries> 
     Ok(())
 }
 
+/// A query that has not ended, of any account.
+pub fn find(tx: &Transaction, id: QueryId) -> Option<Arc<Query>> {
+    tx.list::<Query>("").into_iter().map(|(_, query)| query).find(|query| query.id == id)
+}
+
+/// Stages that a query is cancelled, which ends it soon; false if it is already.
+pub fn cancel(tx: &mut Transaction, query: &Query) -> bool {
+    if query.is_cancelled {
+        return false;
+    }
+    tx.put(&query.document_id(), &Query { is_cancelled: true, ..query.clone() });
+    true
+}
+
 /// Stages that a query has ended; whether there was such a query.
 pub fn end(tx: &mut Transaction, query: &Query) -> bool {
     tx.delete::<Query>(&query.document_id())

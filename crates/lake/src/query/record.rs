@@ -81,6 +81,9 @@ pub struct Query {
     pub destination: Option<Destination>,
     /// When it was started.
     pub created: DateTime<Utc>,
+    /// Whether CancelQuery was called.
+    #[serde(default)]
+    pub is_cancelled: bool,
 }
 
 impl Resource for Query {

@@ -88,10 +88,27 @@ impl Embedded {
         Ok(self.identity.authorize(&Caller::service(CLOUDTRAIL), &ask).is_allowed())
     }
 
+    /// Whether the bucket is there, and its policy lets CloudTrail write a key for this event data store.
+    pub(super) fn may_put(
+        &self,
+        bucket: &str,
+        key: &str,
+        event_data_store: &str,
+        account: AccountId,
+    ) -> Result<(), StoreError> {
+        let found = self.bucket(bucket)?;
+        let errand = Errand { bucket: &found, trail_arn: event_data_store, account, kms_key: None };
+        if self.may(&errand, "s3:PutObject", &arn(bucket, Some(key)))? {
+            Ok(())
+        } else {
+            Err(StoreError::InsufficientPolicy)
+        }
+    }
+
     async fn store(&self, file: &PutFile<'_>, bucket: &Bucket, arrival: &Arrival) -> Result<(), StoreError> {
         let headers = ObjectHeaders {
             content_type: Some(file.content_type.to_owned()),
-            content_encoding: Some(file.content_encoding.to_owned()),
+            content_encoding: Some(file.content_encoding.to_owned()).filter(|encoding| !encoding.is_empty()),
             metadata: file.metadata.iter().cloned().collect(),
             ..ObjectHeaders::default()
         };

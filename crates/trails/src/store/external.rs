@@ -138,7 +138,9 @@ impl LogStore for External {
     async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::ContentType, file.content_type.to_owned().into());
-        attributes.insert(Attribute::ContentEncoding, file.content_encoding.to_owned().into());
+        if !file.content_encoding.is_empty() {
+            attributes.insert(Attribute::ContentEncoding, file.content_encoding.to_owned().into());
+        }
         for (name, value) in file.metadata {
             attributes.insert(Attribute::Metadata(name.clone().into()), value.clone().into());
         }

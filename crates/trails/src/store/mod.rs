@@ -33,9 +33,9 @@ pub struct PutFile<'a> {
     pub metadata: &'a [(String, String)],
     /// The content type.
     pub content_type: &'a str,
-    /// The content encoding.
+    /// The content encoding; empty for none.
     pub content_encoding: &'a str,
-    /// The trail for which it is written: `aws:SourceArn`.
+    /// The trail, or event data store, for which it is written: `aws:SourceArn`.
     pub trail_arn: &'a str,
     /// The trail's account: `aws:SourceAccount`.
     pub account: AccountId,

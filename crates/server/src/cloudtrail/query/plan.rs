@@ -1,0 +1,149 @@
+//! What StartQuery is asked for, made definite: which text over which stores.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use opentrail_lake::{
+    query::{Destination, DestinationError, MAX_STATEMENT},
+    store::{EventDataStore, StoreArn, StoreRef},
+};
+use opentrail_sql::{Limits, SqlError, Statement};
+
+use super::{
+    access::{account_id, check_active},
+    invalid_parameter,
+    samples::{self, STORE},
+    start::Input,
+};
+use crate::{call::Call, cloudtrail::event_data_store::asking, fault::Fault};
+
+/// What the permission is asked for.
+const OPERATION: &str = "StartQuery";
+/// Most parameters, and the longest (AWS: QueryParameters, QueryParameter).
+const MAX_PARAMETERS: usize = 10;
+const MAX_PARAMETER: usize = 1024;
+
+/// A text over stores, and what stands for its question marks.
+pub(super) struct Plan {
+    pub(super) text: String,
+    pub(super) parameters: Vec<String>,
+    pub(super) stores: Vec<Arc<EventDataStore>>,
+    pub(super) destination: Option<Destination>,
+    statement: Statement,
+}
+
+impl Plan {
+    /// Reads the call. The caller may start queries on every store that the text names, in joins and in parts of a
+    /// union too, or is refused.
+    pub(super) fn of(input: &Input, call: &Call) -> Result<Self, Fault> {
+        let (text, parameters) = text_and_parameters(input)?;
+        let destination = input.delivery_s3_uri.as_deref().map(destination).transpose()?;
+        let statement = Statement::parse(&text).map_err(|error| Fault::of_sql(error, call.dialect()))?;
+        let owner = input.event_data_store_owner_account_id.as_deref().map(account_id).transpose()?;
+        let mut stores: Vec<Arc<EventDataStore>> = Vec::new();
+        for name in statement.tables() {
+            let named = match (name.parse(), owner) {
+                (Err(_), _) => return Err(no_store(name)),
+                (Ok(StoreRef::Id(id)), Some(account)) => {
+                    StoreArn { region: call.region.clone(), account, id }.to_string()
+                }
+                (Ok(_), _) => name.clone(),
+            };
+            let store = asking::permitted(OPERATION, &named, call)?;
+            check_active(&store, call)?;
+            if stores.iter().all(|known| known.arn() != store.arn()) {
+                stores.push(store);
+            }
+        }
+        if stores.is_empty() {
+            super::access::permit_any(OPERATION, None, call)?;
+            return Err(invalid_statement("The query names no event data store: write FROM and its ID."));
+        }
+        if parameters.len() != statement.parameters() {
+            let (wanted, given) = (statement.parameters(), parameters.len());
+            let message = format!("The query has {wanted} parameters, and {given} were given.");
+            return Err(invalid_parameter(message));
+        }
+        Ok(Self { text, parameters, stores, destination, statement })
+    }
+
+    /// Has the engine plan the query over the stores' columns, so that what is wrong with it is told at once.
+    pub(super) async fn check(&self, call: &Call) -> Result<(), Fault> {
+        let mut tables = BTreeMap::new();
+        for name in self.statement.tables() {
+            let wanted: Option<StoreRef> = name.parse().ok();
+            let is_named =
+                |store: &&Arc<EventDataStore>| wanted.as_ref().is_some_and(|it| it.id() == store.id);
+            let store = self.stores.iter().find(is_named);
+            let Some(table) = store.and_then(|store| call.rooms.queries.empty_table(&store.arn())) else {
+                return Err(no_store(name));
+            };
+            tables.insert(name.clone(), table);
+        }
+        let engine = call.rooms.queries.engine();
+        match engine.run(&self.statement, tables, &self.parameters, Limits::default()).await {
+            // What goes wrong over no rows at all may go well over some; what the engine can't do now it may later.
+            Ok(_) | Err(SqlError::Busy(_) | SqlError::Value(_) | SqlError::OutOfMemory(_)) => Ok(()),
+            Err(error) => Err(Fault::of_sql(error, call.dialect())),
+        }
+    }
+}
+
+/// The text, from the call or from the template that its alias names, and the parameters that are left for it.
+fn text_and_parameters(input: &Input) -> Result<(String, Vec<String>), Fault> {
+    let mut parameters = input.query_parameters.clone().unwrap_or_default();
+    if parameters.len() > MAX_PARAMETERS {
+        return Err(invalid_parameter(format!("There can be {MAX_PARAMETERS} QueryParameters at most.")));
+    }
+    if parameters.iter().any(|text| !(1..=MAX_PARAMETER).contains(&text.chars().count())) {
+        let message = format!("Each of the QueryParameters must have 1 to {MAX_PARAMETER} characters.");
+        return Err(invalid_parameter(message));
+    }
+    match (&input.query_statement, &input.query_alias) {
+        (Some(text), None) => {
+            if !(1..=MAX_STATEMENT).contains(&text.chars().count()) {
+                let message = format!("A query must have 1 to {MAX_STATEMENT} characters.");
+                return Err(invalid_statement(message));
+            }
+            Ok((text.clone(), parameters))
+        }
+        (None, Some(alias)) => {
+            let (sample, store) = samples::of_alias(alias).ok_or_else(|| {
+                invalid_parameter("The QueryAlias is none of a sample query; SearchSampleQueries finds them.")
+            })?;
+            let store = match store {
+                Some(store) => store.to_owned(),
+                None if parameters.is_empty() => {
+                    let message =
+                        "The first of the QueryParameters must be the event data store's ID or ARN.";
+                    return Err(invalid_parameter(message));
+                }
+                None => parameters.remove(0),
+            };
+            // An id is a name as it is; an ARN must be in quotes, and one that has quotes is none.
+            let table = match store.parse() {
+                Ok(StoreRef::Id(id)) => id.to_string(),
+                Ok(StoreRef::Arn(arn)) => format!("\"{arn}\""),
+                Err(_) => return Err(no_store(&store)),
+            };
+            Ok((sample.sql.replace(STORE, &table), parameters))
+        }
+        _ => Err(invalid_parameter("Specify either QueryStatement, or QueryAlias and its QueryParameters.")),
+    }
+}
+
+fn destination(uri: &str) -> Result<Destination, Fault> {
+    uri.parse().map_err(|error: DestinationError| match error {
+        DestinationError::Form => invalid_parameter(format!("{error}.")),
+        DestinationError::Bucket => Fault::declared("InvalidS3BucketNameException", format!("{error}.")),
+        DestinationError::Prefix => Fault::declared("InvalidS3PrefixException", format!("{error}.")),
+    })
+}
+
+fn no_store(name: &str) -> Fault {
+    let name: String = name.chars().take(256).collect();
+    invalid_statement(format!("{name} is not the ID of an event data store. Write FROM and the ID."))
+}
+
+fn invalid_statement(message: impl Into<String>) -> Fault {
+    Fault::declared("InvalidQueryStatementException", message)
+}
