@@ -55,7 +55,7 @@ def files_of(server, store):
 
 
 def test_an_event_is_in_a_query_s_answer_as_soon_as_it_is_acknowledged(server, client):
-    store = store_of(server, "at once")
+    store = store_of(server, "at-once")
     for _ in range(5):
         event = made(1)
         put(server, event)
@@ -163,7 +163,7 @@ def test_kill_at_any_moment(tmp_path):
 def test_retention_drops_what_is_old_and_nothing_else(tmp_path):
     server = Server(tmp_path, *BUSY).start()
     try:
-        store = store_of(server, "old and new", RetentionPeriod=60)
+        store = store_of(server, "old-and-new", RetentionPeriod=60)
         now = datetime.datetime.now(datetime.timezone.utc)
         aged = lambda days: made(5, at=now - datetime.timedelta(days=days))
         new, old, never = aged(2), aged(20), aged(61)
@@ -228,7 +228,7 @@ def checked(server):
 def fsck(server):
     """Everything on the disk agrees with itself."""
     found = checked(server)
-    assert found["Sound"], found
+    assert found["Sound"], [room for room in found["Rooms"] if room["Problems"]]
 
 
 def problems(server):

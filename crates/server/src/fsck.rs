@@ -23,6 +23,7 @@ use opentrail_journal::{
     disk::{Disk, RealDisk},
 };
 use opentrail_keyring::{Keyring, MasterKeySource};
+use opentrail_lake::{ingest, store::EventDataStore, warehouse::Warehouse};
 use opentrail_state::{State, StateError, StateOptions};
 use opentrail_trails::{delivery, organization as followed, trail::Trail};
 use opentrail_vault::{Bucket, Finding, Vault, VaultOptions};
@@ -247,6 +248,7 @@ impl Check<'_> {
             self.keys(&state, home, master).await;
         }
         self.vault(&state).await;
+        self.lake(&state).await;
         if let Err(error) = state.close().await {
             tracing::debug!(%error, "the state was not closed in order");
         }
@@ -310,6 +312,23 @@ impl Check<'_> {
         readable::<Trail>(state, "trails", &mut room);
         readable::<followed::Organization>(state, "organizations", &mut room);
         readable::<followed::Member>(state, "accounts of organizations", &mut room);
+        self.report.rooms.push(room);
+    }
+
+    /// The tables of event data stores.
+    async fn lake(&mut self, state: &State) {
+        let mut room = RoomReport::new("lake");
+        readable::<EventDataStore>(state, "event data stores", &mut room);
+        let (folder, disk) = (self.path("lake"), Arc::clone(&self.disk));
+        let warehouse = || Warehouse::in_data_folder(&folder.join("tables"), Arc::clone(&disk));
+        let checked = ingest::fsck(&folder, state, Arc::clone(&disk), warehouse, Utc::now()).await;
+        if let Some(found) = room.expect(checked) {
+            room.count("files", found.files as u64);
+            room.count("rows", found.rows);
+            room.count("bytes", found.bytes);
+            room.notes.extend(found.notes);
+            found.problems.iter().for_each(|problem| room.problem(problem));
+        }
         self.report.rooms.push(room);
     }
 

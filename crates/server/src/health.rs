@@ -22,13 +22,22 @@ pub(crate) async fn healthz() -> &'static str {
 /// New calls can be recorded; otherwise 503 and the reason.
 pub(crate) async fn readyz(State(rooms): State<Arc<Rooms>>) -> Response {
     match rooms.state.journal().status().health {
-        Health::Healthy => "ready\n".into_response(),
+        Health::Healthy => ready(&rooms).into_response(),
         Health::Full => {
             (StatusCode::SERVICE_UNAVAILABLE, "the journal's disk is full\n".to_owned()).into_response()
         }
         Health::Poisoned(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("the journal failed: {reason}\n")).into_response()
         }
+    }
+}
+
+/// Ready; and how many event data stores have tables that can't be written, whose events wait in the journal meanwhile.
+/// Which, and why, is in the log: whoever asks here is a stranger.
+fn ready(rooms: &Rooms) -> String {
+    match rooms.lake.status().troubles.len() {
+        0 => "ready\n".to_owned(),
+        stores => format!("ready\n{stores} event data stores can't be written; their events wait\n"),
     }
 }
 
