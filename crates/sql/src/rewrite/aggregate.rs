@@ -4,7 +4,7 @@
 use datafusion::common::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, CaseWhen, Expr, Function, FunctionArgumentClause, FunctionArguments, OrderByExpr,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArgumentClause, FunctionArguments, OrderByExpr,
     OrderByOptions,
 };
 
@@ -201,13 +201,15 @@ fn percentile(function: &Function) -> Result<Expr> {
             "approx_percentile takes a value, a weight if wanted, and a percentage".to_owned(),
         ));
     }
-    Ok(match last {
-        Expr::Array(percentages) => Expr::Array(Array {
-            elem: percentages.elem.iter().map(|percentage| one(rest.to_vec(), percentage.clone())).collect(),
-            named: true,
-        }),
-        percentage => one(rest.to_vec(), percentage.clone()),
-    })
+    match last {
+        // An array that is written out has become this call by now.
+        Expr::Function(list) if function_name(list) == "make_array" => {
+            let each =
+                super::call::arguments(list)?.into_iter().map(|percentage| one(rest.to_vec(), percentage));
+            Ok(call("make_array", each))
+        }
+        percentage => Ok(one(rest.to_vec(), percentage.clone())),
+    }
 }
 
 fn listagg(function: &Function) -> Result<Expr> {

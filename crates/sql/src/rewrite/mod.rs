@@ -73,6 +73,10 @@ fn expression(expr: &mut Expr, context: &SessionContext) -> Result<Option<Expr>>
             };
             Some(call(&name, [take(expr)]))
         }
+        // DataFusion's planner forgets the tables around an array that is written out, as UNNEST needs them.
+        Expr::Array(array) if !array.elem.is_empty() => {
+            Some(call("make_array", std::mem::take(&mut array.elem)))
+        }
         // A number with an exponent is a double in Trino; one with a point only is a decimal.
         Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) if digits.contains(['e', 'E']) => {
             Some(call("$cast", [text(digits), text("double")]))
