@@ -7,10 +7,21 @@ use opentrail_event::split_records;
 
 use super::Rejected;
 
-/// Records of one upload.
-const RECORDS: usize = 500;
-/// Bytes of one upload.
-const BYTES: usize = 4 << 20;
+/// How large an upload is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// Records.
+    pub(super) records: usize,
+    /// Bytes of records.
+    pub(super) bytes: usize,
+}
+
+impl Size {
+    /// Into the journal, which takes a few megabytes at once.
+    pub(super) const OF_EVENTS: Self = Self { records: 500, bytes: 4 << 20 };
+    /// Into an event data store, whose files are large.
+    pub(super) const OF_STORES: Self = Self { records: 20_000, bytes: 12 << 20 };
+}
 
 /// An upload, and where each of its records comes from.
 pub(super) struct Batch {
@@ -20,11 +31,12 @@ pub(super) struct Batch {
 
 impl Batch {
     fn new() -> Self {
-        Self { records: Vec::with_capacity(RECORDS), bytes: 0 }
+        Self { records: Vec::new(), bytes: 0 }
     }
 
-    fn is_full(&self) -> bool {
-        self.records.len() >= RECORDS || self.bytes >= BYTES
+    /// Whether a record of so many bytes is for the next one.
+    fn is_full(&self, size: Size, more: usize) -> bool {
+        !self.records.is_empty() && (self.records.len() >= size.records || self.bytes + more > size.bytes)
     }
 
     /// The upload: every record byte for byte as its file has it.
@@ -48,13 +60,18 @@ impl Batch {
 }
 
 /// Gathers records until a batch is full.
-#[derive(Default)]
 pub(super) struct Batcher {
+    size: Size,
     full: VecDeque<Batch>,
     open: Option<Batch>,
 }
 
 impl Batcher {
+    /// Uploads of such a size.
+    pub(super) fn new(size: Size) -> Self {
+        Self { size, full: VecDeque::new(), open: None }
+    }
+
     /// Takes a file's records; answers those that are no JSON objects.
     pub(super) fn add(&mut self, file: &Arc<str>, body: Bytes) -> Vec<Rejected> {
         let mut rejected = Vec::new();
@@ -70,12 +87,12 @@ impl Batcher {
                     continue;
                 }
             };
+            if self.open.as_ref().is_some_and(|open| open.is_full(self.size, record.len())) {
+                self.full.extend(self.open.take());
+            }
             let open = self.open.get_or_insert_with(Batch::new);
             open.bytes += record.len();
             open.records.push((file.clone(), index, record));
-            if open.is_full() {
-                self.full.extend(self.open.take());
-            }
         }
         rejected
     }
@@ -97,11 +114,11 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::Batcher;
+    use super::{Batcher, Size};
 
     #[test]
     fn every_record_keeps_its_bytes_and_its_origin() {
-        let mut batcher = Batcher::default();
+        let mut batcher = Batcher::new(Size::OF_EVENTS);
         let file: Arc<str> = "a.json".into();
         let bad = batcher.add(&file, Bytes::from_static(b"[{\"a\": 1}, 7, {\"b\":\n2}]"));
         assert_eq!((bad.len(), bad[0].index), (1, 1));

@@ -75,7 +75,7 @@ pub(crate) enum SourceError {
 }
 
 /// One file to import.
-pub(super) enum Item {
+pub(crate) enum Item {
     Local { path: PathBuf, size: u64 },
     Object { bucket: String, key: String, size: u64 },
 }
@@ -121,28 +121,28 @@ fn walk(path: &Path, named: bool, items: &mut Vec<Item>) -> io::Result<()> {
     Ok(())
 }
 
-fn holds_records(name: &str) -> bool {
+pub(crate) fn holds_records(name: &str) -> bool {
     ENDINGS.iter().any(|ending| name.ends_with(ending))
         && !name.contains("/CloudTrail-Digest/")
         && !name.contains("_CloudTrail-Digest_")
 }
 
 impl Item {
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Local { path, .. } => path.display().to_string(),
             Self::Object { bucket, key, .. } => format!("s3://{bucket}/{key}"),
         }
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         match self {
             Self::Local { size, .. } | Self::Object { size, .. } => *size,
         }
     }
 
     /// The records' text, unpacked.
-    pub(super) async fn read(&self, remote: &dyn LogReader) -> Result<Bytes, SourceError> {
+    pub(crate) async fn read(&self, remote: &dyn LogReader) -> Result<Bytes, SourceError> {
         let packed = match self {
             Self::Local { path, .. } => tokio::fs::read(path)
                 .await

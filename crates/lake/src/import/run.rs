@@ -59,6 +59,17 @@ pub(crate) struct Run {
     pub(crate) oldest: Option<DateTime<Utc>>,
 }
 
+/// The next answer of the writer; never, where nothing waits for one.
+async fn next_answer(waiting: &mut Waiting) -> Result<Taken, NotWritten> {
+    match waiting.front_mut() {
+        Some((answer, _)) => answer.await.unwrap_or_else(|_| Err(NotWritten::interrupted())),
+        None => std::future::pending().await,
+    }
+}
+
+/// What was handed to the writer and is not known to be durable.
+type Waiting = VecDeque<(oneshot::Receiver<Result<Taken, NotWritten>>, Done)>;
+
 /// A run under way.
 struct Hand<'a> {
     run: &'a Run,
@@ -68,8 +79,7 @@ struct Hand<'a> {
     progress: Arc<Mutex<Progress>>,
     /// The folder of the last file, while there may be more in it.
     folder: Option<String>,
-    /// What was handed to the writer and is not known to be durable.
-    waiting: VecDeque<(oneshot::Receiver<Result<Taken, NotWritten>>, Done)>,
+    waiting: Waiting,
 }
 
 /// Files of a group, ready for the writer.
@@ -178,7 +188,16 @@ impl Hand<'_> {
         };
         let (keys, _listing): (Keys, _) = run.fetcher.list(run.location.prefix.clone(), choice, after, count);
         let mut groups = std::pin::pin!(run.fetcher.read(keys));
-        while let Some(group) = groups.next().await {
+        loop {
+            // What became durable is shown also while the bucket is slow.
+            let group = tokio::select! {
+                outcome = next_answer(&mut self.waiting) => {
+                    self.note(outcome)?;
+                    continue;
+                }
+                group = groups.next() => group,
+            };
+            let Some(group) = group else { break };
             let ReadGroup { files, failed, room } = group?;
             let ready = self.ready(files, true).await?;
             if ready.has_news {
@@ -285,8 +304,8 @@ impl Hand<'_> {
     /// Waits until everything that was handed over is durable, and this.
     async fn settle(&mut self, done: Done) -> Result<(), RunError> {
         self.hand_over(Vec::new(), Done { is_last: true, ..done }, None).await?;
-        while let Some((answer, _)) = self.waiting.front_mut() {
-            let outcome = answer.await.map_err(|_| LakeError::Interrupted)?;
+        while !self.waiting.is_empty() {
+            let outcome = next_answer(&mut self.waiting).await;
             self.note(outcome)?;
         }
         Ok(())

@@ -156,6 +156,15 @@ impl AtWork {
         Self { imports, stop, task, lake: scene.start() }
     }
 
+    /// Imports that nobody works on.
+    pub fn idle(scene: &Scene) -> Self {
+        let folder = scene.folder().join("imports");
+        let disk = Arc::new(scene.disk.clone());
+        let imports =
+            Imports::open(&folder, &scene.state, disk, scene.lake.clone()).expect("the folder of imports");
+        Self { imports, stop: CancellationToken::new(), task: tokio::spawn(async {}), lake: scene.start() }
+    }
+
     pub async fn stop(self) {
         self.stop.cancel();
         self.task.await.expect("imports end well");

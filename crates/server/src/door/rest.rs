@@ -28,6 +28,9 @@ pub(super) async fn enter(visit: Visit) -> Response<Body> {
     if operation == events::PUT_EVENTS {
         return events::put_events(visit).await;
     }
+    if operation == events::IMPORT_EVENTS {
+        return events::import_events(visit).await;
+    }
     let Visit { rooms, parts, body, arrival } = visit;
     let body = body::whole(&rooms, &parts, &arrival, body, MAX_BODY_BYTES).await;
     let input = match &body {

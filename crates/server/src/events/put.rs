@@ -28,7 +28,7 @@ use crate::{
 /// The operation's name.
 pub(crate) const PUT_EVENTS: &str = "PutEvents";
 /// The largest body as sent.
-const MAX_BODY_BYTES: usize = 16 << 20;
+pub(super) const MAX_BODY_BYTES: usize = 16 << 20;
 /// The largest body once it is unpacked.
 const MAX_UNPACKED_BYTES: u64 = 64 << 20;
 /// Bodies above this are unpacked and parsed away from the threads that serve.
@@ -63,7 +63,8 @@ pub(crate) async fn put_events(visit: Visit) -> Response<Body> {
     answer::of_outcome(&SERVICE, PUT_EVENTS, &arrival, &outcome)
 }
 
-fn identify(
+/// Who calls, in which region.
+pub(super) fn identify(
     rooms: &Rooms,
     parts: &Parts,
     arrival: &Arrival,
@@ -114,21 +115,9 @@ async fn take(
     };
     rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
 
-    // A gzip file sent as it is, without the header that says so, is understood too.
-    let packed = bytes.starts_with(&[0x1f, 0x8b])
-        || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+    let packed = is_packed(parts, &bytes);
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
-    let (events, rejected) = if bytes.len() <= INLINE_BYTES && !packed {
-        sorted(bytes, account, &rooms.regions)?
-    } else {
-        let regions = Arc::clone(&rooms.regions);
-        tokio::task::spawn_blocking(move || {
-            let bytes = if packed { unpack(&bytes)? } else { bytes };
-            sorted(bytes, account, &regions)
-        })
-        .await
-        .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))??
-    };
+    let (events, rejected) = read(&rooms.regions, account, bytes, packed).await?;
     let record = |part: &Part<'_>| {
         deed(account, arrival, Who::Known(caller), region, Ok(part)).events(&rooms.recorder)
     };
@@ -146,6 +135,31 @@ async fn take(
             Fault::common(Common::Internal, Dialect::Rest, "The call could not be recorded.")
         }
     })
+}
+
+/// Whether a body is gzip. A gzip file sent as it is, without the header that says so, is understood too.
+pub(super) fn is_packed(parts: &Parts, bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+        || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip")
+}
+
+/// The good records of a body and the others.
+pub(super) async fn read(
+    regions: &Arc<Regions>,
+    account: AccountId,
+    bytes: Bytes,
+    packed: bool,
+) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
+    if bytes.len() <= INLINE_BYTES && !packed {
+        return sorted(bytes, account, regions);
+    }
+    let regions = Arc::clone(regions);
+    tokio::task::spawn_blocking(move || {
+        let bytes = if packed { unpack(&bytes)? } else { bytes };
+        sorted(bytes, account, &regions)
+    })
+    .await
+    .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))?
 }
 
 fn sorted(bytes: Bytes, owner: AccountId, regions: &Regions) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {

@@ -1,0 +1,176 @@
+//! `POST /v1/import?event-data-store=ARN|ID|NAME`: records from files, into an event data store of the caller's and
+//! nowhere else. The body is as PutEvents takes it. The records keep whose they are, and none has to be of the caller's
+//! account; what the store takes by itself is not asked, as with StartImport. An event that the store has is left out,
+//! so that sending an upload again is safe.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Response, request::Parts};
+use opentrail_event::{AccountId, Category, RecordResource, Region};
+use opentrail_identity::{Ask, Caller};
+use opentrail_lake::store::EventDataStore;
+use opentrail_wire::value;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    SERVICE,
+    admission::Rejected,
+    put::{MAX_BODY_BYTES, identify, is_packed, read},
+};
+use crate::{
+    call::Arrival,
+    door::{Stranger, Visit, answer, body},
+    fault::{Common, Dialect, Fault},
+    recording::{Deed, Who},
+    rooms::Rooms,
+};
+
+/// The operation's name.
+pub(crate) const IMPORT_EVENTS: &str = "ImportEvents";
+
+/// What became of an upload.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    /// Records that are in the store now and were not before.
+    accepted: u64,
+    /// Records that were.
+    duplicates: u64,
+    /// Records that are older than the store keeps them.
+    expired: u64,
+    /// Records that are no events.
+    rejected: Vec<Rejected>,
+}
+
+/// Takes records into an event data store.
+pub(crate) async fn import_events(visit: Visit) -> Response<Body> {
+    let Visit { rooms, parts, body, arrival } = visit;
+    let body = body::whole(&rooms, &parts, &arrival, body, MAX_BODY_BYTES).await;
+    let known = match &body {
+        Ok(body) => identify(&rooms, &parts, &arrival, &body.bytes).map(|known| (known, body.bytes.clone())),
+        Err(fault) => Err(Stranger::nobody(body::fault(*fault, Dialect::Rest))),
+    };
+    let ((caller, region), bytes) = match known {
+        Ok(known) => known,
+        Err(stranger) => {
+            let (who, account) = (stranger.who(), stranger.account(&rooms));
+            let deed = deed(account, &arrival, who, &rooms.region, None, Err(&stranger.fault));
+            let unrecorded = deed.keep(&rooms.recorder, Dialect::Rest).await.err();
+            return answer::of_fault(Dialect::Rest, "", &arrival, &unrecorded.unwrap_or(stranger.fault));
+        }
+    };
+    let account = caller.principal.account().unwrap_or(rooms.home);
+    let store = find(&rooms, &parts, account, &region);
+    let arn = store.as_ref().ok().map(|store| store.arn().to_string());
+    let outcome = match store {
+        Ok(store) => take(&rooms, &parts, &arrival, (&caller, &region), &store, bytes).await,
+        Err(fault) => Err(fault),
+    };
+    let told = deed(account, &arrival, Who::Known(&caller), &region, arn, outcome.as_ref());
+    let kept = told.keep(&rooms.recorder, Dialect::Rest).await;
+    let outcome = match (outcome, kept) {
+        (_, Err(unrecorded)) => Err(unrecorded),
+        (Err(fault), Ok(())) => Err(fault),
+        (Ok(taken), Ok(())) => value::to_value(&taken)
+            .map_err(|error| Fault::common(Common::Internal, Dialect::Rest, error.to_string())),
+    };
+    answer::of_outcome(&SERVICE, IMPORT_EVENTS, &arrival, &outcome)
+}
+
+/// The store that the query names, by its ARN, its id or its name.
+fn find(
+    rooms: &Rooms,
+    parts: &Parts,
+    account: AccountId,
+    region: &Region,
+) -> Result<Arc<EventDataStore>, Fault> {
+    let invalid = |message: &str| Fault::common(Common::Invalid, Dialect::Rest, message);
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or(""))
+        .map_err(|_| invalid("The query string is not well-formed."))?;
+    let named = pairs.into_iter().find(|(name, _)| name == "event-data-store").map(|(_, named)| named);
+    let named = named.ok_or_else(|| invalid("event-data-store must name an event data store."))?;
+    let stores = rooms.event_data_stores.list(account, region);
+    let arn = match stores.iter().find(|store| store.name == named) {
+        Some(store) => store.arn().to_string(),
+        None => match rooms.event_data_stores.get(account, region, &named) {
+            Ok(store) => store.arn().to_string(),
+            Err(refusal) => return Err(Fault::declared(refusal.code(), refusal.to_string())),
+        },
+    };
+    let rules = rooms.imports.rules();
+    rules
+        .destination(account, region, &arn)
+        .map_err(|refusal| Fault::declared(refusal.code(), refusal.to_string()))
+}
+
+async fn take(
+    rooms: &Rooms,
+    parts: &Parts,
+    arrival: &Arrival,
+    (caller, region): (&Caller, &Region),
+    store: &EventDataStore,
+    bytes: Bytes,
+) -> Result<Answer, Fault> {
+    let resource = store.arn().to_string();
+    let ask = Ask {
+        action: "opentrail:ImportEvents",
+        resource: &resource,
+        context: arrival.context(region),
+        ..Ask::default()
+    };
+    let denied = |denial: opentrail_identity::Denial| {
+        let message = rooms.identity.authorization_message(caller, &ask, &denial);
+        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
+            .with_authorization_message(message)
+    };
+    rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
+    let packed = is_packed(parts, &bytes);
+    let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
+    // Regions are counted for digest chains, and nothing of this is delivered.
+    let (events, rejected) = read(&Arc::default(), store.account, bytes, packed).await?;
+    let uploaded = rooms.imports.upload(store, events, arrival.at).await;
+    drop(unpacking);
+    let uploaded = uploaded.map_err(|error| {
+        tracing::error!(%error, "an upload can't be written");
+        Fault::common(Common::Unavailable, Dialect::Rest, "Events can't be imported at the moment.")
+    })?;
+    let (taken, expired) = (uploaded.taken, uploaded.expired);
+    Ok(Answer { accepted: taken.accepted, duplicates: taken.duplicates, expired, rejected })
+}
+
+/// The call: a data event, kept where a trail or an event data store selects it.
+fn deed<'a>(
+    account: AccountId,
+    arrival: &'a Arrival,
+    who: Who<'a>,
+    region: &Region,
+    store: Option<String>,
+    outcome: Result<&Answer, &'a Fault>,
+) -> Deed<'a> {
+    let resource = |arn: String| RecordResource::new("AWS::CloudTrail::EventDataStore", arn, Some(account));
+    Deed {
+        event_source: SERVICE.event_source,
+        event_name: IMPORT_EVENTS,
+        region: region.clone(),
+        arrival,
+        who,
+        accounts: vec![account],
+        read_only: false,
+        category: Category::Data,
+        parameters: store.as_ref().map(|arn| json!({"eventDataStore": arn})),
+        elements: outcome.ok().map(|answer| {
+            json!({
+                "accepted": answer.accepted,
+                "duplicates": answer.duplicates,
+                "expired": answer.expired,
+                "rejected": answer.rejected.len(),
+            })
+        }),
+        additional: None,
+        resources: store.map(resource).into_iter().collect(),
+        fault: outcome.err(),
+    }
+}
