@@ -4,12 +4,12 @@
 
 mod model;
 
-use std::path::Path;
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use arrow_array::{RecordBatch, cast::AsArray, types::TimestampMicrosecondType};
 use bytes::Bytes;
 use chrono::NaiveDate;
-use model::{expected, records, row_of};
+use model::{expected, row_of};
 use opentrail_event::Event;
 use opentrail_lake::{Columns, EncodedFile, Extra, Shape, encode};
 use parquet::{
@@ -21,7 +21,37 @@ use parquet::{
     },
     schema::types::Type,
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
+
+/// Every record in the files under a folder, gzipped or not.
+fn records(folder: &Path) -> Vec<Event> {
+    let mut found = Vec::new();
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            found.extend(records(&path));
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => {
+                let mut text = Vec::new();
+                flate2::read::MultiGzDecoder::new(&*bytes).read_to_end(&mut text).unwrap();
+                text
+            }
+            Some("json") => bytes,
+            _ => continue,
+        };
+        let records: Vec<Box<RawValue>> =
+            match serde_json::from_slice::<BTreeMap<String, Vec<Box<RawValue>>>>(&text) {
+                Ok(mut file) => file.remove("Records").unwrap(),
+                Err(_) => serde_json::from_slice(&text).unwrap(),
+            };
+        found.extend(records.iter().map(|record| Event::parse(record.get().to_owned().into()).unwrap()));
+    }
+    found
+}
 
 fn batches(events: &[Event], rows: usize) -> Vec<RecordBatch> {
     let mut columns = Columns::new(Shape::Event);

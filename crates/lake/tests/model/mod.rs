@@ -1,7 +1,5 @@
 //! Rows as JSON values, and what they should be by the plainest reading of a record.
 
-use std::{collections::BTreeMap, fs, io::Read, path::Path};
-
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray, types};
 use arrow_schema::{DataType, Field, Fields};
 use chrono::{DateTime, NaiveDateTime};
@@ -9,13 +7,8 @@ use opentrail_event::Event;
 use opentrail_lake::Shape;
 use serde_json::{Value, json, value::RawValue};
 
-/// A field's id.
-pub fn field(field: &Field) -> Option<i32> {
-    field.metadata().get("PARQUET:field_id")?.parse().ok()
-}
-
 /// One row; maps are arrays of pairs, times are microseconds.
-pub fn row_of(batch: &RecordBatch, row: usize) -> Value {
+pub(crate) fn row_of(batch: &RecordBatch, row: usize) -> Value {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns());
     columns
@@ -142,7 +135,7 @@ fn object(fields: &Fields, members: &[(String, &RawValue)]) -> Value {
 }
 
 /// The row that an event should make.
-pub fn expected(event: &Event) -> Value {
+pub(crate) fn expected(event: &Event) -> Value {
     let json: &RawValue = serde_json::from_str(event.raw_str()).unwrap();
     let mut row = object(Shape::Event.arrow().fields(), &members(json).unwrap());
     row["eventJson"] = json!(event.raw_str());
@@ -150,34 +143,4 @@ pub fn expected(event: &Event) -> Value {
         row["eventCategory"] = json!(event.category().as_str());
     }
     row
-}
-
-/// Every record in the files under a folder, gzipped or not.
-pub fn records(folder: &Path) -> Vec<Event> {
-    let mut found = Vec::new();
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            found.extend(records(&path));
-            continue;
-        }
-        let bytes = fs::read(&path).unwrap();
-        let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("gz") => {
-                let mut text = Vec::new();
-                flate2::read::MultiGzDecoder::new(&*bytes).read_to_end(&mut text).unwrap();
-                text
-            }
-            Some("json") => bytes,
-            _ => continue,
-        };
-        let records: Vec<Box<RawValue>> =
-            match serde_json::from_slice::<BTreeMap<String, Vec<Box<RawValue>>>>(&text) {
-                Ok(mut file) => file.remove("Records").unwrap(),
-                Err(_) => serde_json::from_slice(&text).unwrap(),
-            };
-        found.extend(records.iter().map(|record| Event::parse(record.get().to_owned().into()).unwrap()));
-    }
-    found
 }
