@@ -47,7 +47,8 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def store(server, records):
     """An event data store that holds the records and nothing else."""
-    made = store_of(server, "corpus", AdvancedEventSelectors=SELECTORS)
+    # The records are of 2021, and a store keeps a year unless it is told otherwise.
+    made = store_of(server, "corpus", AdvancedEventSelectors=SELECTORS, RetentionPeriod=3653)
     put(server, records)
     client = server.client("cloudtrail")
     count = f"SELECT count(*) FROM {made}"
