@@ -28,7 +28,7 @@ EVENTS = 25
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server with few queries at once, and a short time for each."""
-    flags = ["--queries-at-once", "1", "--query-time", "3s"]
+    flags = ["--queries-at-once", "1", "--query-time", "6s"]
     with Server(tmp_path_factory.mktemp("server"), *flags) as running:
         yield running
 
@@ -241,16 +241,20 @@ def test_a_query_is_cancelled(client, store):
 def test_a_query_that_takes_too_long_is_timed_out(client, store):
     described = run(client, endless(store))
     assert described["QueryStatus"] == "TIMED_OUT"
-    assert 2500 < described["QueryStatistics"]["ExecutionTimeInMillis"] < 20_000
-    assert "3 seconds" in described["ErrorMessage"]
+    assert 5500 < described["QueryStatistics"]["ExecutionTimeInMillis"] < 20_000
+    assert "6 seconds" in described["ErrorMessage"]
 
 
 def test_no_more_than_ten_queries_wait_or_run(client, store):
     started = [client.start_query(QueryStatement=endless(store))["QueryId"] for _ in range(10)]
     assert refused(client.start_query, QueryStatement=numbers(store))[0] == "MaxConcurrentQueriesException"
     for query in started:
-        client.cancel_query(QueryId=query)
-    eventually(lambda: all(ended(client, query)["QueryStatus"] == "CANCELLED" for query in started))
+        try:
+            client.cancel_query(QueryId=query)
+        except client.exceptions.InactiveQueryException:
+            # On a busy machine the first may be out of time by now.
+            assert client.describe_query(QueryId=query)["QueryStatus"] == "TIMED_OUT"
+    assert {ended(client, query)["QueryStatus"] for query in started} <= {"CANCELLED", "TIMED_OUT"}
     eventually(lambda: not client.list_queries(EventDataStore=store, QueryStatus="QUEUED")["Queries"])
     assert run(client, numbers(store))["QueryStatus"] == "FINISHED"
 

@@ -270,10 +270,12 @@ async fn open_journal(folder: PathBuf, disk: Arc<dyn Disk>) -> Result<Journal, S
     Ok(journal)
 }
 
-/// What queries may use. They spill past the disk that encrypts, so not at all where everything is to be encrypted.
+/// What queries may use. They spill past the disk that encrypts, so not at all where everything is to be encrypted; and
+/// none runs for longer than the files stay that it reads.
 fn query_options(options: &Options) -> QueryOptions {
     let spill = if options.encrypt_data { 0 } else { options.queries.spill };
-    QueryOptions { spill, ..options.queries.clone() }
+    let time = options.queries.time.min(options.lake.grace);
+    QueryOptions { spill, time, ..options.queries.clone() }
 }
 
 fn delivery_options(options: &Options) -> DeliveryOptions {

@@ -233,7 +233,7 @@ impl Queries {
             .collect();
         let ended = self.inner.shelf.list(listing, before, limit);
         found.extend(ended.iter().map(|brief| (brief.created, brief.id, brief.status)));
-        found.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        found.sort_unstable_by_key(|(at, id, _)| std::cmp::Reverse((*at, *id)));
         found.dedup_by_key(|(_, id, _)| *id);
         found.truncate(limit);
         found

@@ -77,9 +77,11 @@ impl Read for SearchSampleQueries {
             }
         };
         let skip: usize = match &input.next_token {
-            Some(text) => token::read(text).and_then(|text| text.parse().ok()).ok_or_else(|| {
-                invalid_parameter("The NextToken is not one that SearchSampleQueries gave.")
-            })?,
+            Some(text) => {
+                token::read(text).and_then(|text| text.strip_prefix(TOKEN)?.parse().ok()).ok_or_else(
+                    || invalid_parameter("The NextToken is not one that SearchSampleQueries gave."),
+                )?
+            }
             None => 0,
         };
         let ranked = samples::ranked(&input.search_phrase);
