@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     MegabytesPerSecond,
     Seconds,
     Times,
+    /// A part of something, 1 being all of it.
+    Parts,
 }
 
 /// What the design asks for.
@@ -68,6 +70,7 @@ impl Unit {
             Self::MegabytesPerSecond => format!("{value:.0} MB/s"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Times => format!("{value:.1} ×"),
+            Self::Parts => format!("{value:.2}"),
         }
     }
 }

@@ -222,7 +222,8 @@ fn read_all(folder: &Path) -> Result<Vec<Map<String, Value>>, BenchError> {
     Ok(order.into_iter().map(|(_, record)| record).collect())
 }
 
-fn find_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), BenchError> {
+/// Every file below a folder.
+pub(crate) fn find_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), BenchError> {
     for entry in std::fs::read_dir(folder).map_err(BenchError::file(folder))? {
         let path = entry?.path();
         if path.is_dir() {

@@ -6,6 +6,7 @@ mod drive;
 mod history;
 mod idle;
 mod ingest;
+mod lake_files;
 mod listing;
 mod objects;
 mod sustained;
@@ -57,11 +58,13 @@ pub(crate) enum Figure {
     Listing,
     /// Decisions of the policy engine, beside another one
     Decisions,
+    /// Lake's Parquet files of CloudTrail's log files
+    LakeFiles,
 }
 
 impl Figure {
     /// In the order in which they are measured and told.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Idle,
         Self::Ingest,
         Self::Sustained,
@@ -71,6 +74,7 @@ impl Figure {
         Self::Objects,
         Self::Listing,
         Self::Decisions,
+        Self::LakeFiles,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -84,6 +88,7 @@ impl Figure {
             Self::Objects => "objects",
             Self::Listing => "listing",
             Self::Decisions => "decisions",
+            Self::LakeFiles => "lake-files",
         }
     }
 
@@ -98,6 +103,7 @@ impl Figure {
             Self::Objects => "Objects of 1 KB and 8 MB, with and without SSE-KMS",
             Self::Listing => "Listing a bucket of many keys",
             Self::Decisions => "Decisions over policies",
+            Self::LakeFiles => "Lake: Parquet files of log files",
         }
     }
 
@@ -112,6 +118,7 @@ impl Figure {
             Self::Objects => objects::measure(setting).await,
             Self::Listing => listing::measure(setting).await,
             Self::Decisions => decisions::measure(setting),
+            Self::LakeFiles => lake_files::measure(setting),
         }
     }
 }

@@ -26,9 +26,9 @@ pub(super) fn key_of(path: &str) -> Option<String> {
 /// Performs a call on the lake's bucket.
 pub(super) async fn perform(scene: &Arc<Scene>, key: &str) -> Result<Response<Body>, Refusal> {
     let is_plain = scene.query.iter().all(|(name, _)| name == "x-id" || name.starts_with("X-Amz-"));
-    let name = match &scene.method {
-        &Method::GET if is_plain && !key.is_empty() => "GetObject",
-        &Method::HEAD if is_plain && !key.is_empty() => "HeadObject",
+    let name = match scene.method {
+        Method::GET if is_plain && !key.is_empty() => "GetObject",
+        Method::HEAD if is_plain && !key.is_empty() => "HeadObject",
         _ => "",
     };
     let operation = catalog::named(name).unwrap_or(&catalog::UNKNOWN);
