@@ -167,7 +167,7 @@ pub(crate) async fn run(arguments: FollowArguments) -> Result<ExitCode, FollowEr
 impl Follower {
     /// Imports what is new.
     async fn look(&mut self) -> Result<(), FollowError> {
-        if self.looks % LOOKS_PER_SEARCH == 0 || self.folders.is_empty() {
+        if self.looks.is_multiple_of(LOOKS_PER_SEARCH) || self.folders.is_empty() {
             let found = folders::search(&*self.remote, &self.bucket, &self.prefix).await;
             self.folders = found.map_err(|cause| self.refused(&self.prefix, cause))?;
         }
