@@ -11,7 +11,8 @@ use std::{
 use clap::{Args, ValueEnum};
 use opentrail_event::{AccountId, Region};
 use opentrail_server::{
-    IssuerReach, LakeLocation, LakeSettings, Options, QueryOptions, RemoteBucket, ReplicaTarget, ReplicationEndpoint, RootCredentials, Server, TlsFiles,
+    IssuerReach, LakeLocation, LakeSettings, Options, QueryOptions, RemoteBucket, ReplicaTarget,
+    ReplicationEndpoint, RootCredentials, Server, TlsFiles,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;

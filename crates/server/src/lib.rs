@@ -45,7 +45,9 @@ pub use error::ServerError;
 pub use issuers::IssuerReach;
 pub use master_key::{MasterKeyError, MasterKeyFrom, TransitOptions};
 pub use opentrail_lake::warehouse::Location as LakeLocation;
-pub use options::{LakeSettings, Options, RemoteBucket, ReplicaTarget, ReplicationEndpoint, RootCredentials, TlsFiles};
+pub use options::{
+    LakeSettings, Options, RemoteBucket, ReplicaTarget, ReplicationEndpoint, RootCredentials, TlsFiles,
+};
 pub use queries::QueryOptions;
 pub use server::Server;
 pub use welcome::Welcome;

@@ -122,12 +122,7 @@ pub struct LakeSettings {
 impl Default for LakeSettings {
     fn default() -> Self {
         let LakeOptions { flush_after, tidy_every, table, .. } = LakeOptions::default();
-        Self {
-            warehouse: None,
-            flush_interval: flush_after,
-            tidy_interval: tidy_every,
-            grace: table.grace,
-        }
+        Self { warehouse: None, flush_interval: flush_after, tidy_interval: tidy_every, grace: table.grace }
     }
 }
 

@@ -12,9 +12,9 @@ use opentrail_journal::{
 };
 use opentrail_keyring::{Keyring, MasterKeySource};
 use opentrail_lake::{
+    LakeError,
     channel::Channels,
     import::Imports,
-    LakeError,
     ingest::{Lake, LakeOptions},
     store::Stores as EventDataStores,
     table::TableOptions,
