@@ -147,13 +147,17 @@ pub struct AtWork {
 
 impl AtWork {
     pub fn start(scene: &Scene, bucket: &Arc<Bucket>) -> Self {
+        Self::try_start(scene, bucket).expect("the folder of imports")
+    }
+
+    /// None where the disk does not let them.
+    pub fn try_start(scene: &Scene, bucket: &Arc<Bucket>) -> Option<Self> {
         let folder = scene.folder().join("imports");
         let disk = Arc::new(scene.disk.clone());
-        let imports =
-            Imports::open(&folder, &scene.state, disk, scene.lake.clone()).expect("the folder of imports");
+        let imports = Imports::open(&folder, &scene.state, disk, scene.lake.clone()).ok()?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(imports.clone().run(Arc::new(Opened(bucket.clone())), stop.clone()));
-        Self { imports, stop, task, lake: scene.start() }
+        Some(Self { imports, stop, task, lake: scene.start() })
     }
 
     /// Imports that nobody works on.
