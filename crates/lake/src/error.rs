@@ -59,7 +59,9 @@ pub enum LakeError {
         asked: String,
     },
     /// Rows of an event data store were lost in memory. The journal still has them, and the next start reads them.
-    #[error("rows of the event data store could not be made columns; they are in the journal for the next start")]
+    #[error(
+        "rows of the event data store could not be made columns; they are in the journal for the next start"
+    )]
     Broken,
     /// The object store of the warehouse failed.
     #[error("the warehouse: {0}")]

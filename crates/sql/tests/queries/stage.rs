@@ -21,42 +21,42 @@ use opentrail_sql::{
 use tempfile::TempDir;
 
 /// The table's name.
-pub const STORE: &str = "1a2b3c4d-5e6f-7081-92a3-b4c5d6e7f809";
+pub(crate) const STORE: &str = "1a2b3c4d-5e6f-7081-92a3-b4c5d6e7f809";
 
 /// 2023-07-20 00:00:00 UTC in milliseconds.
-pub const DAY: i64 = 1_689_811_200_000;
+pub(crate) const DAY: i64 = 1_689_811_200_000;
 
 const HOUR: i64 = 3_600_000;
 
-pub struct Stage {
-    pub engine: Engine,
-    pub tables: BTreeMap<String, TableData>,
-    pub _folder: TempDir,
+pub(crate) struct Stage {
+    pub(crate) engine: Engine,
+    pub(crate) tables: BTreeMap<String, TableData>,
+    pub(crate) _folder: TempDir,
 }
 
-pub struct Answer {
-    pub columns: Vec<(String, String)>,
-    pub rows: Vec<Vec<Option<String>>>,
-    pub scanned: Scanned,
+pub(crate) struct Answer {
+    pub(crate) columns: Vec<(String, String)>,
+    pub(crate) rows: Vec<Vec<Option<String>>>,
+    pub(crate) scanned: Scanned,
 }
 
 impl Answer {
     /// Rows as text, values separated by `|`, NULL as `-`.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         self.rows.iter().map(|row| row.iter().map(value).collect::<Vec<_>>().join("|")).collect()
     }
 
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.columns.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    pub fn kinds(&self) -> Vec<&str> {
+    pub(crate) fn kinds(&self) -> Vec<&str> {
         self.columns.iter().map(|(_, kind)| kind.as_str()).collect()
     }
 }
 
-pub fn engine(folder: &TempDir, change: impl FnOnce(&mut EngineOptions)) -> Engine {
+pub(crate) fn engine(folder: &TempDir, change: impl FnOnce(&mut EngineOptions)) -> Engine {
     let mut options = EngineOptions {
         memory: 256 << 20,
         spill_folder: folder.path().join("spill"),
@@ -70,36 +70,36 @@ pub fn engine(folder: &TempDir, change: impl FnOnce(&mut EngineOptions)) -> Engi
 
 impl Stage {
     /// Four events in a file, two in the tail.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = engine(&folder, |_| {});
         let table = table(&events(0..4), vec![events(4..6)]).await;
         Stage { engine, tables: BTreeMap::from([(STORE.to_owned(), table)]), _folder: folder }
     }
 
-    pub async fn start(&self, sql: &str, limits: Limits) -> Result<Running, SqlError> {
+    pub(crate) async fn start(&self, sql: &str, limits: Limits) -> Result<Running, SqlError> {
         let sql = sql.replace("{t}", STORE);
         let statement = Statement::parse(&sql)?;
         self.engine.run(&statement, self.tables.clone(), &[], limits).await
     }
 
-    pub async fn try_ask(&self, sql: &str) -> Result<Answer, SqlError> {
+    pub(crate) async fn try_ask(&self, sql: &str) -> Result<Answer, SqlError> {
         finish(self.start(sql, Limits::default()).await?).await
     }
 
     /// `{t}` in the text is the table's name.
-    pub async fn ask(&self, sql: &str) -> Answer {
+    pub(crate) async fn ask(&self, sql: &str) -> Answer {
         match self.try_ask(sql).await {
             Ok(answer) => answer,
             Err(error) => panic!("{sql}: {error}"),
         }
     }
 
-    pub async fn lines(&self, sql: &str) -> Vec<String> {
+    pub(crate) async fn lines(&self, sql: &str) -> Vec<String> {
         self.ask(sql).await.lines()
     }
 
-    pub async fn error(&self, sql: &str) -> SqlError {
+    pub(crate) async fn error(&self, sql: &str) -> SqlError {
         match self.try_ask(sql).await {
             Ok(answer) => panic!("{sql} gave {:?}", answer.lines()),
             Err(error) => error,
@@ -107,7 +107,7 @@ impl Stage {
     }
 }
 
-pub async fn finish(mut running: Running) -> Result<Answer, SqlError> {
+pub(crate) async fn finish(mut running: Running) -> Result<Answer, SqlError> {
     let columns = running.columns().iter().map(|column| (column.name.clone(), column.kind.clone())).collect();
     let mut rows = Vec::new();
     while let Some(piece) = running.next().await? {
@@ -117,7 +117,7 @@ pub async fn finish(mut running: Running) -> Result<Answer, SqlError> {
 }
 
 /// Waits until something is so, for at most ten seconds.
-pub async fn eventually(what: &str, is: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, is: impl Fn() -> bool) {
     for _ in 0..1000 {
         if is() {
             return;
@@ -127,13 +127,19 @@ pub async fn eventually(what: &str, is: impl Fn() -> bool) {
     panic!("{what} did not happen");
 }
 
-pub async fn table(in_file: &RecordBatch, tail: Vec<RecordBatch>) -> TableData {
+pub(crate) async fn table(in_file: &RecordBatch, tail: Vec<RecordBatch>) -> TableData {
     let store = Arc::new(InMemory::new());
     let file = write(&store, "data/a.parquet", in_file, DAY, DAY + 3 * HOUR).await;
     TableData { schema: schema(), store, files: vec![file], tail, time_column: "eventTime".to_owned() }
 }
 
-pub async fn write(store: &Arc<InMemory>, path: &str, batch: &RecordBatch, min: i64, max: i64) -> DataFile {
+pub(crate) async fn write(
+    store: &Arc<InMemory>,
+    path: &str,
+    batch: &RecordBatch,
+    min: i64,
+    max: i64,
+) -> DataFile {
     let properties = WriterProperties::builder().set_bloom_filter_enabled(true).build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).expect("a writer");
     writer.write(batch).expect("rows");
@@ -184,7 +190,7 @@ fn map_type() -> DataType {
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
 }
 
-pub fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     let ms = DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, None);
     Arc::new(Schema::new(vec![
         Field::new("eventTime", ms, true),
@@ -221,7 +227,7 @@ fn texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
 }
 
 /// The events of a range: one each hour from [`DAY`] on.
-pub fn events(range: std::ops::Range<usize>) -> RecordBatch {
+pub(crate) fn events(range: std::ops::Range<usize>) -> RecordBatch {
     let of = |values: &[Option<&'static str>; 6]| texts(range.clone().map(|index| values[index]));
     let always = |values: &[&'static str; 6]| texts(range.clone().map(|index| Some(values[index])));
     let arns: Vec<Option<String>> = range
