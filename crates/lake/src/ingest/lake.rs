@@ -196,8 +196,13 @@ impl Lake {
     /// Writes the checkpoint as far as tables allow.
     pub(crate) async fn save(&self) -> Result<(), LakeError> {
         let _one_at_a_time = self.inner.saving.lock().await;
-        let tables = self.tables();
-        let Some(checkpoint) = self.inner.follower.lock().checkpoint(&tables)? else { return Ok(()) };
+        let checkpoint = {
+            // Locked before the tables are listed: a store that the follower comes to meanwhile would be missing, and
+            // its first rows be passed by.
+            let follower = self.inner.follower.lock();
+            follower.checkpoint(&self.tables())?
+        };
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
         let position = Seq(checkpoint.position);
         let inner = self.inner.clone();
         let saving = tokio::task::spawn_blocking(move || {
