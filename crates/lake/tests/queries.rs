@@ -210,3 +210,16 @@ fn a_power_cut_leaves_all_of_a_query_that_was_kept() {
     let page = shelf.rows(record.query.id).and_then(|rows| rows.page(0, 9, 99)).expect("a page");
     assert_eq!(page.rows, [row(7)]);
 }
+
+#[test]
+fn rows_that_are_given_up_take_no_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (shelf, query) = (open(folder.path()), query(now()));
+    let mut writer = shelf.begin(query.id).expect("it begins");
+    writer.push((0..2500).map(row).collect()).expect("they are taken");
+    let rows = folder.path().join("queries").join(query.id.to_string()).join("rows");
+    assert!(rows.exists());
+    drop(writer);
+    assert!(!rows.exists());
+    shelf.put(&ended(query)).expect("what came of it is kept");
+}

@@ -35,7 +35,8 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// Writes the rows of a query. All calls block.
+/// Writes the rows of a query. All calls block. Dropped before it is finished, it removes what it wrote: room that the
+/// disk may need for what came of the query.
 #[derive(Debug)]
 pub struct RowWriter {
     disk: Arc<dyn Disk>,
@@ -46,6 +47,24 @@ pub struct RowWriter {
     pending_bytes: usize,
     rows: u64,
     bytes: u64,
+    is_finished: bool,
+}
+
+impl Drop for RowWriter {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        for name in ["rows", "index"] {
+            let path = self.folder.join(name);
+            // Mostly there is no index. What stays goes with the query.
+            if self.disk.exists(&path).unwrap_or(false)
+                && let Err(error) = self.disk.remove_file(&path)
+            {
+                tracing::debug!(%error, path = %path.display(), "rows of a query could not be removed");
+            }
+        }
+    }
 }
 
 impl RowWriter {
@@ -55,7 +74,17 @@ impl RowWriter {
         let file = disk.create_new(&path, Access::Default).map_err(LakeError::disk(&path))?;
         let file = SequentialWriter::new(file, 0);
         let (index, pending) = (Vec::new(), Vec::new());
-        Ok(Self { disk, folder, file, index, pending, pending_bytes: 0, rows: 0, bytes: 0 })
+        Ok(Self {
+            disk,
+            folder,
+            file,
+            index,
+            pending,
+            pending_bytes: 0,
+            rows: 0,
+            bytes: 0,
+            is_finished: false,
+        })
     }
 
     /// Takes rows.
@@ -94,6 +123,7 @@ impl RowWriter {
         self.file.sync().map_err(LakeError::disk(&path))?;
         let path = self.folder.join("index");
         self.disk.write_atomically(&path, &self.index, Access::Default).map_err(LakeError::disk(&path))?;
+        self.is_finished = true;
         Ok(self.rows)
     }
 
