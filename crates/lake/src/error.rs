@@ -117,6 +117,9 @@ pub enum LakeError {
         /// What the object store said.
         source: object_store::Error,
     },
+    /// The newest events of the journal did not come to the tables in time.
+    #[error("the newest events are not in the event data stores yet; try again later")]
+    Behind,
     /// The process is shutting down.
     #[error("interrupted")]
     Interrupted,

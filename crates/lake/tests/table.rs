@@ -6,6 +6,7 @@ mod table_scene;
 use std::{sync::Arc, time::Duration};
 
 use iceberg::spec::{Datum, Operation};
+use object_store::ObjectStoreExt;
 use opentrail_event::Event;
 use opentrail_journal::disk::FaultyDisk;
 use opentrail_lake::{
@@ -13,7 +14,7 @@ use opentrail_lake::{
     table::{Marks, Table, TableOptions},
     warehouse::{Location, Warehouse},
 };
-use table_scene::{MARK, Scene, day, files, ids_of, later, layout, now, options};
+use table_scene::{MARK, Scene, at, day, files, ids_of, later, layout, now, options};
 use tempfile::TempDir;
 
 #[tokio::test]
@@ -299,4 +300,35 @@ async fn a_clock_that_goes_back_stops_nothing() {
     }
     scene.table.expire(now()).await.unwrap();
     scene.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_years_ahead_stops_nothing() {
+    let scene = Scene::new().await;
+    let ahead = at(4_102_444_800);
+    let time = now().timestamp();
+    let rows: Vec<_> = ids_of(1).into_iter().map(|id| (id, time)).collect();
+    let marks = Marks::from([(MARK.to_owned(), "1".to_owned())]);
+    scene.table.append(files(&scene.layout, &rows), marks, ahead).await.unwrap();
+    // Rows, marks alone, columns, the look for what belongs to nobody, and snapshots that are forgotten.
+    for number in 2..=4 {
+        scene.append(number, 0).await.unwrap();
+    }
+    let marks = Marks::from([("import/1".to_owned(), "a".to_owned())]);
+    scene.table.append(Vec::new(), marks, now()).await.unwrap();
+    assert_eq!(scene.metadata().last_updated_ms(), ahead.timestamp_millis());
+    let orphan = scene.warehouse.table_path("store").join("data").join("2023-11-15-0.parquet");
+    scene.warehouse.store().put(&orphan, "nobody's".into()).await.unwrap();
+    let scene = Scene { layout: layout(5), ..scene }.reopened(now()).await;
+    assert!(!scene.objects().await.contains(&orphan));
+    assert!(scene.metadata().current_schema().field_by_id(5).is_some());
+    assert_eq!(scene.metadata().snapshots().count(), 4);
+    scene.table.expire(now()).await.unwrap();
+    assert_eq!(scene.metadata().snapshots().count(), 1);
+    assert_eq!(scene.metadata().history().len(), 1);
+    let scene = scene.reopened(now()).await;
+    assert_eq!(scene.table.mark("import/1").as_deref(), Some("a"));
+    scene.append(5, 0).await.unwrap();
+    scene.assert_whole().await;
+    assert_eq!(scene.metadata().last_updated_ms(), ahead.timestamp_millis());
 }

@@ -15,11 +15,11 @@ use object_store::{
 use opentrail_journal::disk::FaultyDisk;
 use opentrail_lake::{
     LakeError,
-    table::{Table, TableOptions},
+    table::{Marks, Table, TableOptions},
     warehouse::Warehouse,
 };
 use parking_lot::Mutex;
-use table_scene::{Scene, later, layout, now, options};
+use table_scene::{MARK, Scene, files, ids_of, later, layout, now, options};
 use tempfile::TempDir;
 
 /// What happens to the next put of a metadata file.
@@ -198,5 +198,31 @@ async fn a_commit_that_comes_late_is_not_made_twice() {
     scene.append(3, 0).await.unwrap();
     scene.assert_whole().await;
     scene.assert_nothing_left_over(later(601)).await;
+    scene.assert_whole().await;
+}
+
+#[tokio::test]
+async fn rows_of_a_commit_that_somebody_else_took_over_are_not_added_again() {
+    let (network, scene) = scene().await;
+    scene.append(1, 0).await.unwrap();
+    *network.trouble.lock() = Some(Trouble::DoneAndAway);
+    assert!(matches!(scene.append(2, 0).await, Err(LakeError::Unsettled { .. })));
+    network.calm().await;
+    // The next attempt looks at the marks, takes the rows after them, some new ones too, and has them encoded.
+    let (known, mark) = (scene.table.taken_over(), scene.mark());
+    assert_eq!(mark, 1);
+    let time = now().timestamp();
+    let rows: Vec<_> = [2, 3].into_iter().flat_map(ids_of).map(|id| (id, time)).collect();
+    // Meanwhile an import finds the commit.
+    let other = Marks::from([("import/1".to_owned(), "a".to_owned())]);
+    assert!(matches!(scene.table.append(Vec::new(), other, now()).await, Err(LakeError::Moved { .. })));
+    let marks = Marks::from([(MARK.to_owned(), "3".to_owned())]);
+    let late = scene.table.append_knowing(known, files(&scene.layout, &rows), marks, now()).await;
+    assert!(matches!(late, Err(LakeError::Moved { .. })), "{late:?}");
+    let (known, mark) = (scene.table.taken_over(), scene.mark());
+    assert_eq!(mark, 2);
+    let rows: Vec<_> = ids_of(3).into_iter().map(|id| (id, time)).collect();
+    let marks = Marks::from([(MARK.to_owned(), "3".to_owned())]);
+    scene.table.append_knowing(known, files(&scene.layout, &rows), marks, now()).await.unwrap();
     scene.assert_whole().await;
 }

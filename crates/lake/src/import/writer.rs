@@ -30,6 +30,9 @@ use crate::{
 const BATCH_BYTES: usize = 64 << 20;
 /// Longest time that records of an import wait for more.
 const LINGER: Duration = Duration::from_secs(5);
+/// Longest time that a batch waits for what this server recorded before it. While a table can't be written and memory is
+/// full, nothing is taken from the journal.
+const CATCH_UP: Duration = Duration::from_secs(30);
 /// Pieces that wait for their turn.
 const WAITING: usize = 256;
 /// Bytes of columns after which another batch of Arrow's is begun.
@@ -120,16 +123,17 @@ impl Writer {
         let sessions = Arc::<AtomicU64>::default();
         let failures = Arc::<AtomicU64>::default();
         let gatherer = Gatherer {
-            lake,
+            lake: lake.clone(),
             live: live.clone(),
             crew,
             seen: Seen::default(),
             sessions: sessions.clone(),
             failures: failures.clone(),
             known_failures: 0,
+            known: live.taken_over(),
         };
         tokio::spawn(gatherer.run(waiting, commits));
-        tokio::spawn(commit_all(live.clone(), to_commit, sessions.clone(), failures));
+        tokio::spawn(commit_all(lake, live.clone(), to_commit, sessions.clone(), failures));
         Self { pieces, sessions, live }
     }
 
@@ -173,6 +177,8 @@ struct Gatherer {
     sessions: Arc<AtomicU64>,
     failures: Arc<AtomicU64>,
     known_failures: u64,
+    /// How many commits of the table had been taken over when it began to learn what there is.
+    known: u64,
 }
 
 /// A batch on its way into the table.
@@ -182,6 +188,8 @@ struct Commit {
     waiting: Vec<(oneshot::Sender<Result<Taken, NotWritten>>, Taken)>,
     /// How many commits had failed when it was gathered.
     failures: u64,
+    /// What was seen, and the marks, are those of a table that had taken over so many commits.
+    known: u64,
 }
 
 impl Gatherer {
@@ -191,6 +199,7 @@ impl Gatherer {
             self.gather(&mut batch, &mut pieces).await;
             let failures = self.failures.load(Ordering::Acquire);
             if failures != self.known_failures {
+                self.known = self.live.taken_over();
                 self.seen.clear();
                 self.known_failures = failures;
             }
@@ -280,7 +289,8 @@ impl Gatherer {
         self.seen = seen;
         let (crew, shape) = (self.crew.clone(), self.live.shape());
         let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, &events)).await? });
-        Ok(Some(Commit { encoding: AbortOnDropHandle::new(encoding), marks, waiting, failures }))
+        let (encoding, known) = (AbortOnDropHandle::new(encoding), self.known);
+        Ok(Some(Commit { encoding, marks, waiting, failures, known }))
     }
 
     /// Learns which events of the batch's days there are. What this server recorded before it is in the view first: the
@@ -292,7 +302,8 @@ impl Gatherer {
             return Ok(());
         }
         let now = self.lake.inner.journal.durable();
-        self.lake.caught_up(now).await;
+        let caught_up = tokio::time::timeout(CATCH_UP, self.lake.caught_up(now)).await;
+        caught_up.map_err(|_| LakeError::Behind)?;
         let view = self.live.view();
         self.seen.learn(&days, &view, self.lake.warehouse().store()).await
     }
@@ -328,14 +339,15 @@ fn files_of(shape: Shape, events: &[Event]) -> Result<Vec<EncodedFile>, LakeErro
 
 /// Commits batches in their order.
 async fn commit_all(
+    lake: Lake,
     live: Live,
     mut commits: mpsc::Receiver<Commit>,
     sessions: Arc<AtomicU64>,
     failures: Arc<AtomicU64>,
 ) {
-    while let Some(Commit { encoding, marks, waiting, failures: known }) = commits.recv().await {
-        let outcome = if failures.load(Ordering::Acquire) == known {
-            let written = write(&live, encoding, marks).await;
+    while let Some(Commit { encoding, marks, waiting, failures: before, known }) = commits.recv().await {
+        let outcome = if failures.load(Ordering::Acquire) == before {
+            let written = write(&lake, &live, encoding, marks, known).await;
             written.map_err(|error| {
                 tracing::warn!(store = %live.id(), %error, "imported events can't be written");
                 failures.fetch_add(1, Ordering::AcqRel);
@@ -352,13 +364,15 @@ async fn commit_all(
 }
 
 async fn write(
+    lake: &Lake,
     live: &Live,
     encoding: AbortOnDropHandle<Result<Vec<EncodedFile>, LakeError>>,
     marks: Marks,
+    known: u64,
 ) -> Result<(), LakeError> {
     let files = encoding.await.map_err(|_| LakeError::Interrupted)??;
     if files.is_empty() && marks.is_empty() {
         return Ok(());
     }
-    live.append(files, marks, chrono::Utc::now()).await.map(drop)
+    live.append_knowing(known, files, marks, lake.now()).await.map(drop)
 }

@@ -170,6 +170,23 @@ impl Live {
         self.table(now).await?.append(files, marks, now).await
     }
 
+    /// As [`Live::append`], but refused with [`LakeError::Moved`] if commits were taken over since
+    /// [`Live::taken_over`] was `known`: what the caller knows of marks and rows may not be true any more.
+    pub(crate) async fn append_knowing(
+        &self,
+        known: u64,
+        files: Vec<EncodedFile>,
+        marks: Marks,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Snapshot>, LakeError> {
+        self.table(now).await?.append_knowing(known, files, marks, now).await
+    }
+
+    /// How many commits of the table turned out to be there. To be read before marks and rows.
+    pub(crate) fn taken_over(&self) -> u64 {
+        self.inner.table.get().map_or(0, Table::taken_over)
+    }
+
     /// Takes rows of whole entries; those that the table has already are left out.
     pub(crate) fn push(&self, rows: &[Row<'_>]) -> Result<(), LakeError> {
         let stored = self.stored();
@@ -192,6 +209,7 @@ impl Live {
             return Ok(0);
         }
         let table = self.table(now).await?;
+        let known = table.taken_over();
         // An attempt whose answer was lost may have done it.
         self.let_go();
         let Some(taken) = self.inner.tail.lock().take(bytes)? else { return Ok(0) };
@@ -200,7 +218,7 @@ impl Live {
         let encoding = tokio::task::spawn_blocking(move || encode(shape, &batches));
         let files = encoding.await.map_err(|_| LakeError::Interrupted)??;
         let marks = Marks::from([(JOURNAL_MARK.to_owned(), taken.upto.0.to_string())]);
-        table.append(files, marks, now).await?;
+        table.append_knowing(known, files, marks, now).await?;
         self.let_go();
         Ok(rows)
     }
@@ -219,11 +237,20 @@ impl Live {
         now: DateTime<Utc>,
     ) -> Result<(), LakeError> {
         let Some(table) = self.inner.table.get() else { return Ok(()) };
-        if let Some(first_kept) = retention_days.and_then(|days| first_day(now, days)) {
-            table.drop_before(first_kept, now).await?;
-        }
-        while table.compact(now).await?.is_some() {}
-        table.expire(now).await.map(drop)
+        let dropped = match retention_days.and_then(|days| first_day(now, days)) {
+            Some(first_kept) => table.drop_before(first_kept, now).await.map(drop),
+            None => Ok(()),
+        };
+        let merged = loop {
+            match table.compact(now).await {
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        // Each whatever became of the others: it is expiry that makes room on a full disk.
+        let expired = table.expire(now).await.map(drop);
+        dropped.and(merged).and(expired)
     }
 
     /// Notes how an attempt to write went; answers the reason if it is news that it failed.

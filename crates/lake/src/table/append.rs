@@ -25,12 +25,13 @@ impl Inner {
         &self,
         files: Vec<EncodedFile>,
         marks: Marks,
+        known: Option<u64>,
         now: DateTime<Utc>,
     ) -> Result<Arc<Snapshot>, LakeError> {
         let files: Vec<_> = files.into_iter().filter(|file| file.rows > 0).collect();
         let (added, objects) = self.describe(&files)?;
         self.added.lock().extend(files.iter().map(|file| (file.day, now)));
-        let change = Change { added, marks, ..Change::default() };
+        let change = Change { added, marks, known, ..Change::default() };
         let small = files.iter().map(|file| file.bytes.len()).sum::<usize>() <= PUT_WITH_COMMIT;
         if small {
             return self.commit(Change { objects, ..change }, Vec::new(), now).await;

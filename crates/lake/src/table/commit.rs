@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use bytes::Bytes;
@@ -52,6 +52,8 @@ pub(super) struct Change {
     pub(super) forgotten: Vec<i64>,
     /// New data files that are put together with the manifests.
     pub(super) objects: Vec<NewObject>,
+    /// The marks were looked at when so many commits had been taken over. With more they may be others.
+    pub(super) known: Option<u64>,
 }
 
 /// What only one commit at a time uses.
@@ -127,7 +129,8 @@ impl Inner {
         written: &mut Vec<Path>,
         now_ms: i64,
     ) -> Result<Arc<Snapshot>, Failure> {
-        if self.settle(committing, now_ms).await? {
+        let found = self.settle(committing, now_ms).await?;
+        if found || change.known.is_some_and(|known| known != self.taken_over.load(Ordering::Acquire)) {
             // What the caller knows of the marks may not be true any more.
             return Err(LakeError::Moved { table: self.names.table().to_string() }.into());
         }
@@ -192,8 +195,7 @@ impl Inner {
             objects.push(note);
         }
         let before = self.warehouse.uri(&self.names.metadata(state.version));
-        let metadata = description::after(&state.metadata, before, update, now_ms)?;
-        let json = serialized(&metadata)?;
+        let (metadata, json) = description::after(&state.metadata, before, update, now_ms)?;
         let next = State {
             version,
             metadata: Arc::new(metadata),
@@ -322,6 +324,8 @@ impl Inner {
             let mut keeping = self.keeping.lock();
             keeping.replaced(replaced, now_ms);
             *self.state.write() = Arc::new(state);
+            // After the state: who reads the number before the marks never has an old mark with a new number.
+            self.taken_over.fetch_add(1, Ordering::AcqRel);
             // What the doubtful commit wrote is in use now.
             keeping.landed(&committing.doubtful);
             committing.doubtful.clear();

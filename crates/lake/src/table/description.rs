@@ -1,14 +1,10 @@
 //! A table's metadata: how it begins, and what a commit makes of it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use iceberg::spec::{
-    MAIN_BRANCH, Operation, Schema, Snapshot as IcebergSnapshot, Summary, TableMetadata, TableMetadataBuilder,
-};
-use serde_json::json;
+use bytes::Bytes;
+use iceberg::spec::{MAIN_BRANCH, Operation, Schema, Snapshot as IcebergSnapshot, Summary, TableMetadata};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -24,7 +20,14 @@ pub(super) const SNAPSHOTS_LISTED: usize = 10;
 /// How many metadata files before the newest stay.
 pub(super) const VERSIONS_KEPT: u64 = 20;
 
+/// The metadata as it is written.
+type Document = serde_json::Map<String, Value>;
+
 fn wrong(error: iceberg::Error) -> LakeError {
+    LakeError::Iceberg(error.to_string())
+}
+
+fn malformed(error: serde_json::Error) -> LakeError {
     LakeError::Iceberg(error.to_string())
 }
 
@@ -52,7 +55,7 @@ pub(super) fn new(layout: &Layout, location: &str, now_ms: i64) -> Result<TableM
             "write.metadata.previous-versions-max": VERSIONS_KEPT.to_string(),
         },
     });
-    serde_json::from_value(document).map_err(|error| LakeError::Iceberg(error.to_string()))
+    serde_json::from_value(document).map_err(malformed)
 }
 
 /// The marks among a table's properties.
@@ -115,60 +118,129 @@ pub(super) struct NewSnapshot {
     pub(super) summary: BTreeMap<&'static str, u64>,
 }
 
-/// The metadata after a commit; `location` is that of the metadata before it.
+/// The metadata after a commit, and its text; `location` is that of the metadata before it.
+///
+/// Its times never go back, clocks may: Iceberg's readers refuse metadata whose times do. Only a commit with a snapshot
+/// is made by Iceberg's builder, which gives every other one the machine's time.
 pub(super) fn after(
     before: &TableMetadata,
     location: String,
     update: Update,
     now_ms: i64,
-) -> Result<TableMetadata, LakeError> {
-    let mut builder = before.clone().into_builder(Some(location));
-    if let Some(schema) = update.schema {
-        builder = builder.add_current_schema(schema).map_err(wrong)?;
-    }
-    builder = with_marks(builder, update.marks)?;
+) -> Result<(TableMetadata, Bytes), LakeError> {
+    let now_ms = now_ms.max(newest_time(before));
     let mut forgotten = update.forgotten;
-    if let Some(new) = update.snapshot {
-        let snapshot = IcebergSnapshot::builder()
-            .with_snapshot_id(new.id)
-            .with_parent_snapshot_id(before.current_snapshot_id())
-            .with_sequence_number(before.next_sequence_number())
-            // Iceberg's times never go back, clocks may.
-            .with_timestamp_ms(now_ms.max(before.last_updated_ms()))
-            .with_manifest_list(new.list)
-            .with_summary(Summary {
-                operation: new.operation,
-                additional_properties: new
-                    .summary
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value.to_string()))
-                    .collect(),
-            })
-            // A commit that adds columns adds no files.
-            .with_schema_id(before.current_schema_id())
-            .build();
-        builder = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).map_err(wrong)?;
-        forgotten.extend(too_many(before));
+    let mut document = match update.snapshot {
+        Some(new) => {
+            forgotten.extend(too_many(before));
+            with_snapshot(before, location, new, now_ms)?
+        }
+        None => without_snapshot(before, location, now_ms)?,
+    };
+    if let Some(schema) = update.schema {
+        add_schema(&mut document, before, schema)?;
     }
-    if !forgotten.is_empty() {
-        builder = builder.remove_snapshots(&forgotten);
-    }
-    Ok(builder.build().map_err(wrong)?.metadata)
+    set_marks(&mut document, update.marks);
+    forget(&mut document, &forgotten);
+    let json = serde_json::to_vec(&document).map_err(malformed)?;
+    // What can't be read must not become the table.
+    let metadata = serde_json::from_slice(&json).map_err(malformed)?;
+    Ok((metadata, json.into()))
 }
 
-fn with_marks(mut builder: TableMetadataBuilder, marks: Marks) -> Result<TableMetadataBuilder, LakeError> {
-    let (gone, set): (HashMap<_, _>, HashMap<_, _>) = marks
-        .into_iter()
-        .map(|(name, value)| (format!("{MARK}{name}"), value))
-        .partition(|(_, value)| value.is_empty());
-    if !gone.is_empty() {
-        let names: Vec<_> = gone.into_keys().collect();
-        builder = builder.remove_properties(&names).map_err(wrong)?;
+/// The latest of all times that the metadata has.
+fn newest_time(metadata: &TableMetadata) -> i64 {
+    let snapshots = metadata.snapshots().map(|snapshot| snapshot.timestamp_ms());
+    let history = metadata.history().iter().map(|entry| entry.timestamp_ms);
+    let files = metadata.metadata_log().iter().map(|entry| entry.timestamp_ms);
+    snapshots.chain(history).chain(files).fold(metadata.last_updated_ms(), i64::max)
+}
+
+fn document_of(metadata: &TableMetadata) -> Result<Document, LakeError> {
+    let value = serde_json::to_value(metadata).map_err(malformed)?;
+    serde_json::from_value(value).map_err(malformed)
+}
+
+fn with_snapshot(
+    before: &TableMetadata,
+    location: String,
+    new: NewSnapshot,
+    now_ms: i64,
+) -> Result<Document, LakeError> {
+    let summary = new.summary.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
+    let snapshot = IcebergSnapshot::builder()
+        .with_snapshot_id(new.id)
+        .with_parent_snapshot_id(before.current_snapshot_id())
+        .with_sequence_number(before.next_sequence_number())
+        .with_timestamp_ms(now_ms)
+        .with_manifest_list(new.list)
+        .with_summary(Summary { operation: new.operation, additional_properties: summary.collect() })
+        // A commit that adds columns adds no files.
+        .with_schema_id(before.current_schema_id())
+        .build();
+    let builder = before.clone().into_builder(Some(location));
+    let builder = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).map_err(wrong)?;
+    document_of(&builder.build().map_err(wrong)?.metadata)
+}
+
+fn without_snapshot(before: &TableMetadata, location: String, now_ms: i64) -> Result<Document, LakeError> {
+    let mut document = document_of(before)?;
+    document.insert("last-updated-ms".to_owned(), json!(now_ms));
+    change(&mut document, "metadata-log", |files| {
+        files.push(json!({ "metadata-file": location, "timestamp-ms": before.last_updated_ms() }));
+        let kept = usize::try_from(VERSIONS_KEPT).unwrap_or(usize::MAX);
+        files.drain(..files.len().saturating_sub(kept));
+    });
+    Ok(document)
+}
+
+fn add_schema(document: &mut Document, before: &TableMetadata, schema: Schema) -> Result<(), LakeError> {
+    let id = before.schemas_iter().map(|schema| schema.schema_id()).max().unwrap_or(0) + 1;
+    let last_column = before.last_column_id().max(schema.highest_field_id());
+    let schema = schema.into_builder().with_schema_id(id).build().map_err(wrong)?;
+    let schema = serde_json::to_value(schema).map_err(malformed)?;
+    change(document, "schemas", |schemas| schemas.push(schema));
+    document.insert("current-schema-id".to_owned(), json!(id));
+    document.insert("last-column-id".to_owned(), json!(last_column));
+    Ok(())
+}
+
+fn set_marks(document: &mut Document, marks: Marks) {
+    let properties = document.entry("properties").or_insert_with(|| json!({}));
+    let Some(properties) = properties.as_object_mut() else { return };
+    for (name, value) in marks {
+        let name = format!("{MARK}{name}");
+        if value.is_empty() {
+            properties.remove(&name);
+        } else {
+            properties.insert(name, value.into());
+        }
     }
-    if !set.is_empty() {
-        builder = builder.set_properties(set).map_err(wrong)?;
+}
+
+/// Lists these snapshots no more. None of them is the current one. The history has no gaps: it begins after them.
+fn forget(document: &mut Document, forgotten: &[i64]) {
+    if forgotten.is_empty() {
+        return;
     }
-    Ok(builder)
+    let is_forgotten = |entry: &Value| {
+        entry.get("snapshot-id").and_then(Value::as_i64).is_some_and(|id| forgotten.contains(&id))
+    };
+    change(document, "snapshots", |snapshots| snapshots.retain(|snapshot| !is_forgotten(snapshot)));
+    change(document, "snapshot-log", |history| {
+        let gone = history.iter().rposition(is_forgotten).map_or(0, |last| last + 1);
+        history.drain(..gone);
+    });
+}
+
+/// Changes a list in the metadata.
+fn change(document: &mut Document, name: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    let mut list = match document.remove(name) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    change(&mut list);
+    document.insert(name.to_owned(), Value::Array(list));
 }
 
 /// The oldest snapshots, so that with one more no more than [`SNAPSHOTS_LISTED`] are listed.

@@ -26,7 +26,7 @@ mod statistics;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, atomic::{AtomicI64, AtomicU64, Ordering}},
 };
 
 use bytes::Bytes;
@@ -51,6 +51,8 @@ struct Inner {
     layout: Layout,
     options: TableOptions,
     committing: tokio::sync::Mutex<commit::Committing>,
+    /// Commits that turned out to be there, and were taken over.
+    taken_over: AtomicU64,
     state: parking_lot::RwLock<Arc<commit::State>>,
     keeping: parking_lot::Mutex<keeping::Keeping>,
     /// When files of a day were last added.
@@ -84,7 +86,30 @@ impl Table {
         now: DateTime<Utc>,
     ) -> Result<Arc<Snapshot>, LakeError> {
         let inner = self.inner.clone();
-        unbroken(async move { inner.append(files, marks, now).await }).await
+        unbroken(async move { inner.append(files, marks, None, now).await }).await
+    }
+
+    /// As [`Table::append`], for one who looked at the marks when [`Table::taken_over`] was `known`. Refused with
+    /// [`LakeError::Moved`] if commits were taken over since, also by somebody else's attempt: the marks, and the rows
+    /// that they stand for, may be others then.
+    ///
+    /// # Errors
+    /// As [`Table::append`].
+    pub async fn append_knowing(
+        &self,
+        known: u64,
+        files: Vec<EncodedFile>,
+        marks: Marks,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Snapshot>, LakeError> {
+        let inner = self.inner.clone();
+        unbroken(async move { inner.append(files, marks, Some(known), now).await }).await
+    }
+
+    /// How many commits turned out to be there, after an unknown outcome or of somebody else. To be read before the
+    /// marks, for [`Table::append_knowing`].
+    pub fn taken_over(&self) -> u64 {
+        self.inner.taken_over.load(Ordering::Acquire)
     }
 
     /// The table as of its newest commit.

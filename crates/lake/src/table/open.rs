@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64},
+    },
 };
 
 use bytes::Bytes;
@@ -96,7 +99,11 @@ impl Table {
         if schema.is_some() {
             table.inner.commit(Change { schema, ..Change::default() }, Vec::new(), now).await?;
         }
-        table.inner.sweep(now).await?;
+        // What it would have removed stays for the next one: no reason not to open.
+        if let Err(error) = table.inner.sweep(now).await {
+            let table = table.inner.names.table();
+            tracing::warn!(%error, %table, "files that belong to no commit could not be removed");
+        }
         table.inner.hint(table.inner.state().version).await;
         Ok(table)
     }
@@ -152,6 +159,7 @@ impl Table {
             layout,
             options,
             committing: tokio::sync::Mutex::new(Committing::default()),
+            taken_over: AtomicU64::new(0),
             state: parking_lot::RwLock::new(Arc::new(state)),
             keeping: parking_lot::Mutex::new(Keeping::default()),
             added: parking_lot::Mutex::default(),
