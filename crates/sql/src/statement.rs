@@ -66,7 +66,17 @@ impl Statement {
 /// Parses tokens, which may be others than those of `text` but have their places.
 pub(crate) fn query(text: &Text, tokens: Vec<TokenWithSpan>) -> Result<Box<Query>, SqlError> {
     refuse::unless_query_starts(text)?;
-    let mut parser = Parser::new(&Trino)
+    let dialect = Trino::default();
+    let read = read(&dialect, text, tokens);
+    // What was read since is a guess, or what was left when all guesses had failed.
+    if dialect.is_exhausted() {
+        return Err(SqlError::mistake("The query is too complex."));
+    }
+    read
+}
+
+fn read(dialect: &Trino, text: &Text, tokens: Vec<TokenWithSpan>) -> Result<Box<Query>, SqlError> {
+    let mut parser = Parser::new(dialect)
         .with_recursion_limit(MAX_RECURSION)
         .with_tokens_with_locations(values::in_brackets(tokens));
     let read = parser.parse_query().map_err(|error| syntax(text, error))?;
@@ -148,5 +158,83 @@ impl Visitor for TableNames {
             self.named.push(name);
         }
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::MAX_ATTEMPTS;
+
+    /// How many expressions the parser begins in a query, and whether it is one.
+    fn attempts(sql: &str) -> (usize, bool) {
+        let read = deep(|| {
+            let text = Text::read(sql)?;
+            let dialect = Trino::default();
+            let is_query = read(&dialect, &text, text.to_vec()).is_ok();
+            Ok((dialect.attempts(), is_query))
+        });
+        read.unwrap_or((0, false))
+    }
+
+    #[test]
+    fn what_the_parser_reads_twice_at_each_level_is_bounded() {
+        let parts = [
+            "INTERVAL ",
+            "current_timestamp(",
+            "current_date(",
+            "localtime(",
+            "localtimestamp(",
+            "position(",
+            "interval (",
+            "f((a,b) -> f(",
+            "f(a -> ",
+            "1 IN (SELECT(",
+            "1 IN (VALUES(",
+            "EXISTS (SELECT 1 FROM (SELECT ",
+            "CASE WHEN INTERVAL ",
+            "CAST(INTERVAL ",
+            "extract(day FROM interval (",
+            "a[current_date(",
+            "- current_time(",
+            "x -> interval ",
+        ];
+        let mut exhausted = None;
+        for part in parts {
+            let brackets = part.matches(['(', '[']).count() - part.matches(')').count();
+            for depth in [24, 48_usize.checked_div(brackets).unwrap_or(200), 9_000 / part.len()] {
+                let nested = format!("SELECT {}", part.repeat(depth));
+                let wrong = format!("{nested} !!");
+                let long = format!("{nested}{}", "array<".repeat((9_900 - nested.len()) / 6));
+                for sql in [nested, wrong, long] {
+                    let (count, is_query) = attempts(&sql);
+                    // Beyond the limit, each level may still begin a few that end at once.
+                    assert!(count < MAX_ATTEMPTS + 5_000, "{count} for {depth} of {part}");
+                    assert!(!is_query, "{depth} of {part}");
+                    if count > MAX_ATTEMPTS {
+                        exhausted.get_or_insert(sql);
+                    }
+                }
+            }
+        }
+        let error = Statement::parse(&exhausted.expect("a shape that comes to the limit"));
+        assert_eq!(error.err(), Some(SqlError::mistake("The query is too complex.")));
+    }
+
+    #[test]
+    fn long_queries_are_far_from_the_limit() {
+        for sql in [
+            format!("SELECT {}1", "1,".repeat(4_900)),
+            format!("SELECT 1 IN ({}1)", "1,".repeat(4_900)),
+            format!("SELECT f({}1)", "1,".repeat(4_900)),
+            format!("SELECT ({}1)", "1,".repeat(4_900)),
+            format!("SELECT * FROM (VALUES {}1)", "1,".repeat(4_900)),
+            format!("SELECT {}1", "interval '1' day,".repeat(580)),
+            format!("SELECT {}1", "position('a' IN b),".repeat(500)),
+        ] {
+            let (count, is_query) = attempts(&sql);
+            assert!(is_query, "{}", &sql[..30]);
+            assert!(count < MAX_ATTEMPTS / 3, "{count} for {}", &sql[..30]);
+        }
     }
 }

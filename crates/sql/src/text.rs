@@ -13,6 +13,11 @@ use crate::statement::MAX_LENGTH;
 /// person wrote comes near it.
 const MAX_DEPTH: usize = 50;
 
+/// How often a part of a query may be read. In FROM, the parser reads what stands in brackets as a query first and as joins
+/// in brackets if that fails: what stands in n brackets at once is read up to n times, and that multiplies where such
+/// brackets stand in others.
+const MAX_READINGS: usize = 1000;
+
 /// The characters of a UUID: 8-4-4-4-12 hexadecimal digits.
 const UUID_LENGTH: usize = 36;
 
@@ -33,7 +38,7 @@ impl Text {
             return Err(SqlError::mistake(format!("A query has at most {MAX_LENGTH} characters.")));
         }
         let (masked, uuids) = mask_uuids(sql);
-        let mut tokens = Tokenizer::new(&Trino, &masked)
+        let mut tokens = Tokenizer::new(&Trino::default(), &masked)
             .tokenize_with_location()
             .map_err(|error| SqlError::mistake_at(place(error.location), format!("{}.", error.message)))?;
         for token in &mut tokens {
@@ -49,15 +54,33 @@ impl Text {
     }
 
     fn check_depth(&self) -> Result<(), SqlError> {
-        let mut depth = 0_usize;
-        for token in &self.tokens {
+        // For each open bracket, how often the parser may come by.
+        let mut readings: Vec<usize> = Vec::new();
+        // How many round brackets stand directly before a token.
+        let mut run = 0_usize;
+        for token in self.tokens() {
+            if begins_query(&token.token) {
+                let start = readings.len().saturating_sub(run);
+                for bracket in readings.iter_mut().skip(start) {
+                    *bracket = bracket.saturating_mul(run);
+                }
+            }
+            run = if token.token == Token::LParen { run + 1 } else { 0 };
             match token.token {
-                Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
-                Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+                Token::LParen | Token::LBracket | Token::LBrace => {
+                    readings.push(readings.last().copied().unwrap_or(1));
+                }
+                Token::RParen | Token::RBracket | Token::RBrace => {
+                    readings.pop();
+                }
                 _ => {}
             }
-            if depth > MAX_DEPTH {
+            if readings.len() > MAX_DEPTH {
                 let message = format!("Brackets are nested more than {MAX_DEPTH} deep.");
+                return Err(SqlError::mistake_at(place(token.span.start), message));
+            }
+            if readings.last().is_some_and(|readings| *readings > MAX_READINGS) {
+                let message = "Queries in more brackets than they need are nested too deep.";
                 return Err(SqlError::mistake_at(place(token.span.start), message));
             }
         }
@@ -97,6 +120,24 @@ impl Text {
             (word.value.eq_ignore_ascii_case(name) && (!call || opens)).then(|| place(token.span.start))
         })
     }
+}
+
+/// Whether a query may begin with a token, for the parser, which knows more than SELECT.
+fn begins_query(token: &Token) -> bool {
+    let Token::Word(word) = token else { return false };
+    matches!(
+        word.keyword,
+        Keyword::SELECT
+            | Keyword::WITH
+            | Keyword::VALUES
+            | Keyword::VALUE
+            | Keyword::TABLE
+            | Keyword::FROM
+            | Keyword::INSERT
+            | Keyword::UPDATE
+            | Keyword::DELETE
+            | Keyword::MERGE
+    )
 }
 
 /// A place of the parser's as ours.
@@ -228,6 +269,19 @@ mod tests {
             })
             .collect();
         assert_eq!(strings, [UUID.to_owned(), format!("it's {UUID}")]);
+    }
+
+    #[test]
+    fn brackets_that_multiply_the_work_are_refused() {
+        let nested = |part: &str, count: usize| Text::read(&format!("SELECT * FROM {}t", part.repeat(count)));
+        for part in ["((SELECT * FROM ", "( (WITH a AS (SELECT 1) SELECT * FROM ", "(((SELECT * FROM "] {
+            let error = nested(part, 15).expect_err(part).to_string();
+            assert!(error.contains("in more brackets than they need"), "{error}");
+            assert!(nested(part, 6).is_ok(), "{part}");
+        }
+        assert!(nested("(SELECT * FROM ", 45).is_ok());
+        assert!(nested(&"(".repeat(45), 1).is_ok());
+        assert!(nested("((SELECT 1) UNION (SELECT 2)), ", 50).is_ok());
     }
 
     #[test]

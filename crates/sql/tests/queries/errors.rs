@@ -130,6 +130,9 @@ fn length_and_depth_are_bounded() {
         repeated("SELECT ", "exists ", ""),
         repeated("", "WITH a AS (", ""),
         repeated("", "(", ""),
+        repeated("SELECT ", "f(a, INTERVAL ", "!!"),
+        repeated("SELECT ", "INTERVAL ", "!!"),
+        repeated("SELECT * FROM ", "((SELECT * FROM ", ""),
     ] {
         assert!(Statement::parse(&sql).is_err(), "{}", &sql[..40]);
     }
