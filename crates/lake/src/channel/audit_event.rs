@@ -2,10 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-integration-event-schema.html>
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::RangeInclusive};
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
-use opentrail_event::{AccountId, Region};
+use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
+use opentrail_event::{AccountId, JsonError, JsonScanner, Region};
 use serde_json::{Map, Value, json, value::RawValue};
 
 /// Longest `version` in characters (AWS: the event schema; so are the limits that follow).
@@ -20,6 +20,8 @@ const MAX_ERROR: usize = 256;
 const MAX_PARAMETERS: usize = 100 << 10;
 /// Largest `additionalEventData` in bytes of JSON.
 const MAX_ADDITIONAL: usize = 28 << 10;
+/// The years that a time can be written with (RFC 3339: four digits), in UTC.
+const YEARS: RangeInclusive<i32> = 0..=9999;
 /// The version of the records.
 const EVENT_VERSION: &str = "1.0";
 
@@ -106,7 +108,7 @@ impl AuditEvent {
         }
         required(&members, "eventName", MAX_TEXT)?;
         let time = required(&members, "eventTime", MAX_TEXT)?;
-        let time = read_time(time).ok_or_else(|| {
+        let time = read_time(time).filter(|time| YEARS.contains(&time.year())).ok_or_else(|| {
             Rejection::InvalidData("The eventTime must have the form yyyy-MM-DDTHH:mm:ss, in UTC.".to_owned())
         })?;
         required(&members, "UID", MAX_TEXT)?;
@@ -124,6 +126,7 @@ impl AuditEvent {
             return Err(Rejection::InvalidRecipient);
         }
         object(&members, "additionalEventData", MAX_ADDITIONAL)?;
+        check_readable(data)?;
         let data = RawValue::from_string(data.to_owned()).map_err(broken)?;
         Ok(Self { time, data })
     }
@@ -159,6 +162,15 @@ fn check_identity(members: &Map<String, Value>) -> Result<(), Rejection> {
     required(identity, "type", MAX_IDENTITY_TYPE)?;
     required(identity, "principalId", MAX_TEXT)?;
     object(identity, "details", MAX_PARAMETERS)
+}
+
+/// Whether the reader of records, which allows less nesting than other readers of JSON, will take the data where it
+/// stands in its record. What it does not take would be acknowledged and never be seen.
+fn check_readable(data: &str) -> Result<(), Rejection> {
+    let nested = format!("{{\"eventData\":{data}}}");
+    let mut scanner = JsonScanner::new(nested.as_bytes(), 0);
+    let unreadable = |error: JsonError| Rejection::InvalidData(format!("eventData can't be taken: {error}"));
+    scanner.skip_value().and_then(|()| scanner.finish()).map_err(unreadable)
 }
 
 /// A member that is there; null is as good as none.
@@ -216,6 +228,10 @@ fn read_time(text: &str) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        columns::{Columns, Extra},
+        schema::Shape,
+    };
 
     const ACCOUNT: &str = "123456789012";
 
@@ -276,6 +292,48 @@ mod tests {
                 "eventData": sample(),
             })
         );
+    }
+
+    /// What is read becomes a row; the rest is refused, so that nothing is acknowledged and lost.
+    #[test]
+    fn what_is_taken_becomes_a_row() {
+        let region: Region = "eu-west-1".parse().expect("a region");
+        let account = ACCOUNT.parse().expect("an account");
+        let passage = Passage { channel: "c", account, region: &region, at: DateTime::UNIX_EPOCH };
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let deep = |levels: usize| {
+            let data = sample().to_string();
+            format!("{},\"more\":{}}}", data.strip_suffix('}').expect("an object"), nested(levels))
+        };
+        let timed = |time: &str| with("eventTime", json!(time)).to_string();
+        let taken = [
+            deep(98),
+            timed("0000-01-01T00:00:00Z"),
+            timed("9999-12-31T23:59:59Z"),
+            timed("2016-12-31T23:59:60Z"),
+            timed("2026-11-20T12:13:14.5+01:00"),
+        ];
+        for data in taken {
+            let event = AuditEvent::read(&data, account).expect("it is good");
+            let record = event.record("an-id", passage).expect("JSON");
+            let mut rows = Columns::new(Shape::Activity);
+            rows.push_record(record.get(), Extra::default()).expect("a row");
+        }
+        let refused = [
+            deep(99),
+            deep(120),
+            timed("9999-12-31T23:59:59-01:00"),
+            timed("0000-01-01T00:00:00+01:00"),
+            timed("+12026-11-20T12:13:14"),
+            timed("-0001-11-20T12:13:14"),
+        ];
+        for data in refused {
+            assert_eq!(
+                AuditEvent::read(&data, account).expect_err("it is not").code(),
+                "InvalidData",
+                "{data}"
+            );
+        }
     }
 
     #[test]
