@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from accounts import Accounts
-from identity import allow, code, fresh, looked_up, person, policy, refused
+from identity import allow, code, deny, fresh, looked_up, person, policy, refused
 from server import ACCOUNT, REGION, eventually
 
 OUTSIDE = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["ActivityAuditLog"]}]}]
@@ -120,6 +120,8 @@ def test_good_events_are_taken_and_bad_ones_told(cloudtrail, data, channel):
         None: event(good, eventDataChecksum=checksum(good)),
         "InvalidChecksum": event(good, eventDataChecksum=checksum("other")),
         "InvalidData": event("no json"),
+        "InvalidData (time)": event(event_data(eventTime="9999-12-31T23:59:59-01:00")),
+        "InvalidData (depth)": event(event_data(more="deep").replace('"deep"', "[" * 110 + "]" * 110)),
         "FieldNotFound": event(event_data(eventName=None)),
         "FieldTooLong": event(event_data(eventName="x" * 1025)),
         "InvalidRecipient": event(event_data(recipientAccountId="999999999999")),
@@ -128,7 +130,7 @@ def test_good_events_are_taken_and_bad_ones_told(cloudtrail, data, channel):
     answer = data.put_audit_events(channelArn=channel, auditEvents=list(events.values()))
     assert [entry["id"] for entry in answer["successful"]] == [events[None]["id"]]
     told = {entry["id"]: entry["errorCode"] for entry in answer["failed"]}
-    assert told == {entry["id"]: expected for expected, entry in events.items() if expected}
+    assert told == {entry["id"]: expected.split()[0] for expected, entry in events.items() if expected}
     status = cloudtrail.get_channel(Channel=channel)["IngestionStatus"]
     assert status["LatestIngestionSuccessEventID"] == answer["successful"][0]["eventID"]
     assert status["LatestIngestionErrorCode"] == "InvalidEventSource"
@@ -190,6 +192,11 @@ def test_the_callers_policies_decide(shared_server, iam, channel):
     client = lambda who: shared_server.client("cloudtrail-data", **who)  # noqa: E731
     assert code(client(nobody).put_audit_events, channelArn=channel, auditEvents=[event()]) == "AccessDeniedException"
     assert client(sender).put_audit_events(channelArn=channel, auditEvents=[event()])["failed"] == []
+    prefix, name = channel.rsplit("/", 1)
+    _, kept_out = person(iam, allow("cloudtrail:*"), deny("cloudtrail:*", channel))
+    for other in (f"{prefix}/{name.upper()}", channel.replace("arn:aws:", "arn:aws-cn:")):
+        tagging = {"ResourceId": other, "TagsList": [{"Key": "team", "Value": "audit"}]}
+        assert code(shared_server.client("cloudtrail", **kept_out).add_tags, **tagging) == "ChannelARNInvalidException"
     denied = shared_server.client("cloudtrail", **sender)
     assert code(denied.get_channel, Channel=channel) == "AccessDeniedException"
     assert code(denied.delete_channel, Channel=channel) == "AccessDeniedException"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from accounts import Accounts
-from identity import allow, code, fresh, looked_up, person, policy
+from identity import allow, code, deny, fresh, looked_up, person, policy
 from server import ACCOUNT, REGION, eventually
 
 MANAGEMENT = [{"Name": "Default management events",
@@ -171,6 +171,21 @@ def test_the_callers_policies_decide(shared_server, iam, cloudtrail, store):
     assert client(tagged).get_event_data_store(EventDataStore=store)["EventDataStoreArn"] == store
     denied = [r for r in looked_up(shared_server, "DeleteEventDataStore") if r.get("errorCode") == "AccessDenied"]
     assert denied and denied[0]["requestParameters"] == {"eventDataStore": store}
+
+
+def test_a_store_has_one_arn(shared_server, iam, cloudtrail, store):
+    """A policy names it as it is, so that no other spelling may reach it."""
+    prefix, name = store.rsplit("/", 1)
+    _, kept_out = person(iam, allow("cloudtrail:*"), deny("cloudtrail:*", store))
+    client = shared_server.client("cloudtrail", **kept_out)
+    tags = [{"Key": "team", "Value": "audit"}]
+    for other in (f"{prefix}/{name.upper()}", store.replace("arn:aws:", "arn:aws-cn:")):
+        assert code(client.get_event_data_store, EventDataStore=other) == "EventDataStoreARNInvalidException"
+        assert code(client.add_tags, ResourceId=other, TagsList=tags) == "EventDataStoreARNInvalidException"
+        text = policy(statement(other, f"arn:aws:iam::{ACCOUNT}:root"))
+        assert code(cloudtrail.put_resource_policy, ResourceArn=other, ResourcePolicy=text) == \
+            "ResourceARNNotValidException"
+    assert code(client.get_event_data_store, EventDataStore=name.upper()) == "AccessDeniedException"
 
 
 def statement(arn, principal, action="cloudtrail:GetEventDataStore", effect="Allow"):

@@ -70,15 +70,15 @@ pub struct ChannelArn {
 }
 
 impl ChannelArn {
-    /// Reads `arn:PARTITION:cloudtrail:REGION:ACCOUNT:channel/ID`.
+    /// Reads `arn:aws:cloudtrail:REGION:ACCOUNT:channel/ID`, with the id in lower case: a channel has one ARN.
     ///
     /// # Errors
     /// [`ChannelRefusal::ArnInvalid`] for another form.
     pub fn parse(text: &str) -> Result<Self, ChannelRefusal> {
-        let (region, account, id) =
-            parts(text, "channel/").ok_or_else(|| ChannelRefusal::arn_invalid(text))?;
-        let id = id.parse().map_err(|_| ChannelRefusal::arn_invalid(text))?;
-        Ok(Self { region, account, id })
+        let invalid = || ChannelRefusal::arn_invalid(text);
+        let (region, account, id) = parts(text, "channel/").ok_or_else(invalid)?;
+        let arn = Self { region, account, id: id.parse().map_err(|_| invalid())? };
+        if arn.to_string() == text { Ok(arn) } else { Err(invalid()) }
     }
 
     /// What a caller of this account and region means: an ARN, or an id of its own.
@@ -102,5 +102,21 @@ impl ChannelArn {
 impl fmt::Display for ChannelArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "arn:aws:cloudtrail:{}:{}:channel/{}", self.region, self.account, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_has_one_spelling() {
+        let text = "arn:aws:cloudtrail:eu-west-1:123456789012:channel/ee54f254-e4d3-4d4e-a5f8-0f0e5a0b0f5d";
+        assert_eq!(ChannelArn::parse(text).expect("an ARN").to_string(), text);
+        for bad in
+            [text.replace("ee54", "EE54"), text.replace("aws", "aws-cn"), text.replace("aws", "awsome")]
+        {
+            assert!(matches!(ChannelArn::parse(&bad), Err(ChannelRefusal::ArnInvalid { .. })), "{bad}");
+        }
     }
 }

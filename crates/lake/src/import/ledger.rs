@@ -174,6 +174,14 @@ impl Ledgers {
         self.folder.join(format!("{id}.json"))
     }
 
+    /// The imports that left something.
+    pub(crate) fn ids(&self) -> Result<Vec<Uuid>, LakeError> {
+        let entries = self.disk.read_dir(&self.folder);
+        let entries = entries.map_err(|source| LakeError::Disk { path: self.folder.clone(), source })?;
+        let id = |name: &str| name.strip_suffix(".json").and_then(|id| Uuid::try_parse(id).ok());
+        Ok(entries.iter().filter_map(|entry| id(&entry.name)).collect())
+    }
+
     /// What an import left; the default where it left nothing.
     pub(crate) fn read(&self, id: Uuid) -> Result<Ledger, LakeError> {
         let path = self.path(id);
@@ -231,7 +239,9 @@ mod tests {
         ledger.begin(2, now);
         assert_eq!(ledger.failures["b"].status, FailureStatus::Retry);
         assert_eq!(ledger.failures["a"].status, FailureStatus::Succeeded);
+        assert_eq!(ledgers.ids().expect("a list"), [id]);
         ledgers.forget(id).expect("gone");
+        assert!(ledgers.ids().expect("a list").is_empty());
         ledgers.forget(id).expect("gone already");
         assert!(ledgers.read(id).expect("nothing").failures.is_empty());
     }

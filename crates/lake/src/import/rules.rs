@@ -187,6 +187,11 @@ impl ImportRules {
         imports
     }
 
+    /// The ids of all imports of all accounts.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Uuid> {
+        self.state.list::<Import>("").into_iter().map(|(_, import)| import.id)
+    }
+
     /// Those of all accounts that have work left.
     pub fn ongoing(&self) -> Vec<Arc<Import>> {
         let imports = self.state.list::<Import>("").into_iter().map(second);

@@ -1,7 +1,7 @@
 //! What runs the imports.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -111,6 +111,8 @@ struct Inner {
     crew: Crew,
     writers: Mutex<HashMap<StoreId, (Writer, Instant)>>,
     running: Mutex<HashMap<Uuid, Running>>,
+    /// Imports whose documents are about to go; what they left goes after them.
+    leaving: Mutex<HashSet<Uuid>>,
     wake: Notify,
 }
 
@@ -136,6 +138,7 @@ impl Imports {
             stores,
             writers: Mutex::default(),
             running: Mutex::default(),
+            leaving: Mutex::default(),
             wake: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -214,12 +217,9 @@ impl Imports {
         Ok(Some((page, rest.next().is_some())))
     }
 
-    /// Removes what an import that is no more left.
-    ///
-    /// # Errors
-    /// If its file can't be removed.
-    pub fn forget(&self, id: Uuid) -> Result<(), LakeError> {
-        self.inner.ledgers.forget(id)
+    /// What an import left is removed as soon as its document is gone: the change that removes it may fail yet.
+    pub fn forget_once_gone(&self, id: Uuid) {
+        self.inner.leaving.lock().insert(id);
     }
 
     /// Writes events into a store, those that it does not have; they are durable when this returns. Uploads that come
@@ -247,7 +247,13 @@ impl Imports {
     /// Works until `stop`.
     pub async fn run(self, buckets: Arc<dyn Buckets>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
+        // A process that ended may have had no time for it.
+        match self.inner.ledgers.ids() {
+            Ok(ids) => drop(self.inner.forget_what_is_gone(ids.into_iter().collect())),
+            Err(error) => tracing::warn!(%error, "what imports left can't be listed"),
+        }
         loop {
+            self.inner.forget_those_that_left();
             self.inner.stop_what_is_not_wanted();
             self.inner.start_what_is(&buckets, &mut tasks);
             self.inner.let_writers_go();
@@ -304,6 +310,25 @@ impl Inner {
         }
     }
 
+    fn forget_those_that_left(&self) {
+        let mut leaving = self.leaving.lock();
+        if !leaving.is_empty() {
+            *leaving = self.forget_what_is_gone(std::mem::take(&mut leaving));
+        }
+    }
+
+    /// Removes what those of these imports left that have no document; the others are the answer.
+    fn forget_what_is_gone(&self, ids: HashSet<Uuid>) -> HashSet<Uuid> {
+        let there: HashSet<Uuid> = self.rules.ids().collect();
+        let (stay, gone): (HashSet<Uuid>, HashSet<Uuid>) = ids.into_iter().partition(|id| there.contains(id));
+        for id in gone {
+            if let Err(error) = self.ledgers.forget(id) {
+                tracing::warn!(%error, "what an import left can't be removed; it is tried at the next start");
+            }
+        }
+        stay
+    }
+
     /// A task that panicked did not say that it ended.
     fn forget_dead(&self) {
         self.running.lock().retain(|_, running| Arc::strong_count(&running.shown) > 1);
@@ -349,7 +374,7 @@ impl Inner {
             writer: self.writer(&store),
             ledgers: self.ledgers.clone(),
             shown: shown.clone(),
-            oldest: oldest_kept(&store, Utc::now()),
+            oldest: oldest_kept(&store, self.lake.now()),
         })
     }
 

@@ -76,15 +76,16 @@ pub struct StoreArn {
 }
 
 impl StoreArn {
-    /// Reads `arn:PARTITION:cloudtrail:REGION:ACCOUNT:eventdatastore/ID`.
+    /// Reads `arn:aws:cloudtrail:REGION:ACCOUNT:eventdatastore/ID`, with the id in lower case. A store has this one
+    /// ARN: policies that name it would not be about another spelling.
     ///
     /// # Errors
     /// [`StoreRefusal::ArnInvalid`] for another form.
     pub fn parse(text: &str) -> Result<Self, StoreRefusal> {
-        let (region, account, id) =
-            parts(text, "eventdatastore/").ok_or_else(|| StoreRefusal::arn_invalid(text))?;
-        let id = id.parse().map_err(|_| StoreRefusal::arn_invalid(text))?;
-        Ok(Self { region, account, id })
+        let invalid = || StoreRefusal::arn_invalid(text);
+        let (region, account, id) = parts(text, "eventdatastore/").ok_or_else(invalid)?;
+        let arn = Self { region, account, id: id.parse().map_err(|_| invalid())? };
+        if arn.to_string() == text { Ok(arn) } else { Err(invalid()) }
     }
 
     /// The id of its document: `ACCOUNT/REGION/ID`.
@@ -105,7 +106,7 @@ pub(crate) fn parts<'a>(text: &'a str, kind: &str) -> Option<(Region, AccountId,
     let mut next = || parts.next().unwrap_or_default();
     let (arn, partition, service, region, account, resource) =
         (next(), next(), next(), next(), next(), next());
-    if arn != "arn" || !partition.starts_with("aws") || service != "cloudtrail" {
+    if arn != "arn" || partition != "aws" || service != "cloudtrail" {
         return None;
     }
     Some((region.parse().ok()?, account.parse().ok()?, resource.strip_prefix(kind)?))
@@ -114,7 +115,7 @@ pub(crate) fn parts<'a>(text: &'a str, kind: &str) -> Option<(Region, AccountId,
 /// How a caller names an event data store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreRef {
-    /// By its id, in the region of the call.
+    /// By its id, in letters of either case, in the region of the call.
     Id(StoreId),
     /// By its ARN.
     Arn(StoreArn),
@@ -161,6 +162,9 @@ mod tests {
             "arn:aws:cloudtrail:eu-west-1:123456789012:channel/ee54f254-e4d3-4d4e-a5f8-0f0e5a0b0f5d",
             "arn:aws:s3:eu-west-1:123456789012:eventdatastore/ee54f254-e4d3-4d4e-a5f8-0f0e5a0b0f5d",
             "arn:aws:cloudtrail",
+            "arn:aws-cn:cloudtrail:eu-west-1:123456789012:eventdatastore/ee54f254-e4d3-4d4e-a5f8-0f0e5a0b0f5d",
+            "arn:awsome:cloudtrail:eu-west-1:123456789012:eventdatastore/ee54f254-e4d3-4d4e-a5f8-0f0e5a0b0f5d",
+            "arn:aws:cloudtrail:eu-west-1:123456789012:eventdatastore/EE54F254-e4d3-4d4e-a5f8-0f0e5a0b0f5d",
         ] {
             assert!(matches!(bad.parse::<StoreRef>(), Err(StoreRefusal::ArnInvalid { .. })), "{bad}");
         }

@@ -1,7 +1,10 @@
 //! StartImport, StopImport.
 
 use opentrail_event::{AccountId, RecordResource};
-use opentrail_lake::import::{Choice, Import, ImportStatus, Location, Source, SourceError, TimeRange};
+use opentrail_lake::{
+    import::{Choice, Import, ImportStatus, Location, Source, SourceError, Started, TimeRange},
+    store::StoreArn,
+};
 use opentrail_state::Transaction;
 use opentrail_wire::value::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,8 +18,9 @@ use super::{
 };
 use crate::{
     call::Call,
+    cloudtrail::event_data_store::asking,
     fault::{Common, Fault},
-    operation::{Described, Write},
+    operation::{Described, Permission, Write},
     store::CLOUDTRAIL,
 };
 
@@ -63,28 +67,33 @@ impl StartImportInput {
         }
     }
 
-    fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<Import, Fault> {
+    fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<Started, Fault> {
         let (rules, now) = (call.rooms.imports.rules(), call.arrival.at);
         match self.asked()? {
-            Asked::New(ask) => {
-                let started = rules.start(tx, call.account, &call.region, &ask, now).map_err(refused)?;
-                if let Some(id) = started.forgotten {
-                    call.rooms.imports.forget(id).map_err(unreadable(call))?;
-                }
-                Ok(started.import)
-            }
-            Asked::Again(id) => rules.retry(tx, call.account, &call.region, id, now).map_err(refused),
+            Asked::New(ask) => rules.start(tx, call.account, &call.region, &ask, now),
+            Asked::Again(id) => rules
+                .retry(tx, call.account, &call.region, id, now)
+                .map(|import| Started { import, forgotten: None }),
         }
+        .map_err(refused)
     }
 
-    /// The ARN of the store: that of the call, or that of the import.
-    fn destination(&self, call: &Call) -> String {
+    /// The ARN of the store: that of the call, or that of the import. None where the call is none of StartImport's.
+    fn destination(&self, call: &Call) -> Option<String> {
         let given = self.destinations.as_ref().and_then(|arns| arns.first());
         let of_import = || {
             let id = self.import_id.as_deref()?;
             Some(call.rooms.imports.rules().get(call.account, &call.region, id).ok()?.destination)
         };
-        given.cloned().or_else(of_import).unwrap_or_else(|| "*".to_owned())
+        given.cloned().or_else(of_import)
+    }
+
+    /// Whether the caller may import into the store.
+    fn permit(&self, call: &Call) -> Result<(), Fault> {
+        match self.destination(call) {
+            Some(arn) => asking::permitted(StartImport::NAME, &arn, call).map(drop),
+            None => call.permit("cloudtrail:StartImport", "*", call.arrival.context(&call.region)),
+        }
     }
 }
 
@@ -92,17 +101,15 @@ impl Described for StartImport {
     type Input = StartImportInput;
     type Output = ImportShape;
     const NAME: &'static str = "StartImport";
-
-    fn resource(input: &StartImportInput, call: &Call) -> Result<String, Fault> {
-        Ok(input.destination(call))
-    }
+    const PERMISSION: Permission = Permission::OwnRules;
 
     fn touched(input: &StartImportInput, call: &Call) -> Vec<RecordResource> {
-        let arn = input.destination(call);
-        let is_own = arn.split(':').nth(4) == Some(call.account.as_str());
-        let resource =
-            || RecordResource::new("AWS::CloudTrail::EventDataStore", arn.as_str(), Some(call.account));
-        is_own.then(resource).into_iter().collect()
+        let arn = input.destination(call).and_then(|arn| StoreArn::parse(&arn).ok());
+        let own = arn.filter(|arn| arn.account == call.account);
+        let resource = |arn: StoreArn| {
+            RecordResource::new("AWS::CloudTrail::EventDataStore", arn.to_string(), Some(arn.account))
+        };
+        own.map(resource).into_iter().collect()
     }
 }
 
@@ -110,16 +117,21 @@ impl Write for StartImport {
     /// The change is staged once for its refusals alone, so that a store that takes none is told before a bucket that
     /// can't be read.
     async fn prepare(input: &StartImportInput, call: &Call) -> Result<(), Fault> {
+        input.permit(call)?;
         let import = {
             let mut tx = call.rooms.state.begin().await;
-            input.stage(call, &mut tx)?
+            input.stage(call, &mut tx)?.import
         };
         may_pass(&import, call)?;
         check_bucket(&import, call).await
     }
 
     fn act(input: StartImportInput, call: &Call, tx: &mut Transaction) -> Result<ImportShape, Fault> {
-        let import = input.stage(call, tx)?;
+        input.permit(call)?;
+        let Started { import, forgotten } = input.stage(call, tx)?;
+        if let Some(id) = forgotten {
+            call.rooms.imports.forget_once_gone(id);
+        }
         Ok(ImportShape::new(&import, ImportStatus::Initializing, None))
     }
 }
