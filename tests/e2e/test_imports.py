@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import signed
+from accounts import Accounts
 from foreign import Foreign
 from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, Server, binary, eventually
 from test_ingest import record
@@ -233,6 +234,22 @@ def test_what_aws_refuses_is_refused(server):
     iam.put_user_policy(UserName="importer", PolicyName="p", PolicyDocument=json.dumps(allowed))
     assert ended(server, importer.start_import(**ask)["ImportId"])["ImportStatus"] == "COMPLETED"
 
+    # The store's own policy and its tags count too, and no other spelling of its ARN passes them by.
+    kept_out = {"Effect": "Deny", "Action": "cloudtrail:StartImport", "Resource": store}
+    user = f"arn:aws:iam::{ACCOUNT}:user/importer"
+    text = {"Version": "2012-10-17", "Statement": [{**kept_out, "Principal": {"AWS": user}}]}
+    client.put_resource_policy(ResourceArn=store, ResourcePolicy=json.dumps(text))
+    assert refused(importer.start_import, **ask) == "AccessDeniedException"
+    prefix, name = store.rsplit("/", 1)
+    for other in (f"{prefix}/{name.upper()}", store.replace("arn:aws:", "arn:aws-cn:")):
+        assert refused(importer.start_import, **{**ask, "Destinations": [other]}) == "EventDataStoreARNInvalidException"
+    client.delete_resource_policy(ResourceArn=store)
+    client.add_tags(ResourceId=store, TagsList=[{"Key": "team", "Value": "audit"}])
+    of_team = {**kept_out, "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/team": "audit"}}}
+    allowed["Statement"].append(of_team)
+    iam.put_user_policy(UserName="importer", PolicyName="p", PolicyDocument=json.dumps(allowed))
+    assert refused(importer.start_import, **ask) == "AccessDeniedException"
+
 
 def test_a_time_range_and_what_came_live(server):
     bucket, store = Bucket(server), make_store(server, StartIngestion=True)
@@ -269,6 +286,18 @@ def test_a_bucket_elsewhere_is_imported(tmp_path):
             answer = json.loads(out)
             assert (answer["ImportStatus"], answer["ImportStatistics"]["EventsCompleted"]) == ("COMPLETED", 12)
             assert ids_in(server, store) == ids_of(*events)
+
+            # It is read with the operator's credentials: no role of another account's lets into it.
+            accounts = Accounts(server)
+            accounts.make("stranger")
+            theirs = accounts.client("stranger", "iam")
+            role = theirs.create_role(RoleName="far", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+            theirs.put_role_policy(RoleName="far", PolicyName="p", PolicyDocument=json.dumps(may_read("elsewhere")))
+            stranger = accounts.client("stranger", "cloudtrail")
+            own = stranger.create_event_data_store(Name="theirs", StartIngestion=False)["EventDataStoreArn"]
+            source = {"S3LocationUri": "s3://elsewhere/", "S3BucketRegion": REGION, "S3BucketAccessRoleArn": role}
+            assert refused(stranger.start_import, Destinations=[own], ImportSource={"S3": source}) \
+                == "InvalidImportSourceException"
 
 
 def imported(server, *arguments, code=0):

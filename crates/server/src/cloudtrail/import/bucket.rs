@@ -60,10 +60,16 @@ impl RoleBucket {
         Ok(caller)
     }
 
-    /// The bucket, where it is one of the vault.
+    /// The bucket, where it is one of the vault. One elsewhere is read with the operator's credentials, so that no role
+    /// of another account's may let into it.
     fn own(&self) -> Result<Option<Arc<Bucket>>, SourceError> {
         if self.rooms.stores.is_elsewhere(&self.bucket) {
-            return Ok(None);
+            let is_operator = self.errand.account == self.rooms.home;
+            let refused = || {
+                let message = format!("The account {} may not read the bucket.", self.errand.account);
+                SourceError::refused("AccessDenied", message)
+            };
+            return if is_operator { Ok(None) } else { Err(refused()) };
         }
         self.rooms.vault.bucket(&self.bucket).map(Some).map_err(|error| of_vault(&error))
     }

@@ -64,7 +64,8 @@ impl Errand {
         rooms.identity.service_role(CLOUDTRAIL, &ask, now)
     }
 
-    /// Whether the role may do this with a bucket of this server, or one elsewhere, whose own policy decides there.
+    /// Whether the role may do this with a bucket of this server, or one elsewhere: that has no policy here, and only
+    /// the operator's own account gets so far.
     pub(super) fn may(
         &self,
         rooms: &Rooms,
