@@ -44,6 +44,7 @@ use crate::{
     rooms::Rooms,
     store::{Embedded, Keys, Requesters, Stores},
     welcome::{self, Welcome},
+    worker::clock::SteadyClock,
 };
 
 /// Everything a start makes.
@@ -243,8 +244,10 @@ async fn open_lake(options: &Options, state: &State, disk: Arc<dyn Disk>) -> Res
         None => Warehouse::in_data_folder(&tables, on),
     });
     let warehouse = opening.await.map_err(|_| ServerError::Interrupted)??;
-    let defaults = LakeOptions::default();
+    let (defaults, clock) = (LakeOptions::default(), SteadyClock::new());
     let lake_options = LakeOptions {
+        // By it files are removed for good.
+        clock: Arc::new(move || clock.now()),
         flush_after: settings.flush_interval,
         tidy_every: settings.tidy_interval,
         table: TableOptions { grace: settings.grace, ..defaults.table.clone() },

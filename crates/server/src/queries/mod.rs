@@ -30,7 +30,7 @@ use opentrail_lake::{
     query::{DeliveryStatus, Listing, Outcome, Query, QueryId, QueryStatus, Record, Shelf, open},
     store::Stores as EventDataStores,
 };
-use opentrail_sql::{Engine, EngineOptions};
+use opentrail_sql::{Engine, EngineOptions, SqlError, Statement};
 use opentrail_state::State;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
@@ -39,14 +39,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{error::ServerError, store::Stores};
+use crate::{error::ServerError, store::Stores, worker::clock::SteadyClock};
 
 /// How often queries that are over their seven days are looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
 /// Why a query is [`QueryStatus::Failed`] that the server's end interrupted.
 const INTERRUPTED: &str = "The server ended while the query ran. Start the query again.";
-/// Queries that are only planned, for StartQuery, at a time, beside those that run.
-pub(crate) const PLANNED_AT_ONCE: usize = 4;
+/// Texts of queries that are read at a time; others wait.
+const READ_AT_ONCE: usize = 4;
 
 /// What queries may use.
 #[derive(Debug, Clone)]
@@ -97,6 +97,7 @@ struct Inner {
     shelf: Shelf,
     time: Duration,
     places: Semaphore,
+    reading: Semaphore,
     active: RwLock<HashMap<QueryId, Arc<Active>>>,
     begun: Notify,
 }
@@ -127,7 +128,7 @@ impl Queries {
             spill_folder,
             spill: options.spill,
             threads: threads(),
-            concurrent: options.concurrent + PLANNED_AT_ONCE,
+            concurrent: options.concurrent,
         })?;
         let inner = Inner {
             state,
@@ -139,6 +140,7 @@ impl Queries {
             shelf,
             time: options.time,
             places: Semaphore::new(options.concurrent),
+            reading: Semaphore::new(READ_AT_ONCE),
             active: RwLock::default(),
             begun: Notify::new(),
         };
@@ -167,6 +169,16 @@ impl Queries {
     /// What plans and runs queries.
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// Reads a query's text, on a thread that may be kept busy.
+    ///
+    /// # Errors
+    /// What [`Statement::parse`] says.
+    pub(crate) async fn read(&self, text: String) -> Result<Statement, SqlError> {
+        let _turn = self.inner.reading.acquire().await;
+        let read = tokio::task::spawn_blocking(move || Statement::parse(&text)).await;
+        read.unwrap_or_else(|error| Err(SqlError::Internal(format!("a query was not read: {error}"))))
     }
 
     /// What keeps those that ended.
@@ -308,7 +320,7 @@ impl Queries {
 
     async fn expire(&self) {
         let shelf = self.inner.shelf.clone();
-        match blocking(move || shelf.expire(Utc::now())).await {
+        match blocking(move || shelf.expire(SteadyClock::new().now())).await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "queries are over their seven days"),
             Err(error) => tracing::warn!(%error, "old queries can't be removed"),
