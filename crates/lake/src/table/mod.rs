@@ -26,7 +26,10 @@ mod statistics;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::{AtomicI64, AtomicU64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
