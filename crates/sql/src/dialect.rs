@@ -10,7 +10,7 @@ use sqlparser::parser::{Parser, ParserError};
 
 /// How many expressions are begun to read one query. A query of 10,000 characters has at most 5,000; the parser begins
 /// many of them twice, once as each thing that they may be, and twice at each level is a number that doubles with the depth.
-pub(crate) const MAX_ATTEMPTS: usize = 50_000;
+pub(crate) const MAX_ATTEMPTS: usize = 25_000;
 
 /// What Trino's grammar has, as far as it differs from the parser's defaults. Each reading of a query has its own, which
 /// counts.

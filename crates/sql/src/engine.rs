@@ -4,23 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::deep::STACK;
-use crate::plan::{self, Request, Shared};
+use crate::plan::{self, Planned, Request, Shared};
 use crate::running::ended;
 use crate::scan::FooterCache;
 use crate::{Limits, Running, SqlError, Statement, TableData};
 
 /// Footers of files that are kept in memory, in bytes: those of some ten thousand files.
 const FOOTER_BYTES: usize = 64 << 20;
+
+/// Queries that are planned at a time without being run.
+const CHECKED_AT_ONCE: usize = 4;
 
 /// By how much the engine's threads stand back behind the others when processors are short, as `nice` has it.
 const NICE: i32 = 10;
@@ -50,6 +54,7 @@ struct Inner {
     threads: Threads,
     shared: Shared,
     slots: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
     concurrent: usize,
 }
 
@@ -126,6 +131,7 @@ impl Engine {
             threads: Threads::start(options.threads)?,
             shared,
             slots: Arc::new(Semaphore::new(options.concurrent)),
+            checks: Arc::new(Semaphore::new(CHECKED_AT_ONCE)),
             concurrent: options.concurrent,
         };
         Ok(Engine { inner: Arc::new(inner) })
@@ -146,20 +152,92 @@ impl Engine {
     ) -> Result<Running, SqlError> {
         let slots = Arc::clone(&self.inner.slots);
         let permit = slots.try_acquire_owned().map_err(|_| SqlError::Busy(self.inner.concurrent))?;
-        let time = limits.time;
-        let deadline = Instant::now() + time;
-        let request =
-            Request { statement: statement.clone(), tables, parameters: parameters.to_vec(), limits };
+        let deadline = Instant::now() + limits.time;
+        self.start(request(statement, tables, parameters, limits), permit, deadline).await
+    }
+
+    /// As [`Engine::run`], but waits while as many queries run as may. The time that a query may run includes this.
+    ///
+    /// # Errors
+    /// As [`Engine::run`], but never [`SqlError::Busy`].
+    pub async fn run_in_turn(
+        &self,
+        statement: &Statement,
+        tables: BTreeMap<String, TableData>,
+        parameters: &[String],
+        limits: Limits,
+    ) -> Result<Running, SqlError> {
+        let deadline = Instant::now() + limits.time;
+        let permit = turn(&self.inner.slots, deadline).await?.ok_or(SqlError::TimedOut(limits.time))?;
+        self.start(request(statement, tables, parameters, limits), permit, deadline).await
+    }
+
+    /// Plans a query and does not run it: what is wrong with it is found, and nothing else. Some are planned at a time,
+    /// besides those that run; others wait. `time` is how long it may wait, and then how long planning may take.
+    ///
+    /// # Errors
+    /// [`SqlError::Mistake`] for what is wrong in the query's text; [`SqlError::Busy`] if its turn did not come,
+    /// [`SqlError::TimedOut`] if planning took longer.
+    pub async fn check(
+        &self,
+        statement: &Statement,
+        tables: BTreeMap<String, TableData>,
+        parameters: &[String],
+        time: Duration,
+    ) -> Result<(), SqlError> {
+        let limits = Limits { time, ..Limits::default() };
+        let permit = turn(&self.inner.checks, Instant::now() + time).await?;
+        let permit = permit.ok_or(SqlError::Busy(CHECKED_AT_ONCE))?;
+        let request = request(statement, tables, parameters, limits);
+        self.plan(request, permit, Instant::now() + time).await.map(drop)
+    }
+
+    async fn start(
+        &self,
+        request: Request,
+        permit: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Running, SqlError> {
+        let time = request.limits.time;
+        let (planned, permit) = self.plan(request, permit, deadline).await?;
+        Ok(Running::start(self.inner.threads.handle()?, planned, permit, deadline, time))
+    }
+
+    /// Plans a query on the engine's threads. The permit stays with the work, which may go on for a moment when nobody
+    /// waits for it any more.
+    async fn plan(
+        &self,
+        request: Request,
+        permit: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<(Planned, OwnedSemaphorePermit), SqlError> {
+        let time = request.limits.time;
         let shared = self.inner.shared.clone();
         let threads = self.inner.threads.handle()?;
         let mut planning = Abort(threads.spawn(async move { (plan::plan(&shared, request).await, permit) }));
         let planned = tokio::time::timeout_at(deadline, &mut planning.0);
-        let (planned, permit) = match planned.await {
-            Err(_) => return Err(SqlError::TimedOut(time)),
-            Ok(Err(error)) => return Err(ended(&error)),
-            Ok(Ok(planned)) => planned,
-        };
-        Ok(Running::start(threads, planned?, permit, deadline, time))
+        match planned.await {
+            Err(_) => Err(SqlError::TimedOut(time)),
+            Ok(Err(error)) => Err(ended(&error)),
+            Ok(Ok((planned, permit))) => Ok((planned?, permit)),
+        }
+    }
+}
+
+fn request(
+    statement: &Statement,
+    tables: BTreeMap<String, TableData>,
+    parameters: &[String],
+    limits: Limits,
+) -> Request {
+    Request { statement: statement.clone(), tables, parameters: parameters.to_vec(), limits }
+}
+
+/// Waits for a place; none if that takes until the deadline.
+async fn turn(places: &Arc<Semaphore>, deadline: Instant) -> Result<Option<OwnedSemaphorePermit>, SqlError> {
+    match tokio::time::timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
+        Err(_) => Ok(None),
+        Ok(permit) => permit.map(Some).map_err(|_| SqlError::Cancelled),
     }
 }
 

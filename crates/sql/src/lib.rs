@@ -35,5 +35,5 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{Mistake, SqlError};
 pub use limits::Limits;
 pub use running::{Column, Running, Scanned};
-pub use statement::{MAX_LENGTH, Statement};
+pub use statement::{MAX_LENGTH, Statement, names};
 pub use table::{DataFile, TableData};

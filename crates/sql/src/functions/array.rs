@@ -10,7 +10,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::Result;
 
 use super::call::{Call, Function, Types, element_type, failed, function, list_of, returns};
-use super::column::{Picks, TextBuilder, Texts};
+use super::column::{MAX_VALUE_BYTES, Picks, TextBuilder, Texts};
 use super::types::row_of;
 
 /// Entries that `sequence` and `repeat` make at most: Trino's own limit.
@@ -235,9 +235,19 @@ fn array_join(call: &Call) -> Result<ArrayRef> {
         };
         let missing = missing.as_ref().and_then(|missing| missing.get(row));
         let parts: Vec<&str> = range.filter_map(|index| values.get(index).or(missing)).collect();
-        result.push(Some(&parts.join(separator)))?;
+        result.push(Some(&joined(&parts, separator)?))?;
     }
     Ok(result.finish())
+}
+
+/// The parts with the separator between them, if that is not too long for a value.
+fn joined(parts: &[&str], separator: &str) -> Result<String> {
+    let separators = separator.len().saturating_mul(parts.len().saturating_sub(1));
+    let size = parts.iter().fold(separators, |size, part| size.saturating_add(part.len()));
+    if size > MAX_VALUE_BYTES {
+        return Err(failed("the result of a function is too large"));
+    }
+    Ok(parts.join(separator))
 }
 
 /// `concat_ws(separator, array)`.
@@ -252,7 +262,7 @@ pub(crate) fn concat_ws(call: &Call) -> Result<ArrayRef> {
             continue;
         };
         let parts: Vec<&str> = range.filter_map(|index| values.get(index)).collect();
-        result.push(Some(&parts.join(separator)))?;
+        result.push(Some(&joined(&parts, separator)?))?;
     }
     Ok(result.finish())
 }

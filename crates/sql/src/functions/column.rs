@@ -12,13 +12,14 @@ use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
 
 use super::call::{Call, failed};
+use super::size;
 
 /// Bytes that one value made by a function may have: a row of a result cannot be larger, and a query cannot fill the memory
 /// with one call.
 pub(crate) const MAX_VALUE_BYTES: usize = 16 << 20;
 
-/// Bytes that one function may make for one batch.
-pub(crate) const MAX_BATCH_BYTES: usize = 512 << 20;
+/// Bytes that one function may make for one batch, 8 KiB for each of its rows. The engine's memory has no account of them.
+pub(crate) const MAX_BATCH_BYTES: usize = 64 << 20;
 
 /// One argument: an array with a value a row, or with one value for all rows.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ impl Argument {
         if !self.constant {
             return Ok(self.array.clone());
         }
+        size::check_copies(&self.array, std::iter::repeat_n(0, rows))?;
         let indices = arrow::array::UInt64Array::from(vec![0u64; rows]);
         Ok(arrow::compute::take(&self.array, &indices, None)?)
     }
@@ -275,8 +277,8 @@ pub(crate) struct Picks {
     indices: Vec<Option<u64>>,
 }
 
-/// Elements that one function may make for one batch.
-const MAX_BATCH_ELEMENTS: usize = 64 << 20;
+/// Elements that one function may make for one batch, 512 for each of its rows.
+const MAX_BATCH_ELEMENTS: usize = 4 << 20;
 
 impl Picks {
     /// Nothing picked yet.
@@ -305,6 +307,7 @@ impl Picks {
 
     /// The picked elements as one array.
     pub(crate) fn take(&self, elements: &ArrayRef) -> Result<ArrayRef> {
+        size::check_copies(elements, self.indices.iter().flatten().map(|index| *index as usize))?;
         let indices = arrow::array::UInt64Array::from(self.indices.clone());
         Ok(arrow::compute::take(elements, &indices, None)?)
     }

@@ -16,6 +16,7 @@ mod lambda_work;
 mod map;
 mod math;
 mod regex;
+mod size;
 mod text;
 mod time;
 mod time_format;

@@ -440,6 +440,9 @@ fn printf(format: &str, values: &[Option<String>]) -> Result<String> {
             }
             _ => text.push_str(&format!("{}{shown}", " ".repeat(missing))),
         }
+        if text.len() > MAX_VALUE_BYTES {
+            return Err(failed("the result of a function is too large"));
+        }
     }
     text.push_str(rest);
     Ok(text)

@@ -48,6 +48,32 @@ async fn a_dropped_query_frees_its_place_within_a_second() {
 }
 
 #[tokio::test]
+async fn queries_are_checked_and_wait_beside_those_that_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stage = Stage { engine: engine(&folder, |options| options.concurrent = 1), ..Stage::new().await };
+    let running = stage.start(ENDLESS, Limits::default()).await.expect("it starts");
+    let statement = |sql: &str| opentrail_sql::Statement::parse(sql).expect("a query");
+    let time = Duration::from_secs(30);
+    let check = |sql: &str, time: Duration| {
+        let (engine, statement) = (stage.engine.clone(), statement(sql));
+        async move { engine.check(&statement, BTreeMap::new(), &[], time).await }
+    };
+    assert_eq!(check("SELECT 1", time).await, Ok(()));
+    assert!(matches!(check("SELECT nothing", time).await, Err(SqlError::Mistake(_))));
+    assert_eq!(check("SELECT 1", Duration::ZERO).await, Err(SqlError::TimedOut(Duration::ZERO)));
+    let one = statement("SELECT 1");
+    let short = Limits { time: Duration::from_millis(50), rows: None };
+    let late = stage.engine.run_in_turn(&one, BTreeMap::new(), &[], short).await;
+    assert!(matches!(late, Err(SqlError::TimedOut(_))), "{late:?}");
+    let waiting = stage.engine.run_in_turn(&one, BTreeMap::new(), &[], Limits::default());
+    let (waited, ()) = tokio::join!(waiting, async { drop(running) });
+    assert_eq!(
+        finish(waited.expect("its turn")).await.map(|answer| answer.lines()),
+        Ok(vec!["1".to_owned()])
+    );
+}
+
+#[tokio::test]
 async fn what_is_too_large_for_memory_is_spilled() {
     let folder = tempfile::tempdir().expect("a folder");
     let stage = Stage { engine: engine(&folder, |options| options.memory = 24 << 20), ..Stage::new().await };
