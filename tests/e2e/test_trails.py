@@ -370,10 +370,12 @@ def test_tags(shared_server):
 
     tag = [{"Key": "k", "Value": "v"}]
     store = f"arn:aws:cloudtrail:ca-central-1:{ACCOUNT}:eventdatastore/3e1b2c7a"
+    dashboard = f"arn:aws:cloudtrail:ca-central-1:{ACCOUNT}:dashboard/board"
     for call in (cloudtrail.add_tags, cloudtrail.remove_tags):
         assert refused(call, ResourceId=arn("none", "ca-central-1"), TagsList=tag) == "ResourceNotFoundException"
         assert refused(call, ResourceId="tagged", TagsList=tag) == "CloudTrailARNInvalidException"
-        assert refused(call, ResourceId=store, TagsList=tag) == "ResourceTypeNotSupportedException"
+        assert refused(call, ResourceId=store, TagsList=tag) == "EventDataStoreARNInvalidException"
+        assert refused(call, ResourceId=dashboard, TagsList=tag) == "ResourceTypeNotSupportedException"
     assert refused(cloudtrail.list_tags, ResourceIdList=[one, arn("none", "ca-central-1")]) == (
         "ResourceNotFoundException"
     )
