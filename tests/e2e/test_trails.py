@@ -380,7 +380,7 @@ def test_tags(shared_server):
         "ResourceNotFoundException"
     )
     assert refused(cloudtrail.list_tags, ResourceIdList=["tagged"]) == "CloudTrailARNInvalidException"
-    assert refused(cloudtrail.list_tags, ResourceIdList=[store]) == "ResourceTypeNotSupportedException"
+    assert refused(cloudtrail.list_tags, ResourceIdList=[store]) == "EventDataStoreARNInvalidException"
     assert refused(cloudtrail.list_tags, ResourceIdList=[one] * 21) == "ValidationException"
     assert refused(cloudtrail.list_tags, ResourceIdList=[one], NextToken="t") == "InvalidTokenException"
 
