@@ -143,6 +143,13 @@ def test_wrong_queries_are_refused_with_their_place(client, store):
         f"SELECT no_such_function(1) FROM {store}", f"SELECT '{'x' * 10_000}' FROM {store}",
     ):
         assert refused(client.start_query, QueryStatement=statement)[0] == "InvalidQueryStatementException", statement
+    # The parser would read each of these again at every level.
+    for statement in (
+        f"SELECT {'INTERVAL ' * 200}!! FROM {store}", f"SELECT {'current_date(' * 45}!! FROM {store}",
+        f"SELECT * FROM {'((SELECT * FROM ' * 24}{store}",
+    ):
+        code, message = refused(client.start_query, QueryStatement=statement)
+        assert code == "InvalidQueryStatementException" and ("complex" in message or "nested" in message), message
     missing = uuid.uuid4()
     assert refused(client.start_query, QueryStatement=f"SELECT 1 FROM {missing}")[0] == "EventDataStoreNotFoundException"
 
@@ -296,6 +303,8 @@ def test_joins_and_unions_need_permission_on_every_store(server, client, store):
         f"SELECT eventID FROM {store} UNION ALL SELECT eventID FROM {other}",
         f"SELECT 1 FROM {store} WHERE eventID IN (SELECT eventID FROM {other})",
         f"WITH x AS (SELECT eventID FROM {other}) SELECT * FROM x",
+        # Without permission a text is not read at all.
+        f"SELEC eventID FROM {other}", "SELEC 1",
     ):
         assert refused(reader.start_query, QueryStatement=statement)[0] == "AccessDeniedException", statement
     # What another found there is not for this reader, not even how the query went.

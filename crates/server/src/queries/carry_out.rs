@@ -15,7 +15,7 @@ use opentrail_lake::{
     schema::TIME,
     store::{StoreArn, StoreRef},
 };
-use opentrail_sql::{DataFile, Limits, Running, SqlError, Statement, TableData};
+use opentrail_sql::{DataFile, Limits, Running, SqlError, TableData};
 
 use super::{Active, Inner, Queries, blocking, delivery, milliseconds_since};
 
@@ -133,7 +133,7 @@ async fn rows(queries: &Queries, active: &Arc<Active>, mut writer: RowWriter) ->
 }
 
 async fn start(queries: &Queries, query: &Query) -> Result<Running, SqlError> {
-    let statement = Statement::parse(&query.statement)?;
+    let statement = queries.read(query.statement.clone()).await?;
     // Who was told that an event is durable, and asks then, finds it.
     let durable = queries.inner.state.journal().durable();
     let caught_up = tokio::time::timeout(CATCH_UP, queries.inner.lake.caught_up(durable)).await;
@@ -147,7 +147,7 @@ async fn start(queries: &Queries, query: &Query) -> Result<Running, SqlError> {
         tables.insert(name.clone(), queries.table(&arn).ok_or_else(missing)?);
     }
     let limits = Limits { time: queries.inner.time, ..Limits::default() };
-    queries.engine().run(&statement, tables, &query.parameters, limits).await
+    queries.engine().run_in_turn(&statement, tables, &query.parameters, limits).await
 }
 
 /// Which of the stores of a query a name in its text means.

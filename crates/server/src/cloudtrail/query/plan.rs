@@ -1,12 +1,12 @@
 //! What StartQuery is asked for, made definite: which text over which stores.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use opentrail_lake::{
     query::{Destination, DestinationError, MAX_STATEMENT},
     store::{EventDataStore, StoreArn, StoreRef},
 };
-use opentrail_sql::{Limits, SqlError, Statement};
+use opentrail_sql::{SqlError, Statement};
 
 use super::{
     access::{account_id, check_active},
@@ -22,33 +22,81 @@ const OPERATION: &str = "StartQuery";
 const MAX_PARAMETERS: usize = 10;
 const MAX_PARAMETER: usize = 1024;
 
+/// How long it may take to plan a query before its call is answered, from the time that it is its turn. Those that people
+/// write take milliseconds.
+const PLANNING_TIME: Duration = Duration::from_secs(30);
+
 /// A text over stores, and what stands for its question marks.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     pub(super) text: String,
     pub(super) parameters: Vec<String>,
     pub(super) stores: Vec<Arc<EventDataStore>>,
     pub(super) destination: Option<Destination>,
-    statement: Statement,
+    statement: &'a Statement,
 }
 
-impl Plan {
-    /// Reads the call. The caller may start queries on every store that the text names, in joins and in parts of a
-    /// union too, or is refused.
-    pub(super) fn of(input: &Input, call: &Call) -> Result<Self, Fault> {
+/// The stores that the text seems to name, each of which the caller may ask. The text is not read for it, which takes
+/// time that a call is given only when it has permission: a word that is a store's id or ARN counts wherever it stands.
+pub(super) fn named_stores(input: &Input, call: &Call) -> Result<Vec<Arc<EventDataStore>>, Fault> {
+    names(input)?.iter().map(|name| permitted(name, input, call)).collect()
+}
+
+/// Refuses who may ask none of the stores that the text seems to name.
+pub(super) fn permit_reading(input: &Input, call: &Call) -> Result<(), Fault> {
+    let mut refusal = None;
+    for name in names(input)? {
+        match permitted(&name, input, call) {
+            Ok(_) => return Ok(()),
+            Err(fault) => refusal = refusal.or(Some(fault)),
+        }
+    }
+    match refusal {
+        Some(fault) => Err(fault),
+        None => super::access::permit_any(OPERATION, None, call),
+    }
+}
+
+/// Reads the text, away from the threads that answer calls.
+pub(super) async fn read(input: &Input, call: &Call) -> Result<(), Fault> {
+    let (text, _) = text_and_parameters(input)?;
+    let statement = call.rooms.queries.read(text).await;
+    let statement = statement.map_err(|error| Fault::of_sql(error, call.dialect()))?;
+    // A call is read once.
+    input.statement.set(statement).ok();
+    Ok(())
+}
+
+fn names(input: &Input) -> Result<Vec<String>, Fault> {
+    let (text, _) = text_and_parameters(input)?;
+    let words = opentrail_sql::names(&text).unwrap_or_default();
+    Ok(words.into_iter().filter(|name| name.parse::<StoreRef>().is_ok()).collect())
+}
+
+/// The store of a name, if the caller may ask it. An id is one of the account that the call names as the owner, if it does.
+fn permitted(name: &str, input: &Input, call: &Call) -> Result<Arc<EventDataStore>, Fault> {
+    let owner = input.event_data_store_owner_account_id.as_deref().map(account_id).transpose()?;
+    let named = match (name.parse(), owner) {
+        (Err(_), _) => return Err(no_store(name)),
+        (Ok(StoreRef::Id(id)), Some(account)) => {
+            StoreArn { region: call.region.clone(), account, id }.to_string()
+        }
+        (Ok(_), _) => name.to_owned(),
+    };
+    asking::permitted(OPERATION, &named, call)
+}
+
+impl<'a> Plan<'a> {
+    /// What a call that was read is about. The caller may start queries on every store that the text names, in joins and
+    /// in parts of a union too, or is refused.
+    pub(super) fn of(input: &'a Input, call: &Call) -> Result<Self, Fault> {
         let (text, parameters) = text_and_parameters(input)?;
         let destination = input.delivery_s3_uri.as_deref().map(destination).transpose()?;
-        let statement = Statement::parse(&text).map_err(|error| Fault::of_sql(error, call.dialect()))?;
-        let owner = input.event_data_store_owner_account_id.as_deref().map(account_id).transpose()?;
+        let unread = || SqlError::Internal("the query was not read".to_owned());
+        let statement = input.statement.get().ok_or_else(unread);
+        let statement = statement.map_err(|error| Fault::of_sql(error, call.dialect()))?;
         let mut stores: Vec<Arc<EventDataStore>> = Vec::new();
         for name in statement.tables() {
-            let named = match (name.parse(), owner) {
-                (Err(_), _) => return Err(no_store(name)),
-                (Ok(StoreRef::Id(id)), Some(account)) => {
-                    StoreArn { region: call.region.clone(), account, id }.to_string()
-                }
-                (Ok(_), _) => name.clone(),
-            };
-            let store = asking::permitted(OPERATION, &named, call)?;
+            let store = permitted(name, input, call)?;
             check_active(&store, call)?;
             if stores.iter().all(|known| known.arn() != store.arn()) {
                 stores.push(store);
@@ -80,9 +128,15 @@ impl Plan {
             tables.insert(name.clone(), table);
         }
         let engine = call.rooms.queries.engine();
-        match engine.run(&self.statement, tables, &self.parameters, Limits::default()).await {
+        match engine.check(self.statement, tables, &self.parameters, PLANNING_TIME).await {
             // What goes wrong over no rows at all may go well over some; what the engine can't do now it may later.
-            Ok(_) | Err(SqlError::Busy(_) | SqlError::Value(_) | SqlError::OutOfMemory(_)) => Ok(()),
+            Ok(()) | Err(SqlError::Busy(_) | SqlError::Value(_) | SqlError::OutOfMemory(_)) => Ok(()),
+            Err(SqlError::TimedOut(time)) => {
+                let seconds = time.as_secs();
+                Err(invalid_statement(format!(
+                    "The query is too complex: planning it took {seconds} seconds."
+                )))
+            }
             Err(error) => Err(Fault::of_sql(error, call.dialect())),
         }
     }

@@ -1,12 +1,15 @@
 //! StartQuery.
 
+use std::sync::OnceLock;
+
 use opentrail_event::RecordResource;
 use opentrail_lake::query::{Query, QueryId, open};
+use opentrail_sql::Statement;
 use opentrail_state::Transaction;
 use opentrail_trails::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use crate::{
     call::Call,
     cloudtrail::event_data_store::asking,
@@ -25,6 +28,9 @@ pub(in crate::cloudtrail) struct Input {
     pub(super) query_alias: Option<String>,
     pub(super) query_parameters: Option<Vec<String>>,
     pub(super) event_data_store_owner_account_id: Option<String>,
+    /// The query that the call has, once it was read: that takes time, and is done before anything is locked.
+    #[serde(skip)]
+    pub(super) statement: OnceLock<Statement>,
 }
 
 #[derive(Serialize)]
@@ -42,13 +48,15 @@ impl Described for StartQuery {
     const PERMISSION: Permission = Permission::OwnRules;
 
     fn touched(input: &Input, call: &Call) -> Vec<RecordResource> {
-        let plan = Plan::of(input, call).ok();
-        plan.iter().flat_map(|plan| &plan.stores).map(|store| asking::touched(store)).collect()
+        let stores = plan::named_stores(input, call).unwrap_or_default();
+        stores.iter().map(|store| asking::touched(store)).collect()
     }
 }
 
 impl Write for StartQuery {
     async fn prepare(input: &Input, call: &Call) -> Result<(), Fault> {
+        plan::permit_reading(input, call)?;
+        plan::read(input, call).await?;
         let plan = Plan::of(input, call)?;
         plan.check(call).await?;
         let (Some(destination), Some(store)) = (&plan.destination, plan.stores.first()) else {
@@ -70,7 +78,7 @@ impl Write for StartQuery {
             stores: plan.stores.iter().map(|store| store.arn().to_string()).collect(),
             statement: plan.text,
             parameters: plan.parameters,
-            alias: input.query_alias,
+            alias: input.query_alias.clone(),
             destination: plan.destination,
             created: call.arrival.at,
             is_cancelled: false,
