@@ -186,7 +186,7 @@ def test_events_from_outside_can_be_asked(cloudtrail, data, channel, store):
     }
 
 
-def test_the_callers_policies_decide(shared_server, iam, channel):
+def test_the_callers_policies_decide(shared_server, iam, cloudtrail, channel):
     _, nobody = person(iam)
     _, sender = person(iam, allow("cloudtrail-data:PutAuditEvents", channel))
     client = lambda who: shared_server.client("cloudtrail-data", **who)  # noqa: E731
@@ -197,6 +197,13 @@ def test_the_callers_policies_decide(shared_server, iam, channel):
     for other in (f"{prefix}/{name.upper()}", channel.replace("arn:aws:", "arn:aws-cn:")):
         tagging = {"ResourceId": other, "TagsList": [{"Key": "team", "Value": "audit"}]}
         assert code(shared_server.client("cloudtrail", **kept_out).add_tags, **tagging) == "ChannelARNInvalidException"
+    cloudtrail.add_tags(ResourceId=channel, TagsList=[{"Key": "team", "Value": "audit"}])
+    of_team = {"StringEquals": {"aws:ResourceTag/team": "audit"}}
+    _, kept_out = person(iam, allow("cloudtrail:*"), deny("cloudtrail:*", condition=of_team))
+    outsider = shared_server.client("cloudtrail", **kept_out)
+    assert code(outsider.list_tags, ResourceIdList=[channel]) == "AccessDeniedException"
+    for call in (outsider.add_tags, outsider.remove_tags):
+        assert code(call, ResourceId=channel, TagsList=[{"Key": "team", "Value": "x"}]) == "AccessDeniedException"
     denied = shared_server.client("cloudtrail", **sender)
     assert code(denied.get_channel, Channel=channel) == "AccessDeniedException"
     assert code(denied.delete_channel, Channel=channel) == "AccessDeniedException"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use opentrail_event::RecordResource;
-use opentrail_lake::{channel::ChannelRefusal, store::StoreRefusal};
+use opentrail_lake::store::StoreRefusal;
 use opentrail_policy::Context;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,7 @@ impl Write for AddTags {
                 tagged.map_err(event_data_store::refused(call))?;
             }
             Tagged::Channel => {
+                channel::permitted_with(Self::NAME, id, &context, call)?;
                 let tagged = rooms.channels.add_tags(tx, call.account, &call.region, id, &tags);
                 tagged.map_err(channel::refused(call))?;
             }
@@ -145,6 +146,7 @@ impl Write for RemoveTags {
                 untagged.map_err(event_data_store::refused(call))?;
             }
             Tagged::Channel => {
+                channel::permitted_with(Self::NAME, id, &context, call)?;
                 let untagged = rooms.channels.remove_tags(tx, call.account, &call.region, id, &keys);
                 untagged.map_err(channel::refused(call))?;
             }
@@ -196,12 +198,12 @@ fn tags_of(id: &str, call: &Call) -> Result<BTreeMap<String, String>, Fault> {
         }
         // ListTags does not declare that a channel is not there.
         Tagged::Channel => {
-            let found = call.rooms.channels.get(call.account, &call.region, id);
-            found.map(|channel| channel.tags.clone()).map_err(|refusal| match refusal {
-                ChannelRefusal::NotFound { .. } => {
-                    Fault::declared("ResourceNotFoundException", refusal.to_string())
+            let found = channel::permitted("ListTags", id, call);
+            found.map(|channel| channel.tags.clone()).map_err(|fault| match fault.code() {
+                "ChannelNotFoundException" => {
+                    Fault::declared("ResourceNotFoundException", fault.message().to_owned())
                 }
-                refusal => channel::refused(call)(refusal),
+                _ => fault,
             })
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use opentrail_identity::{Ask, Tag, set_resource_tags};
 use opentrail_lake::channel::{Channel, ChannelArn, ChannelRefusal};
+use opentrail_policy::Context;
 
 use super::resource_policy;
 use crate::{call::Call, fault::Fault};
@@ -21,9 +22,20 @@ pub(super) fn refused(call: &Call) -> impl Fn(ChannelRefusal) -> Fault {
 /// The channel that a call of its own account names, if the caller may do this with it; `operation` is AWS's name of
 /// it.
 pub(super) fn permitted(operation: &str, named: &str, call: &Call) -> Result<Arc<Channel>, Fault> {
+    permitted_with(operation, named, &Context::new(), call)
+}
+
+/// As [`permitted`], with more condition keys.
+pub(super) fn permitted_with(
+    operation: &str,
+    named: &str,
+    keys: &Context,
+    call: &Call,
+) -> Result<Arc<Channel>, Fault> {
     let arn = ChannelArn::meant(named, call.account, &call.region).map_err(refused(call))?;
     let channels = &call.rooms.channels;
     let mut context = call.arrival.context(&call.region);
+    context.extend(keys);
     if let Some(channel) = channels.by_arn(&arn) {
         let tags: Vec<Tag> = channel.tags.iter().map(|(key, value)| Tag::new(key, value)).collect();
         set_resource_tags(&mut context, "cloudtrail", &tags);
