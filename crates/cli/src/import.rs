@@ -149,7 +149,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> Result<ExitCode, ImportEr
     let imported = take_all(&client, &route, &remote, items, &bar).await?;
     bar.finish_and_clear();
     print(&imported, arguments.output);
-    let whole = imported.rejected.is_empty() && imported.unreadable.is_empty();
+    let whole = imported.rejected.is_empty() && imported.unreadable.is_empty() && imported.expired == 0;
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL) })
 }
 
@@ -301,7 +301,11 @@ fn print(imported: &Imported, output: Output) {
         imported.rejected.len()
     );
     if imported.expired > 0 {
-        say!("{} records are older than the event data store keeps them", imported.expired);
+        say!(
+            "{} records are older than the event data store keeps them, which `aws cloudtrail update-event-data-store \
+             --retention-period DAYS` changes (3653 at most)",
+            imported.expired
+        );
     }
     if !imported.rejected.is_empty() {
         let mut rows = table(["File", "Record", "Reason"]);

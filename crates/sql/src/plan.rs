@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::common::TableReference;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionStateBuilder, TaskContext};
@@ -132,10 +133,28 @@ async fn physical(
     plan: &LogicalPlan,
     wanted: &OnceLock<Wanted>,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let state = session.state();
+    let mut state = session.state();
+    if joins(plan)? {
+        // DataFusion gives the accesses to fields of both sides one name, and then can't tell the sides apart.
+        state.config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
+    }
     let optimized = state.optimize(plan)?;
     wanted.get_or_init(|| Wanted::of(&optimized).unwrap_or_default());
     state.query_planner().create_physical_plan(&optimized, &state).await
+}
+
+/// Whether rows of several tables come together, also by a subquery in an expression, which becomes a join.
+fn joins(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
+    let (mut scans, mut all_scans) = (0, 0);
+    plan.apply(|node| {
+        scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    plan.apply_with_subqueries(|node| {
+        all_scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(all_scans > scans || plan.exists(|node| Ok(matches!(node, LogicalPlan::Join(_))))?)
 }
 
 fn columns(plan: &LogicalPlan, output: &Output) -> Vec<Column> {

@@ -104,6 +104,27 @@ async fn tables_are_joined_and_combined() {
 }
 
 #[tokio::test]
+async fn a_table_is_joined_with_itself_over_fields_of_rows() {
+    let stage = Stage::new().await;
+    let pairs = "SELECT a.eventName, b.eventName, b.userIdentity.type FROM {t} a JOIN {t} b \
+                 ON a.userIdentity.arn = b.userIdentity.arn WHERE a.userIdentity.type = b.userIdentity.type";
+    let alone = "SELECT sum(n * n) FROM (SELECT count(*) AS n FROM {t} WHERE userIdentity.arn IS NOT NULL \
+                 AND userIdentity.type IS NOT NULL GROUP BY userIdentity.arn, userIdentity.type)";
+    let (pairs, alone) = (stage.lines(pairs).await, stage.lines(alone).await);
+    assert_eq!(alone, [pairs.len().to_string()]);
+    for text in [
+        "SELECT a.number, b.number FROM {t} a LEFT JOIN {t} b ON a.userIdentity.arn = b.userIdentity.arn \
+         AND a.userIdentity.type = 'IAMUser'",
+        "SELECT a.number, b.number FROM {t} a, {t} b WHERE a.userIdentity.arn = b.userIdentity.arn \
+         AND a.userIdentity.type = 'IAMUser'",
+        "SELECT number FROM {t} a WHERE userIdentity.type = 'IAMUser' AND EXISTS \
+         (SELECT 1 FROM {t} b WHERE b.userIdentity.arn = a.userIdentity.arn AND b.userIdentity.type = 'IAMUser')",
+    ] {
+        assert!(!stage.lines(text).await.is_empty(), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn rows_are_limited_and_skipped() {
     let stage = Stage::new().await;
     assert_eq!(stage.lines("SELECT number FROM {t} ORDER BY number OFFSET 2 LIMIT 2").await, ["2", "3"]);
