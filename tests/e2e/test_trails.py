@@ -374,6 +374,9 @@ def test_tags(shared_server):
     for call in (cloudtrail.add_tags, cloudtrail.remove_tags):
         assert refused(call, ResourceId=arn("none", "ca-central-1"), TagsList=tag) == "ResourceNotFoundException"
         assert refused(call, ResourceId="tagged", TagsList=tag) == "CloudTrailARNInvalidException"
+        assert refused(call, ResourceId=one.replace("arn:aws:", "arn:aws-cn:"), TagsList=tag) == (
+            "CloudTrailARNInvalidException"
+        ), "a trail has one ARN, which policies know"
         assert refused(call, ResourceId=store, TagsList=tag) == "EventDataStoreARNInvalidException"
         assert refused(call, ResourceId=dashboard, TagsList=tag) == "ResourceTypeNotSupportedException"
     assert refused(cloudtrail.list_tags, ResourceIdList=[one, arn("none", "ca-central-1")]) == (

@@ -89,7 +89,8 @@ pub struct TrailArn {
 }
 
 impl TrailArn {
-    /// Reads `arn:PARTITION:cloudtrail:REGION:ACCOUNT:trail/NAME`.
+    /// Reads `arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME`. Another partition would be another name for the same trail,
+    /// which policies that name it by its ARN do not know.
     ///
     /// # Errors
     /// `CloudTrailARNInvalidException` for another form, `InvalidTrailNameException` for a bad name in it.
@@ -99,7 +100,7 @@ impl TrailArn {
         let mut next = || parts.next().unwrap_or_default();
         let (arn, partition, service, region, account, resource) =
             (next(), next(), next(), next(), next(), next());
-        if arn != "arn" || !partition.starts_with("aws") || service != "cloudtrail" {
+        if arn != "arn" || partition != "aws" || service != "cloudtrail" {
             return Err(invalid());
         }
         let name = resource.strip_prefix("trail/").ok_or_else(invalid)?;
