@@ -13,31 +13,11 @@ use arrow::datatypes::{
 };
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 
-use crate::SqlError;
+use crate::{SqlError, functions};
 
-/// A type in Trino's words.
+/// The type of a column in Trino's words: as `typeof` names it, with the fields of rows in lower case.
 pub(crate) fn type_name(kind: &DataType) -> String {
     match kind {
-        DataType::Null => "unknown".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int8 => "tinyint".to_owned(),
-        DataType::Int16 | DataType::UInt8 => "smallint".to_owned(),
-        DataType::Int32 | DataType::UInt16 => "integer".to_owned(),
-        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
-        DataType::Float16 | DataType::Float32 => "real".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Decimal32(precision, scale)
-        | DataType::Decimal64(precision, scale)
-        | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Utf8 | DataType::Utf8View => "varchar".to_owned(),
-        DataType::LargeUtf8 => "json".to_owned(),
-        DataType::FixedSizeBinary(16) => "ipaddress".to_owned(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            "varbinary".to_owned()
-        }
-        DataType::Date32 | DataType::Date64 => "date".to_owned(),
-        DataType::Time32(_) | DataType::Time64(_) => "time(3)".to_owned(),
         DataType::Timestamp(unit, zone) => {
             let digits = digits(*unit);
             match zone {
@@ -46,7 +26,6 @@ pub(crate) fn type_name(kind: &DataType) -> String {
             }
         }
         DataType::Interval(IntervalUnit::YearMonth) => "interval year to month".to_owned(),
-        DataType::Interval(_) | DataType::Duration(_) => "interval day to second".to_owned(),
         DataType::List(item)
         | DataType::LargeList(item)
         | DataType::ListView(item)
@@ -69,6 +48,7 @@ pub(crate) fn type_name(kind: &DataType) -> String {
         DataType::Dictionary(_, values) => type_name(values),
         DataType::RunEndEncoded(_, values) => type_name(values.data_type()),
         DataType::Union(_, _) => "unknown".to_owned(),
+        plain => functions::type_name(plain),
     }
 }
 

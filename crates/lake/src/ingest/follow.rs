@@ -216,7 +216,6 @@ impl Lake {
                 measure::flush(began.elapsed());
                 tracing::debug!(store = %live.id(), rows, took = ?began.elapsed(), "a tail became files");
                 self.inner.room.notify_waiters();
-                self.inner.tidy_wanted.notify_one();
             }
             Err(error) => {
                 let is_news = live.trouble().is_none();

@@ -65,7 +65,6 @@ pub(crate) struct Inner {
     /// The journal can't be read, or the checkpoint not be written.
     pub(crate) failing: AtomicBool,
     pub(crate) flush_wanted: Notify,
-    pub(crate) tidy_wanted: Notify,
     /// Tails became smaller.
     pub(crate) room: Notify,
 }
@@ -103,7 +102,6 @@ impl Lake {
             saving: tokio::sync::Mutex::default(),
             failing: AtomicBool::new(false),
             flush_wanted: Notify::new(),
-            tidy_wanted: Notify::new(),
             room: Notify::new(),
         };
         let lake = Self { inner: Arc::new(inner) };
@@ -155,7 +153,6 @@ impl Lake {
         if let Some(live) = self.inner.lives.write().remove(&id) {
             live.retire();
         }
-        self.inner.tidy_wanted.notify_one();
     }
 
     /// Waits until the events up to this entry of the journal are in views. Without [`Lake::run`] they never are.

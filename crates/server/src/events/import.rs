@@ -9,7 +9,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use opentrail_event::{AccountId, Category, RecordResource, Region};
-use opentrail_identity::{Ask, Caller};
+use opentrail_identity::Caller;
 use opentrail_lake::store::EventDataStore;
 use opentrail_wire::value;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde_json::json;
 use super::{
     SERVICE,
     admission::Rejected,
-    put::{MAX_BODY_BYTES, identify, is_packed, read},
+    put::{MAX_BODY_BYTES, identify, is_packed, permit, read},
 };
 use crate::{
     call::Arrival,
@@ -114,19 +114,7 @@ async fn take(
     store: &EventDataStore,
     bytes: Bytes,
 ) -> Result<Answer, Fault> {
-    let resource = store.arn().to_string();
-    let ask = Ask {
-        action: "opentrail:ImportEvents",
-        resource: &resource,
-        context: arrival.context(region),
-        ..Ask::default()
-    };
-    let denied = |denial: opentrail_identity::Denial| {
-        let message = rooms.identity.authorization_message(caller, &ask, &denial);
-        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
-            .with_authorization_message(message)
-    };
-    rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
+    permit(rooms, caller, region, arrival, "opentrail:ImportEvents", &store.arn().to_string())?;
     let packed = is_packed(parts, &bytes);
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
     // Regions are counted for digest chains, and nothing of this is delivered.

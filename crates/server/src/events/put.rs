@@ -91,6 +91,23 @@ pub(super) fn identify(
     Ok((caller, region))
 }
 
+/// Whether the caller's policies let it bring events in.
+pub(super) fn permit(
+    rooms: &Rooms,
+    caller: &Caller,
+    region: &Region,
+    arrival: &Arrival,
+    action: &str,
+    resource: &str,
+) -> Result<(), Fault> {
+    let ask = Ask { action, resource, context: arrival.context(region), ..Ask::default() };
+    rooms.identity.authorize(caller, &ask).into_result().map_err(|denial| {
+        let message = rooms.identity.authorization_message(caller, &ask, &denial);
+        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
+            .with_authorization_message(message)
+    })
+}
+
 /// Takes the events, and with them the call's record.
 async fn take(
     rooms: &Rooms,
@@ -102,19 +119,7 @@ async fn take(
 ) -> Result<Admitted, Fault> {
     let account = caller.principal.account().unwrap_or(rooms.home);
     let resource = format!("arn:aws:opentrail:{region}:{account}:events");
-    let ask = Ask {
-        action: "opentrail:PutEvents",
-        resource: &resource,
-        context: arrival.context(region),
-        ..Ask::default()
-    };
-    let denied = |denial: opentrail_identity::Denial| {
-        let message = rooms.identity.authorization_message(caller, &ask, &denial);
-        Fault::common(Common::AccessDenied, Dialect::Rest, denial.to_string())
-            .with_authorization_message(message)
-    };
-    rooms.identity.authorize(caller, &ask).into_result().map_err(denied)?;
-
+    permit(rooms, caller, region, arrival, "opentrail:PutEvents", &resource)?;
     let packed = is_packed(parts, &bytes);
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
     let (events, rejected) = read(&rooms.regions, account, bytes, packed).await?;
