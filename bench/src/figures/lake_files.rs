@@ -5,7 +5,7 @@ use std::{io::Read, path::Path, time::Instant};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use opentrail_event::{Event, split_records};
-use opentrail_lake::{Columns, EncodedFile, Extra, Shape, encode};
+use opentrail_lake::{Columns, EncodedFile, Extra, Shape, encode, schema};
 
 use super::Setting;
 use crate::{
@@ -36,7 +36,7 @@ pub(super) fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     let stored: u64 = made.files.iter().map(|file| file.bytes.len() as u64).sum();
     let rows: u64 = made.files.iter().map(|file| file.rows).sum();
     check(rows == made.events, || format!("{} events went in, {rows} rows came out", made.events))?;
-    let kept = column_bytes(&made.files, |path| path == opentrail_lake::schema::RECORD);
+    let kept = column_bytes(&made.files, stands_for_record);
     let each = |bytes: u64| bytes as f64 / made.events as f64;
 
     let mut outcome = Outcome::default();
@@ -59,16 +59,15 @@ pub(super) fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
     ));
     outcome.checks.push("the files have as many rows as there were events".to_owned());
     outcome.notes.push(format!(
-        "{:.0} bytes an event: {:.0} for the record as it came, {:.0} for its columns, the rest for bloom filters and footers",
+        "{:.0} bytes an event: {:.0} for its columns, {:.1} for what of the record they lack (its form, odd values, records \
+         that are kept whole), the rest for bloom filters and footers",
         each(stored),
+        each(column_bytes(&made.files, |path| !stands_for_record(path))),
         each(kept),
-        each(column_bytes(&made.files, |path| path != opentrail_lake::schema::RECORD)),
     ));
-    outcome.notes.push(
-        "random ids, which don't compress, are about 78 bytes of each of these events; a file has them in their columns \
-         and in the record"
-            .to_owned(),
-    );
+    outcome
+        .notes
+        .push("random ids, which don't compress, are about 78 bytes of each of these events".to_owned());
     Ok(outcome)
 }
 
@@ -98,6 +97,10 @@ fn make(logs: &[Vec<u8>]) -> Result<Made, BenchError> {
     let batch = columns.finish().map_err(|error| wrong(&error))?;
     let files = encode(Shape::Event, &[batch]).map_err(|error| wrong(&error))?;
     Ok(Made { events, json_bytes, files, seconds: start.elapsed().as_secs_f64() })
+}
+
+fn stands_for_record(column: &str) -> bool {
+    [schema::RECORD, schema::FORM, schema::REST].contains(&column)
 }
 
 /// The compressed bytes of some columns.

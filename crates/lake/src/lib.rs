@@ -10,11 +10,13 @@ mod columns;
 mod encode;
 mod error;
 pub mod query;
+mod record;
 pub mod schema;
 pub mod table;
 pub mod warehouse;
 
 pub use columns::{Columns, Extra};
-pub use encode::{EncodedFile, encode};
+pub use encode::{EncodedFile, encode, encode_keeping};
 pub use error::LakeError;
+pub use record::{Keep, records};
 pub use schema::Shape;

@@ -36,4 +36,4 @@ pub use error::{Mistake, SqlError};
 pub use limits::Limits;
 pub use running::{Column, Running, Scanned};
 pub use statement::{MAX_LENGTH, Statement, names};
-pub use table::{DataFile, TableData};
+pub use table::{Compute, Computed, DataFile, TableData};

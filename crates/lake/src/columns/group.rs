@@ -103,8 +103,8 @@ impl Names {
     fn of(fields: &'static [Field]) -> Self {
         let mut names = Vec::new();
         for (at, field) in fields.iter().enumerate() {
-            // The record itself is no member of the record.
-            if matches!(field.kind, Kind::Record) {
+            // The record itself is no member of the record, and neither is what stands for it.
+            if matches!(field.kind, Kind::Record | Kind::Stored) {
                 continue;
             }
             names.push((field.name, at));

@@ -50,7 +50,7 @@ macro_rules! each {
 impl Node {
     pub(super) fn new(field: &Field) -> Self {
         match field.kind {
-            Kind::Text | Kind::Record => Self::Texts(Texts::new()),
+            Kind::Text | Kind::Record | Kind::Stored => Self::Texts(Texts::new()),
             Kind::Flag => Self::Flags(Flags::new()),
             Kind::Time => Self::Times(Numbers::new(micros)),
             Kind::Integer => Self::Integers(Numbers::new(parse)),

@@ -14,7 +14,11 @@ use parquet::{
     file::metadata::ParquetMetaData,
 };
 
-use crate::{LakeError, schema::Shape};
+use crate::{
+    LakeError,
+    record::{Keep, Stored, without_records},
+    schema::Shape,
+};
 
 /// How many rows are brought into order at a time.
 const CHUNK_ROWS: usize = 8192;
@@ -43,28 +47,61 @@ pub struct EncodedFile {
 /// query for any of these reads few pages, and records that look alike stand together, which is what makes
 /// files small. Rows that are equal in all of these keep their order.
 ///
-/// The batches have the schema of `shape`, as [`crate::Columns::finish`] gives them. No rows make no files.
+/// The batches have the schema of `shape`, as [`crate::Columns::finish`] gives them, or as files do. Records that the
+/// columns give back are not written; see [`crate::records`]. No rows make no files.
 ///
 /// # Errors
-/// [`LakeError::Arrow`] if a batch has another schema; [`LakeError::Parquet`] if a file can't be written.
+/// [`LakeError::Arrow`] if a batch has another schema, or a row without a record; [`LakeError::Parquet`] if a file can't
+/// be written.
 pub fn encode(shape: Shape, batches: &[RecordBatch]) -> Result<Vec<EncodedFile>, LakeError> {
-    let rows = order::sorted(shape, batches)?;
-    rows.chunk_by(|one, other| one.day == other.day).map(|rows| encode_day(shape, batches, rows)).collect()
+    encode_keeping(shape, batches, Keep::Forms)
 }
 
-fn encode_day(shape: Shape, batches: &[RecordBatch], rows: &[order::Row]) -> Result<EncodedFile, LakeError> {
+/// As [`encode()`], records being kept as `keep` says.
+///
+/// # Errors
+/// Those of [`encode()`].
+pub fn encode_keeping(
+    shape: Shape,
+    batches: &[RecordBatch],
+    keep: Keep,
+) -> Result<Vec<EncodedFile>, LakeError> {
+    let rows = order::sorted(shape, batches)?;
+    let stored = batches.iter().map(Stored::of).collect::<Result<Vec<_>, _>>()?;
+    // Records are the most bytes of a row, and need not be brought into order to be taken apart.
+    let slim = batches.iter().map(without_records).collect::<Result<Vec<_>, _>>()?;
+    let batches = Batches { slim: slim.iter().collect(), stored };
+    let days = rows.chunk_by(|one, other| one.day == other.day);
+    days.map(|rows| encode_day(shape, &batches, rows, keep)).collect()
+}
+
+struct Batches<'a> {
+    slim: Vec<&'a RecordBatch>,
+    stored: Vec<Stored<'a>>,
+}
+
+fn encode_day(
+    shape: Shape,
+    batches: &Batches<'_>,
+    rows: &[order::Row],
+    keep: Keep,
+) -> Result<EncodedFile, LakeError> {
     let schema = shape.arrow();
     // Arrow's own copy of the schema would be a tenth of a small file and says nothing that Parquet's doesn't.
     let options = ArrowWriterOptions::new()
         .with_properties(properties::of(shape, rows.len()))
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
-    let sources: Vec<&RecordBatch> = batches.iter().collect();
     let mut places = Vec::with_capacity(CHUNK_ROWS.min(rows.len()));
     for chunk in rows.chunks(CHUNK_ROWS) {
         places.clear();
         places.extend(chunk.iter().map(|row| (row.batch as usize, row.row as usize)));
-        writer.write(&interleave_record_batch(&sources, &places)?)?;
+        let ordered = interleave_record_batch(&batches.slim, &places)?;
+        let record = |row: usize| {
+            let (batch, row) = *places.get(row)?;
+            batches.stored.get(batch)?.record(row)
+        };
+        writer.write(&keep.rows(shape, &ordered, record)?)?;
     }
     let metadata = Arc::new(writer.finish()?);
     let times = || rows.iter().map(|row| row.time);

@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{crew::Crew, ledger::Progress, seen::Seen};
 use crate::{
-    Columns, EncodedFile, Extra, LakeError, Shape, encode,
+    Columns, EncodedFile, Extra, Keep, LakeError, Shape, encode_keeping,
     ingest::{Lake, Live},
     table::Marks,
 };
@@ -287,8 +287,8 @@ impl Gatherer {
             Err(error) => return Err((Vec::new(), error)),
         };
         self.seen = seen;
-        let (crew, shape) = (self.crew.clone(), self.live.shape());
-        let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, &events)).await? });
+        let (crew, shape, keep) = (self.crew.clone(), self.live.shape(), self.live.keep());
+        let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, keep, &events)).await? });
         let (encoding, known) = (AbortOnDropHandle::new(encoding), self.known);
         Ok(Some(Commit { encoding, marks, waiting, failures, known }))
     }
@@ -322,7 +322,7 @@ fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>) -> Taken {
     taken
 }
 
-fn files_of(shape: Shape, events: &[Event]) -> Result<Vec<EncodedFile>, LakeError> {
+fn files_of(shape: Shape, keep: Keep, events: &[Event]) -> Result<Vec<EncodedFile>, LakeError> {
     let mut batches: Vec<RecordBatch> = Vec::new();
     let mut columns = Columns::new(shape);
     for event in events {
@@ -334,7 +334,7 @@ fn files_of(shape: Shape, events: &[Event]) -> Result<Vec<EncodedFile>, LakeErro
     if !columns.is_empty() {
         batches.push(columns.finish()?);
     }
-    if batches.is_empty() { Ok(Vec::new()) } else { encode(shape, &batches) }
+    if batches.is_empty() { Ok(Vec::new()) } else { encode_keeping(shape, &batches, keep) }
 }
 
 /// Commits batches in their order.

@@ -28,8 +28,10 @@ use super::{
 };
 use crate::{
     error::LakeError,
+    record::Keep,
     schema::Shape,
     store::{EventDataStore, StoreId},
+    table::{Records, TableOptions},
     warehouse::Warehouse,
 };
 
@@ -132,8 +134,9 @@ impl Lake {
 
     /// The table of a store that there is, or was at a place of the journal.
     pub fn table_of(&self, store: &EventDataStore) -> Live {
-        let Inner { warehouse, options, .. } = &*self.inner;
-        let new = || Live::new(store.id, shape_of(store), warehouse.clone(), options.table.clone());
+        let Inner { warehouse, options, state, .. } = &*self.inner;
+        let options = || table_options(store, options, state);
+        let new = || Live::new(store.id, shape_of(store), warehouse.clone(), options());
         self.inner.lives.write().entry(store.id).or_insert_with(new).clone()
     }
 
@@ -246,6 +249,16 @@ impl Lake {
     }
 }
 
+/// Other engines read records where queries here make them, so files keep them whole while federation is on.
+fn table_options(store: &EventDataStore, options: &LakeOptions, state: &State) -> TableOptions {
+    let (state, document) = (state.clone(), store.document());
+    let records = Records::by(move || {
+        let store = state.get::<EventDataStore>(&document);
+        if store.is_some_and(|store| store.federation.is_some()) { Keep::Whole } else { Keep::Forms }
+    });
+    TableOptions { records, ..options.table.clone() }
+}
+
 /// The columns that the events of a store have.
 pub fn shape_of(store: &EventDataStore) -> Shape {
     // Every category of stores is one of events.
@@ -284,7 +297,7 @@ async fn open_tables(
 ) -> Result<BTreeMap<StoreId, Live>, LakeError> {
     let (stores, now) = (state.list::<EventDataStore>(""), (options.clock)());
     let opening = stores.iter().map(|(_, store)| {
-        Live::open(store.id, shape_of(store), warehouse.clone(), options.table.clone(), now)
+        Live::open(store.id, shape_of(store), warehouse.clone(), table_options(store, options, state), now)
     });
     let opened = stream::iter(opening).buffer_unordered(OPENED_AT_ONCE);
     opened.map_ok(|live| (live.id(), live)).try_collect().await

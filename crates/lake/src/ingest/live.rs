@@ -17,8 +17,9 @@ use tokio::sync::OnceCell;
 
 use super::tail::{Row, Tail};
 use crate::{
-    encode::{EncodedFile, encode},
+    encode::{EncodedFile, encode_keeping},
     error::LakeError,
+    record::Keep,
     schema::Shape,
     store::StoreId,
     table::{DataFile, Marks, Snapshot, Table, TableOptions},
@@ -126,6 +127,11 @@ impl Live {
         self.inner.shape
     }
 
+    /// How a file that is written now keeps records.
+    pub(crate) fn keep(&self) -> Keep {
+        self.inner.options.records.now()
+    }
+
     /// What a query sees now.
     pub fn view(&self) -> View {
         let mut tail = self.inner.tail.lock();
@@ -213,9 +219,9 @@ impl Live {
         // An attempt whose answer was lost may have done it.
         self.let_go();
         let Some(taken) = self.inner.tail.lock().take(bytes)? else { return Ok(0) };
-        let (shape, batches) = (self.inner.shape, taken.batches);
+        let (shape, keep, batches) = (self.inner.shape, self.keep(), taken.batches);
         let rows = batches.iter().map(RecordBatch::num_rows).sum();
-        let encoding = tokio::task::spawn_blocking(move || encode(shape, &batches));
+        let encoding = tokio::task::spawn_blocking(move || encode_keeping(shape, &batches, keep));
         let files = encoding.await.map_err(|_| LakeError::Interrupted)??;
         let marks = Marks::from([(JOURNAL_MARK.to_owned(), taken.upto.0.to_string())]);
         table.append_knowing(known, files, marks, now).await?;

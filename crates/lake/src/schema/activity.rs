@@ -2,7 +2,7 @@
 //!
 //! `errorMessage` is written as in the events; AWS's table leaves out an `e`.
 
-use super::field::{Field, group, map, record, text, time};
+use super::field::{Field, form, group, map, record, rest, text, time};
 
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html>
 pub(super) const FIELDS: &[Field] = &[
@@ -49,4 +49,6 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     ),
     record(11),
+    form(43),
+    rest(44),
 ];

@@ -2,7 +2,7 @@
 //!
 //! `relationships` is an array as in the items, where AWS's table has one struct.
 
-use super::field::{Field, group, list, map, record, text, time};
+use super::field::{Field, form, group, list, map, record, rest, text, time};
 
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html>
 pub(super) const FIELDS: &[Field] = &[
@@ -48,4 +48,6 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     ),
     record(10),
+    form(41),
+    rest(42),
 ];

@@ -1,11 +1,11 @@
 //! CloudTrail's own events: management, data and network activity events and Insights events.
 //!
 //! The columns are those of AWS's two schemas, first that for events, then what that for Insights events has
-//! besides. `eventContext`, the last, is what an event has that is enriched with tags and condition keys; AWS
+//! besides. `eventContext` is what an event has that is enriched with tags and condition keys; AWS
 //! documents the member but no column for it. Where AWS's table differs from its own records, the records
 //! count: `credentialsIssuedTo` is written so there, and `attributions`, `insight` and `baseline` are arrays.
 
-use super::field::{Field, double, flag, group, integer, list, map, record, text, time};
+use super::field::{Field, double, flag, form, group, integer, list, map, record, rest, text, time};
 
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html>
 pub(super) const FIELDS: &[Field] = &[
@@ -133,4 +133,6 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     ),
     map(42, "eventContext", 118, 119),
+    form(120),
+    rest(121),
 ];

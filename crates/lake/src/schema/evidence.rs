@@ -1,6 +1,6 @@
 //! Evidence of AWS Audit Manager.
 
-use super::field::{Field, group, map, record, text, time};
+use super::field::{Field, form, group, map, record, rest, text, time};
 
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html>
 pub(super) const FIELDS: &[Field] = &[
@@ -47,4 +47,6 @@ pub(super) const FIELDS: &[Field] = &[
         ],
     ),
     record(10),
+    form(43),
+    rest(44),
 ];

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Text,
     /// The record itself.
     Record,
+    /// A text that stands for the record in a file; see [`crate::record`].
+    Stored,
     Flag,
     /// Microseconds in UTC; no zone is said.
     Time,
@@ -51,7 +53,15 @@ pub(super) const fn text(id: i32, name: &'static str) -> Field {
 }
 
 pub(super) const fn record(id: i32) -> Field {
-    field(id, super::RECORD, Kind::Record).required()
+    field(id, super::RECORD, Kind::Record)
+}
+
+pub(super) const fn form(id: i32) -> Field {
+    field(id, super::FORM, Kind::Stored)
+}
+
+pub(super) const fn rest(id: i32) -> Field {
+    field(id, super::REST, Kind::Stored)
 }
 
 pub(super) const fn flag(id: i32, name: &'static str) -> Field {
@@ -93,7 +103,7 @@ impl Field {
 
     fn iceberg(&self) -> NestedFieldRef {
         let kind = match self.kind {
-            Kind::Text | Kind::Record => Type::Primitive(PrimitiveType::String),
+            Kind::Text | Kind::Record | Kind::Stored => Type::Primitive(PrimitiveType::String),
             Kind::Flag => Type::Primitive(PrimitiveType::Boolean),
             Kind::Time => Type::Primitive(PrimitiveType::Timestamp),
             Kind::Integer => Type::Primitive(PrimitiveType::Int),

@@ -2,12 +2,13 @@
 //!
 //! There is one schema for each [`Shape`] of event. Columns and members are named as in the records, in
 //! camelCase; SQL does not mind the case. Types are those of AWS's table ("Supported SQL schemas for event
-//! data stores"): texts, booleans, times, structs, arrays of structs and maps of texts, and at the end
-//! `eventJson` with the record as it came.
+//! data stores"): texts, booleans, times, structs, arrays of structs and maps of texts, and `eventJson` with the
+//! record as it came. In a file, `opentrail_form` and `opentrail_rest` stand for the record, where `eventJson` is null;
+//! queries don't see these two.
 //!
 //! A schema has a version, and from one version to the next columns are only added, at the end and with new
-//! field ids. A file has its columns' ids, so that a file of an older version is read as having nulls in the
-//! columns that it lacks.
+//! field ids, or may be null from then on. A file has its columns' ids, so that a file of an older version is read as
+//! having nulls in the columns that it lacks.
 
 mod activity;
 mod configuration;
@@ -26,6 +27,10 @@ use field::{Field, Kind};
 
 /// The column with the record as it came.
 pub const RECORD: &str = "eventJson";
+/// The column with the record's form, where `eventJson` is null.
+pub const FORM: &str = "opentrail_form";
+/// The column with what of the record neither its form nor the other columns have.
+pub const REST: &str = "opentrail_rest";
 /// The column that tables are partitioned by and files pruned by.
 pub const TIME: &str = "eventTime";
 /// The name of the partition field: the UTC day of `eventTime`.
@@ -60,9 +65,9 @@ impl Shape {
     }
 
     /// The version of the schema, which is its id in Iceberg's metadata. Each version has the columns of the
-    /// one before it and more.
+    /// one before it and more. With version 1 came the record's form.
     pub const fn version(self) -> i32 {
-        0
+        1
     }
 
     pub(crate) const fn fields(self) -> &'static [Field] {
@@ -78,6 +83,11 @@ impl Shape {
     /// `PARQUET:field_id`, and a Parquet file written from it has the ids in its schema.
     pub fn arrow(self) -> SchemaRef {
         self.schemas().arrow.clone()
+    }
+
+    /// The schema that queries see: without what stands for the record in files, and with a record in each row.
+    pub fn queried(self) -> SchemaRef {
+        self.schemas().queried.clone()
     }
 
     /// The schema in Iceberg's terms.
@@ -128,6 +138,7 @@ impl Shape {
 
 struct Schemas {
     arrow: SchemaRef,
+    queried: SchemaRef,
     iceberg: Arc<Schema>,
     partitions: PartitionSpec,
     order: SortOrder,
@@ -159,8 +170,18 @@ impl Schemas {
             });
         }
         let order = order.build(&schema).expect("texts and times have an order");
-        Self { arrow: Arc::new(arrow), iceberg: schema, partitions, order }
+        let queried = Arc::new(queried(&arrow));
+        Self { arrow: Arc::new(arrow), queried, iceberg: schema, partitions, order }
     }
+}
+
+fn queried(stored: &arrow_schema::Schema) -> arrow_schema::Schema {
+    let fields = stored.fields().iter().filter(|field| ![FORM, REST].contains(&field.name().as_str()));
+    let fields = fields.map(|field| match field.name().as_str() {
+        RECORD => Arc::new(field.as_ref().clone().with_nullable(false)),
+        _ => field.clone(),
+    });
+    arrow_schema::Schema::new(fields.collect::<Vec<_>>())
 }
 
 fn id_of(fields: &[Field], path: &[&str]) -> Option<i32> {

@@ -74,10 +74,12 @@ fn ids_that_were_written_into_files_stay() {
         (".requestParameters.key_value.key", 77),
         (".resources.element.ARN", 86),
         (".eventContext.key_value.value", 119),
+        (".opentrail_form", 120),
+        (".opentrail_rest", 121),
     ] {
         assert_eq!(event.get(path), Some(&id), "{path}");
     }
-    assert_eq!(event.len(), 119);
+    assert_eq!(event.len(), 121);
 }
 
 #[test]
@@ -88,7 +90,17 @@ fn types_are_those_of_aws() {
     assert_eq!(schema.field_with_name("readOnly").unwrap().data_type(), &DataType::Boolean);
     assert!(matches!(schema.field_with_name("requestParameters").unwrap().data_type(), DataType::Map(..)));
     assert!(matches!(schema.field_with_name("resources").unwrap().data_type(), DataType::List(_)));
-    assert!(!schema.field_with_name(RECORD).unwrap().is_nullable());
+    assert!(schema.field_with_name(RECORD).unwrap().is_nullable());
+}
+
+#[test]
+fn queries_see_whole_records_and_nothing_that_stands_for_them() {
+    for shape in Shape::ALL {
+        let (stored, queried) = (shape.arrow(), shape.queried());
+        assert!(!queried.field_with_name(RECORD).unwrap().is_nullable());
+        assert_eq!(queried.fields().len() + 2, stored.fields().len());
+        assert!(stored.fields().iter().rev().take(2).all(|field| field.name().starts_with("opentrail_")));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
     Inner,
     commit::Change,
     manifests::{self, NewObject},
-    open::time_column,
+    open::seen_columns,
     snapshot::{DataFile, Marks, Snapshot},
     statistics,
 };
@@ -51,14 +51,14 @@ impl Inner {
             let order = i32::try_from(state.metadata.default_sort_order_id()).unwrap_or(0);
             (state.metadata.default_partition_spec_id(), order)
         };
-        let time = time_column(&self.layout);
+        let columns = seen_columns(&self.layout);
         let mut added = Vec::with_capacity(files.len());
         let mut objects = Vec::with_capacity(files.len());
         for file in files {
             let path = self.names.data(file.day);
             let described =
                 statistics::described(&self.layout, file, self.warehouse.uri(&path), spec, order)?;
-            let seen = manifests::seen(&self.warehouse, &described, time)?;
+            let seen = manifests::seen(&self.warehouse, &described, columns)?;
             added.push((described, Arc::new(seen)));
             objects.push(NewObject { path, bytes: file.bytes.clone() });
         }

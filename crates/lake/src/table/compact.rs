@@ -14,7 +14,7 @@ use super::{
     rows,
     snapshot::{DataFile, Snapshot},
 };
-use crate::{EncodedFile, LakeError};
+use crate::{EncodedFile, Keep, LakeError};
 
 /// How much larger rows are in memory than in a file, before any were seen.
 pub(super) const FIRST_EXPANSION: f64 = 12.0;
@@ -53,8 +53,13 @@ impl Inner {
             let expansion = *self.expansion.lock();
             let full = full_size(self.options.target_bytes, self.options.rewrite_memory, expansion);
             let growing = self.growing(now);
-            let Some(chosen) = choose(&snapshot, |day| growing.contains(&day), full) else { return Ok(None) };
-            let Some((merged, new)) = self.merged(&chosen).await? else {
+            let keep = self.options.records.now();
+            let work = match formed(&snapshot, keep) {
+                Some(file) => Some((vec![file], 1)),
+                None => choose(&snapshot, |day| growing.contains(&day), full).map(|chosen| (chosen, FEW)),
+            };
+            let Some((chosen, least)) = work else { return Ok(None) };
+            let Some((merged, new)) = self.merged(&chosen, least, keep).await? else {
                 if *self.expansion.lock() > expansion {
                     // Files were larger in memory than thought: fewer are small now.
                     continue;
@@ -81,11 +86,13 @@ impl Inner {
         added.keys().copied().chain([now.date_naive()]).collect()
     }
 
-    /// Reads files, as many of the first ones as fit into memory, and writes their rows in order; `None` where
-    /// that would not make fewer files.
+    /// Reads files, as many of the first ones as fit into memory but `least`, and writes their rows in order; `None`
+    /// where these are less, or become no fewer files. One that is written again alone may.
     async fn merged(
         &self,
         chosen: &[Arc<DataFile>],
+        least: usize,
+        keep: Keep,
     ) -> Result<Option<(Vec<Arc<DataFile>>, Vec<EncodedFile>)>, LakeError> {
         let mut batches = Vec::new();
         let (mut merged, mut in_memory, mut in_files) = (Vec::new(), 0, 0);
@@ -100,7 +107,7 @@ impl Inner {
                 return Err(LakeError::Table { table: file.path.to_string(), reason });
             }
             in_memory += rows::bytes(&read);
-            if in_memory > self.options.rewrite_memory && merged.len() >= FEW {
+            if in_memory > self.options.rewrite_memory && merged.len() >= least {
                 break;
             }
             merged.push(file.clone());
@@ -112,17 +119,26 @@ impl Inner {
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let expansion = in_memory as f64 / in_files.max(1) as f64;
         *self.expansion.lock() = expansion.clamp(EXPANSION.0, EXPANSION.1);
-        if merged.len() < FEW {
+        if merged.len() < least {
             return Ok(None);
         }
         let encode = self.layout.encode.clone();
-        let new = blocking(move || encode(&batches)).await?;
+        let new = blocking(move || encode(&batches, keep)).await?;
         let (before, after) = (total(&merged), new.iter().map(|file| file.rows).sum::<u64>());
         if before != after || new.iter().any(|file| Some(file.day) != merged.first().map(|file| file.day)) {
             let reason = format!("{before} rows of one day became {after}, or rows of another");
             return Err(LakeError::Table { table: self.names.table().to_string(), reason });
         }
-        Ok((new.len() < merged.len()).then_some((merged, new)))
+        Ok((new.len() < merged.len() || least == 1).then_some((merged, new)))
+    }
+}
+
+/// A file that is to be written again because it keeps its records otherwise than `keep` asks for. Whole records become
+/// forms when their file is merged, and not before.
+fn formed(snapshot: &Snapshot, keep: Keep) -> Option<Arc<DataFile>> {
+    match keep {
+        Keep::Forms => None,
+        Keep::Whole => snapshot.files().find(|file| file.has_forms).cloned(),
     }
 }
 
@@ -196,7 +212,7 @@ mod tests {
     fn file(day: u32, number: u32, size: u64) -> Arc<DataFile> {
         let day = NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
         let path = Path::from(format!("{day}-{number}"));
-        Arc::new(DataFile { path, size, rows: 1, day, min_time_ms: i64::from(number), max_time_ms: 0 })
+        Arc::new(DataFile { path, size, rows: 1, day, min_time_ms: i64::from(number), max_time_ms: 0, has_forms: false })
     }
 
     fn chosen(files: Vec<Arc<DataFile>>) -> Option<Vec<u64>> {

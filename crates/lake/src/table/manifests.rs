@@ -80,7 +80,7 @@ pub(super) fn path_of(warehouse: &Warehouse, uri: &str) -> Result<Path, LakeErro
 pub(super) fn seen(
     warehouse: &Warehouse,
     file: &IcebergFile,
-    time_column: i32,
+    columns: SeenColumns,
 ) -> Result<DataFile, LakeError> {
     let damaged =
         |reason: &str| LakeError::Table { table: file.file_path().to_owned(), reason: reason.to_owned() };
@@ -89,7 +89,7 @@ pub(super) fn seen(
         _ => None,
     };
     let micros = |bounds: &std::collections::HashMap<i32, iceberg::spec::Datum>| match bounds
-        .get(&time_column)
+        .get(&columns.time)
         .map(iceberg::spec::Datum::literal)
     {
         Some(PrimitiveLiteral::Long(micros)) => Some(*micros),
@@ -106,7 +106,22 @@ pub(super) fn seen(
         max_time_ms: micros(file.upper_bounds()).map_or(midnight + MS_PER_DAY, |time| {
             time.div_euclid(1000) + i64::from(time.rem_euclid(1000) > 0)
         }),
+        has_forms: columns.form.is_some_and(|form| has_values(file, form)),
     })
+}
+
+/// The columns of which a queries' view of a file knows something, by their ids.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeenColumns {
+    pub(super) time: i32,
+    /// That of records' forms, in a table that has it.
+    pub(super) form: Option<i32>,
+}
+
+/// Whether a column is not null in every row. A file that is older than the column says nothing of it.
+fn has_values(file: &IcebergFile, column: i32) -> bool {
+    let nulls = file.null_value_counts().get(&column).copied().unwrap_or(0);
+    file.value_counts().get(&column).is_some_and(|values| *values > nulls)
 }
 
 const MS_PER_DAY: i64 = 24 * 3600 * 1000;

@@ -36,7 +36,7 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use compact::Compacted;
-pub use options::{Encode, Layout, TableOptions};
+pub use options::{Encode, Layout, Records, TableOptions};
 pub use snapshot::{DataFile, Marks, Snapshot};
 
 use crate::{LakeError, encode::EncodedFile, warehouse::Warehouse};
@@ -142,8 +142,9 @@ impl Table {
         &self.inner.layout
     }
 
-    /// Merges small files of one day, if there is a day that is worth it: one step of bounded size. Appends go on
-    /// meanwhile. To be called until it answers `None`.
+    /// Merges small files of one day, if there is a day that is worth it, or writes a file again that does not keep its
+    /// records whole where [`TableOptions::records`] asks for that: one step of bounded size. Appends go on meanwhile. To
+    /// be called until it answers `None`.
     ///
     /// # Errors
     /// As [`Table::append`]; where the files went meanwhile, nothing is done and that is no error.

@@ -19,12 +19,12 @@ use super::{
     commit::{Change, Committing, State, serialized},
     description,
     keeping::Keeping,
-    manifests,
+    manifests::{self, SeenColumns},
     names::{Kind, Names},
     options::{Layout, TableOptions},
     snapshot::{Marks, Snapshot},
 };
-use crate::{LakeError, warehouse::Warehouse};
+use crate::{LakeError, schema::FORM, warehouse::Warehouse};
 
 impl Table {
     /// Makes a table without rows in the folder `path`.
@@ -126,14 +126,15 @@ impl Table {
         }
     }
 
-    /// Removes a table with everything in its folder, at once. No error where none is there. Interrupted, it is
-    /// called again.
+    /// Removes a table with everything in its folder, at once; how many files there were, none where there was no table.
+    /// Interrupted, it is called again.
     ///
     /// # Errors
     /// [`LakeError::Warehouse`] where something could not be removed.
-    pub async fn remove(warehouse: &Warehouse, path: &Path) -> Result<(), LakeError> {
+    pub async fn remove(warehouse: &Warehouse, path: &Path) -> Result<usize, LakeError> {
         let store = warehouse.store();
         let listed: Vec<ObjectMeta> = store.list(Some(path)).try_collect().await?;
+        let count = listed.len();
         let locations = listed.into_iter().map(|object| Ok(object.location));
         let mut removed = store.delete_stream(stream::iter(locations).boxed());
         while let Some(result) = removed.next().await {
@@ -142,7 +143,7 @@ impl Table {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     fn of(
@@ -195,12 +196,12 @@ pub(super) async fn read_state(
     };
     let list = manifests::path_of(warehouse, current.manifest_list())?;
     let manifests = manifests::read_list(warehouse.store(), &list).await?;
-    let time = time_column(layout);
+    let columns = seen_columns(layout);
     let entries = manifests::load_all(warehouse, manifests.iter().cloned()).await?;
     let files = entries
         .iter()
         .filter(|entry| entry.is_alive())
-        .map(|entry| manifests::seen(warehouse, entry.data_file(), time).map(Arc::new))
+        .map(|entry| manifests::seen(warehouse, entry.data_file(), columns).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
     let snapshot = Snapshot::new(current.snapshot_id(), version, marks, files);
     Ok(State {
@@ -213,9 +214,12 @@ pub(super) async fn read_state(
     })
 }
 
-/// The column that the table is partitioned by.
-pub(super) fn time_column(layout: &Layout) -> i32 {
-    layout.partitions.fields().first().map_or(0, |field| field.source_id)
+/// The column that the table is partitioned by, and that of forms.
+pub(super) fn seen_columns(layout: &Layout) -> SeenColumns {
+    SeenColumns {
+        time: layout.partitions.fields().first().map_or(0, |field| field.source_id),
+        form: layout.schema.field_id_by_name(FORM),
+    }
 }
 
 impl Inner {

@@ -6,10 +6,10 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use iceberg::spec::{PartitionSpec, Schema, SortOrder};
 
-use crate::{LakeError, encode::EncodedFile, schema::Shape};
+use crate::{LakeError, encode::EncodedFile, record::Keep, schema::Shape};
 
-/// Sorts rows and writes them as Parquet, one file for each UTC day.
-pub type Encode = Arc<dyn Fn(&[RecordBatch]) -> Result<Vec<EncodedFile>, LakeError> + Send + Sync>;
+/// Sorts rows and writes them as Parquet, one file for each UTC day, with their records as is said.
+pub type Encode = Arc<dyn Fn(&[RecordBatch], Keep) -> Result<Vec<EncodedFile>, LakeError> + Send + Sync>;
 
 /// The columns of a table and how its files are written.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl From<Shape> for Layout {
             arrow: shape.arrow(),
             partitions: shape.partition_spec(),
             order: shape.sort_order(),
-            encode: Arc::new(move |rows| crate::encode::encode(shape, rows)),
+            encode: Arc::new(move |rows, keep| crate::encode::encode_keeping(shape, rows, keep)),
         }
     }
 }
@@ -54,6 +54,36 @@ pub struct TableOptions {
     pub target_bytes: u64,
     /// How many bytes of rows compaction holds in memory.
     pub rewrite_memory: u64,
+    /// How files are to keep records.
+    pub records: Records,
+}
+
+/// How the files of a table are to keep records, asked for each file: it may change while the table is open.
+#[derive(Clone)]
+pub struct Records(Arc<dyn Fn() -> Keep + Send + Sync>);
+
+impl Records {
+    /// As `keep` says when it is asked.
+    pub fn by(keep: impl Fn() -> Keep + Send + Sync + 'static) -> Self {
+        Self(Arc::new(keep))
+    }
+
+    /// How a file that is written now keeps them.
+    pub fn now(&self) -> Keep {
+        (self.0)()
+    }
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self::by(Keep::default)
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Records").field(&self.now()).finish()
+    }
 }
 
 impl Default for TableOptions {
@@ -63,6 +93,7 @@ impl Default for TableOptions {
             grace: Duration::from_secs(2 * 3600),
             target_bytes: 128 << 20,
             rewrite_memory: 256 << 20,
+            records: Records::default(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct DataFile {
     pub min_time_ms: i64,
     /// The time of the latest row, in milliseconds since 1970, rounded up.
     pub max_time_ms: i64,
+    /// Whether records of it have only their form there ([`crate::Keep::Forms`]).
+    pub has_forms: bool,
 }
 
 /// The files of a table after a commit, and the marks that were set with them. Its files can be read until the

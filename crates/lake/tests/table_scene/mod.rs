@@ -14,7 +14,7 @@ use iceberg::spec::{
 use object_store::{ObjectStoreExt, path::Path};
 use opentrail_journal::disk::{CrashKeeps, Disk, FaultyDisk};
 use opentrail_lake::{
-    EncodedFile, LakeError,
+    EncodedFile, Keep, LakeError,
     table::{Layout, Marks, Snapshot, Table, TableOptions},
     warehouse::{Location, Warehouse},
 };
@@ -76,7 +76,7 @@ pub fn layout(columns: usize) -> Layout {
         .build(&schema)
         .unwrap();
     let arrow = Arc::new(iceberg::arrow::schema_to_arrow_schema(&schema).unwrap());
-    Layout { schema, arrow, partitions, order, encode: Arc::new(encode) }
+    Layout { schema, arrow, partitions, order, encode: Arc::new(|rows, _| encode(rows)) }
 }
 
 pub fn batch(layout: &Layout, rows: &[(String, i64)]) -> RecordBatch {
@@ -127,7 +127,7 @@ fn encode(batches: &[RecordBatch]) -> Result<Vec<EncodedFile>, LakeError> {
 }
 
 pub fn files(layout: &Layout, rows: &[(String, i64)]) -> Vec<EncodedFile> {
-    (layout.encode)(&[batch(layout, rows)]).unwrap()
+    (layout.encode)(&[batch(layout, rows)], Keep::default()).unwrap()
 }
 
 pub struct Scene {

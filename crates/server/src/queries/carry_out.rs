@@ -12,10 +12,10 @@ use futures::FutureExt;
 use opentrail_lake::{
     LakeError,
     query::{DeliveryStatus, Outcome, Query, QueryStatus, Record, RowWriter},
-    schema::TIME,
+    schema::{RECORD, Shape, TIME},
     store::{StoreArn, StoreRef},
 };
-use opentrail_sql::{DataFile, Limits, Running, SqlError, TableData};
+use opentrail_sql::{Compute, Computed, DataFile, Limits, Running, SqlError, TableData};
 
 use super::{Active, Inner, Queries, blocking, delivery, milliseconds_since};
 
@@ -174,11 +174,12 @@ impl Queries {
             max_time: file.max_time_ms,
         };
         Some(TableData {
-            schema: view.shape.arrow(),
+            schema: view.shape.queried(),
             store: self.inner.lake.warehouse().store().clone(),
             files: view.files().map(file).collect(),
             tail: view.tail,
             time_column: TIME.to_owned(),
+            computed: Some(whole_record(view.shape)),
         })
     }
 
@@ -187,6 +188,12 @@ impl Queries {
         let table = self.table(arn)?;
         Some(TableData { files: Vec::new(), tail: Vec::new(), ..table })
     }
+}
+
+/// The record as it came: files have its form where the columns give the rest of it back.
+fn whole_record(shape: Shape) -> Computed {
+    let compute: Compute = Arc::new(move |rows| Ok(opentrail_lake::records(shape, rows)?));
+    Computed { column: RECORD.to_owned(), stored: shape.arrow(), compute }
 }
 
 fn note_scanned(active: &Active, running: &Running) {

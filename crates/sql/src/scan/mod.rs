@@ -1,5 +1,6 @@
 //! Reading a table: the files that a predicate does not exclude, and the tail, as one.
 
+mod computed;
 mod narrow;
 mod prune;
 mod reader;
@@ -36,6 +37,8 @@ pub(crate) struct Table {
     name: String,
     data: TableData,
     schema: SchemaRef,
+    /// What files have.
+    stored: SchemaRef,
     url: ObjectStoreUrl,
     footers: Arc<FooterCache>,
     meter: Arc<Meter>,
@@ -58,7 +61,8 @@ impl Table {
         wanted: Arc<OnceLock<Wanted>>,
     ) -> Self {
         let schema = with_views(&data.schema);
-        Table { name, data, schema, url, footers, meter, wanted }
+        let stored = data.computed.as_ref().map_or(Arc::clone(&schema), |it| with_views(&it.stored));
+        Table { name, data, schema, stored, url, footers, meter, wanted }
     }
 
     /// The files as partitions of about the same size.
@@ -74,7 +78,7 @@ impl Table {
                 e_tag: None,
                 version: None,
             };
-            let statistics = prune::statistics(file, &self.data.time_column, &self.schema);
+            let statistics = prune::statistics(file, &self.data.time_column, &self.stored);
             let file = datafusion::datasource::listing::PartitionedFile::new_from_meta(meta);
             if let Some(group) = groups.iter_mut().min_by_key(|group| group.0) {
                 group.0 += file.object_meta.size;
@@ -85,15 +89,37 @@ impl Table {
         groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
     }
 
+    /// Rows of files with the columns of `schema`, which is a part of the table's.
     fn files(
         &self,
         state: &dyn Session,
-        projection: Option<&Vec<usize>>,
+        schema: SchemaRef,
+        kept: &[usize],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let computed =
+            self.data.computed.as_ref().and_then(|it| Some((it, schema.index_of(&it.column).ok()?)));
+        let Some((computed, place)) = computed else {
+            let stored = schema.fields().iter().map(|field| self.stored.index_of(field.name()));
+            let stored = stored.collect::<std::result::Result<Vec<_>, _>>()?;
+            return self.stored_columns(state, stored, &self.wanted, kept, limit);
+        };
+        let all = (0..self.stored.fields().len()).collect();
+        // It is made of whole columns.
+        let stored = self.stored_columns(state, all, &Arc::default(), kept, limit)?;
+        Ok(Arc::new(computed::Compute::new(stored, computed.clone(), schema, place)))
+    }
+
+    fn stored_columns(
+        &self,
+        state: &dyn Session,
+        projection: Vec<usize>,
+        wanted: &Arc<OnceLock<Wanted>>,
         kept: &[usize],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = self.groups(kept, state.config().target_partitions());
-        let mut statistics = datafusion::common::Statistics::new_unknown(&self.schema);
+        let mut statistics = datafusion::common::Statistics::new_unknown(&self.stored);
         let rows =
             kept.iter().filter_map(|index| self.data.files.get(*index)).map(|file| file.rows).sum::<u64>();
         statistics.num_rows = usize::try_from(rows)
@@ -105,35 +131,34 @@ impl Table {
             Arc::clone(&self.data.store),
             Arc::clone(&self.footers),
             Arc::clone(&self.meter),
-            Arc::clone(&self.wanted),
+            Arc::clone(wanted),
         );
-        let source = ParquetSource::new(Arc::clone(&self.schema))
+        let source = ParquetSource::new(Arc::clone(&self.stored))
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_parquet_file_reader_factory(Arc::new(factory));
         let config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
-            .with_projection_indices(projection.cloned())?
+            .with_projection_indices(Some(projection))?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    fn tail(&self, projection: Option<&Vec<usize>>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    fn tail(&self, schema: SchemaRef) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         if self.data.tail.is_empty() {
             return Ok(None);
         }
-        let indices = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let schema = Arc::new(self.schema.project(&indices)?);
         let mut batches = Vec::with_capacity(self.data.tail.len());
         for batch in &self.data.tail {
             self.meter.add_rows(batch.num_rows() as u64);
-            let columns = indices
+            let columns = schema
+                .fields()
                 .iter()
-                .zip(schema.fields())
-                .map(|(index, field)| {
-                    self.meter.add(batch.column(*index).get_array_memory_size() as u64);
-                    cast(batch.column(*index), field.data_type())
+                .map(|field| {
+                    let column = batch.column(batch.schema_ref().index_of(field.name())?);
+                    self.meter.add(column.get_array_memory_size() as u64);
+                    cast(column, field.data_type())
                 })
                 .collect::<std::result::Result<Vec<_>, _>>()?;
             let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -170,18 +195,19 @@ impl TableProvider for Table {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let kept = prune::kept(state, &self.schema, &self.data, filters)?;
+        let schema = match projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => Arc::clone(&self.schema),
+        };
         let mut inputs = Vec::with_capacity(2);
         if !kept.is_empty() {
             // The limit counts rows before the filters, which are applied above.
-            inputs.push(self.files(state, projection, &kept, limit.filter(|_| filters.is_empty()))?);
+            let limit = limit.filter(|_| filters.is_empty());
+            inputs.push(self.files(state, Arc::clone(&schema), &kept, limit)?);
         }
-        inputs.extend(self.tail(projection)?);
+        inputs.extend(self.tail(Arc::clone(&schema))?);
         match inputs.len() {
-            0 => {
-                let all = (0..self.schema.fields().len()).collect();
-                let schema = self.schema.project(projection.unwrap_or(&all))?;
-                Ok(Arc::new(EmptyExec::new(Arc::new(schema))))
-            }
+            0 => Ok(Arc::new(EmptyExec::new(schema))),
             1 => Ok(inputs.remove(0)),
             _ => UnionExec::try_new(inputs),
         }

@@ -1,5 +1,6 @@
 //! Queries over a small table, from their text to the rows as a caller sees them.
 
+mod computed;
 mod dialect;
 mod errors;
 mod format;

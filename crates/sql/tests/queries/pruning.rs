@@ -28,6 +28,7 @@ async fn with_missing_file() -> Stage {
         files: vec![missing, present],
         tail: vec![events(4..6)],
         time_column: "eventTime".to_owned(),
+        computed: None,
     };
     stage.tables = BTreeMap::from([(STORE.to_owned(), table)]);
     stage

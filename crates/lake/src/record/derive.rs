@@ -1,0 +1,179 @@
+//! From a record and its row's columns to its form.
+
+use arrow_array::Array;
+use opentrail_event::JsonScanner;
+
+use super::{
+    Fits, Misfit, escape,
+    source::{Members, Source, span},
+    walk::{self, ALSO, FIRST_MEMBER, NULL, OTHER, RAW, REST, STRING, Sink},
+};
+
+/// The record's form; none for a record that has white space between its members, for example.
+pub(super) fn form(record: &str, rows: &Members<'_>, row: usize) -> Option<Vec<u8>> {
+    let mut derived = Derived { record: record.as_bytes(), at: 0, form: Vec::with_capacity(128) };
+    derived.object(rows, row).ok()?;
+    (derived.at == record.len()).then_some(derived.form)
+}
+
+struct Derived<'a> {
+    record: &'a [u8],
+    at: usize,
+    form: Vec<u8>,
+}
+
+/// What a column gives is held against the record.
+impl Sink for Derived<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Fits {
+        if self.left().starts_with(bytes) {
+            self.at += bytes.len();
+            return Ok(());
+        }
+        Err(Misfit)
+    }
+
+    fn rest(&mut self) -> Fits {
+        let mut scanner = JsonScanner::new(self.record, self.at);
+        scanner.skip_value().map_err(|_| Misfit)?;
+        self.at = scanner.at();
+        Ok(())
+    }
+}
+
+impl Derived<'_> {
+    fn left(&self) -> &[u8] {
+        self.record.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.record.get(self.at).copied()
+    }
+
+    fn object(&mut self, members: &Members<'_>, row: usize) -> Fits {
+        if !members.has(row) {
+            return Err(Misfit);
+        }
+        self.put(b"{")?;
+        if self.peek() == Some(b'}') {
+            return self.close(b'}');
+        }
+        let mut guess = 0;
+        loop {
+            let mut scanner = JsonScanner::new(self.record, self.at);
+            let key = scanner.string().map_err(|_| Misfit)?;
+            self.at = scanner.at();
+            self.put(b":")?;
+            let key = self.record.get(key.start..key.end).unwrap_or_default();
+            match members.find(guess, key) {
+                Some((at, also)) => {
+                    guess = at + 1;
+                    self.form.extend(also.then_some(ALSO));
+                    self.form.push(FIRST_MEMBER + u8::try_from(at).map_err(|_| Misfit)?);
+                    let member = members.get(at).ok_or(Misfit)?;
+                    self.value(&member.source, row)?;
+                }
+                None => {
+                    self.form.push(OTHER);
+                    self.form.extend_from_slice(key.len().to_string().as_bytes());
+                    self.form.push(b':');
+                    self.form.extend_from_slice(key);
+                    self.rest()?;
+                }
+            }
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => return self.close(b'}'),
+                _ => return Err(Misfit),
+            }
+        }
+    }
+
+    fn close(&mut self, bracket: u8) -> Fits {
+        self.form.push(bracket);
+        self.at += 1;
+        Ok(())
+    }
+
+    /// What the column doesn't give is of the rest.
+    fn value(&mut self, source: &Source<'_>, row: usize) -> Fits {
+        self.or_rest(|derived| derived.from_column(source, row))
+    }
+
+    fn or_rest(&mut self, read: impl FnOnce(&mut Self) -> Fits) -> Fits {
+        let (at, length) = (self.at, self.form.len());
+        if read(self).is_ok() && matches!(self.peek(), Some(b',' | b'}' | b']')) {
+            return Ok(());
+        }
+        self.at = at;
+        self.form.truncate(length);
+        self.form.push(REST);
+        self.rest()
+    }
+
+    fn from_column(&mut self, source: &Source<'_>, row: usize) -> Fits {
+        let first = self.peek().ok_or(Misfit)?;
+        match (first, source) {
+            (b'n', _) => self.null(),
+            (b'{', Source::Maps { maps, keys, values }) if maps.is_valid(row) => {
+                self.put(b"{")?;
+                self.form.push(b'{');
+                for (number, entry) in span(maps.value_offsets(), row)?.enumerate() {
+                    if number > 0 {
+                        self.put(b",")?;
+                    }
+                    escape::string(keys.get(entry)?, self)?;
+                    self.put(b":")?;
+                    self.or_rest(|derived| match derived.peek() {
+                        Some(b'n') => derived.null(),
+                        first => derived.text(first, values.get(entry)?),
+                    })?;
+                }
+                if self.peek() == Some(b'}') { self.close(b'}') } else { Err(Misfit) }
+            }
+            (b'{', Source::Group(members)) => {
+                self.form.push(b'{');
+                self.object(members, row)
+            }
+            (b'{', Source::Lists { lists, items }) => {
+                self.form.push(b'{');
+                self.object(items, span(lists.value_offsets(), row)?.start)
+            }
+            (b'[', Source::Lists { lists, items }) => self.array(items, span(lists.value_offsets(), row)?),
+            (first, source) => {
+                let code = if first == b'"' { STRING } else { RAW };
+                self.form.push(code);
+                walk::scalar(code, source, row, self)
+            }
+        }
+    }
+
+    fn array(&mut self, items: &Members<'_>, elements: std::ops::Range<usize>) -> Fits {
+        self.put(b"[")?;
+        self.form.push(b'[');
+        for (number, element) in elements.enumerate() {
+            if number > 0 {
+                self.put(b",")?;
+            }
+            self.or_rest(|derived| match derived.peek() {
+                Some(b'n') => derived.null(),
+                Some(b'{') => {
+                    derived.form.push(b'{');
+                    derived.object(items, element)
+                }
+                _ => Err(Misfit),
+            })?;
+        }
+        if self.peek() == Some(b']') { self.close(b']') } else { Err(Misfit) }
+    }
+
+    fn null(&mut self) -> Fits {
+        self.form.push(NULL);
+        self.put(b"null")
+    }
+
+    fn text(&mut self, first: Option<u8>, text: &str) -> Fits {
+        let code = if first == Some(b'"') { STRING } else { RAW };
+        self.form.push(code);
+        walk::text(code, text, self)
+    }
+}
