@@ -98,7 +98,7 @@ def test_bad_input_has_the_codes_of_aws(cloudtrail, store):
          "InvalidEventSelectorsException"),
         ({"Name": "good", "AdvancedEventSelectors": MANAGEMENT * 6}, "InvalidEventSelectorsException"),
         ({"Name": "good", "TagsList": [{"Key": "aws:x", "Value": "y"}]}, "InvalidTagParameterException"),
-        ({"Name": "good", "KmsKeyId": "alias/mine"}, "UnsupportedOperationException"),
+        ({"Name": "good", "KmsKeyId": "alias/mine"}, "KmsKeyNotFoundException"),
     ]
     for arguments, expected in cases:
         assert code(create, **arguments) == expected, arguments
@@ -204,6 +204,12 @@ def test_a_resource_policy_is_put_shown_and_deleted(cloudtrail, store):
         policy(statement(store, f"arn:aws:iam::{ACCOUNT}:root", action="s3:GetObject")),
         policy(statement(store, f"arn:aws:iam::{ACCOUNT}:user/is-not-there")),
         policy({"Effect": "Allow", "Action": "cloudtrail:StartQuery", "Resource": store}),
+        # What no store's policy can grant, what is for the store's owner, and an account that is not there.
+        policy(statement(store, f"arn:aws:iam::{ACCOUNT}:root", action="cloudtrail:CreateEventDataStore")),
+        policy(statement(store, f"arn:aws:iam::{ACCOUNT}:root", action="cloudtrail:CreateTrail", effect="Deny")),
+        policy(statement(store, f"arn:aws:iam::{ACCOUNT}:root", action="cloudtrail:DeleteEventDataStore")),
+        policy(statement(store, "arn:aws:iam::999999999999:root")),
+        policy(statement(store, ["999999999999", ACCOUNT])),
     ]
     for text in bad:
         assert code(cloudtrail.put_resource_policy, ResourceArn=store, ResourcePolicy=text) == \

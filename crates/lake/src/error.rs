@@ -5,6 +5,8 @@ use std::{io, path::PathBuf};
 use opentrail_journal::JournalError;
 use opentrail_state::StateError;
 
+use crate::warehouse::KeyRefused;
+
 /// Why the lake did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -132,6 +134,17 @@ pub enum LakeError {
 }
 
 impl LakeError {
+    /// That the key of a table was refused, where that is what went wrong.
+    pub fn refused_key(&self) -> Option<&KeyRefused> {
+        match self {
+            Self::Warehouse(object_store::Error::Generic { source, .. })
+            | Self::Unsettled { source: object_store::Error::Generic { source, .. }, .. } => {
+                source.downcast_ref()
+            }
+            _ => None,
+        }
+    }
+
     /// Something that the disk would not do with this file or folder.
     pub(crate) fn disk(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use opentrail_journal::disk::{CrashKeeps, Disk, FaultyDisk, RealDisk};
+use opentrail_journal::disk::{CrashKeeps, Disk, Fault, FaultyDisk, Operation, RealDisk};
 use opentrail_lake::{
     LakeError,
     query::{DeliveryStatus, KEPT, Listing, Outcome, Query, QueryId, QueryStatus, Record, Row, Shelf},
@@ -47,13 +47,13 @@ fn row(number: usize) -> Row {
 fn pages_of_rows_have_each_row_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let (shelf, query) = (open(folder.path()), query(now()));
-    let mut writer = shelf.begin(query.id).expect("it begins");
+    let mut writer = shelf.begin(query.id, None).expect("it begins");
     for start in (0..2500).step_by(500) {
         writer.push((start..start + 500).map(row).collect()).expect("they are taken");
     }
     assert_eq!(writer.rows(), 2500);
     assert_eq!(writer.finish().expect("they are durable"), 2500);
-    let reader = shelf.rows(query.id).expect("it has rows");
+    let reader = shelf.rows(query.id, None).expect("it has rows");
     let (mut found, mut next) = (Vec::new(), Some(0));
     while let Some(from) = next {
         let page = reader.page(from, 333, usize::MAX).expect("a page");
@@ -70,10 +70,10 @@ fn pages_of_rows_have_each_row_once() {
 fn a_page_ends_before_it_is_too_large() {
     let folder = tempfile::tempdir().expect("a folder");
     let (shelf, query) = (open(folder.path()), query(now()));
-    let mut writer = shelf.begin(query.id).expect("it begins");
+    let mut writer = shelf.begin(query.id, None).expect("it begins");
     writer.push(vec![vec![Some("x".repeat(900))]; 10]).expect("they are taken");
     writer.finish().expect("they are durable");
-    let reader = shelf.rows(query.id).expect("it has rows");
+    let reader = shelf.rows(query.id, None).expect("it has rows");
     let page = reader.page(0, 1000, 2000).expect("a page");
     assert_eq!((page.rows.len(), page.next), (2, Some(2)));
     // One row alone is given, however large it is.
@@ -86,9 +86,9 @@ fn a_page_ends_before_it_is_too_large() {
 fn a_query_without_rows_has_an_empty_page() {
     let folder = tempfile::tempdir().expect("a folder");
     let (shelf, query) = (open(folder.path()), query(now()));
-    let writer = shelf.begin(query.id).expect("it begins");
+    let writer = shelf.begin(query.id, None).expect("it begins");
     assert_eq!(writer.finish().expect("it is durable"), 0);
-    let page = shelf.rows(query.id).and_then(|rows| rows.page(0, 10, 10)).expect("a page");
+    let page = shelf.rows(query.id, None).and_then(|rows| rows.page(0, 10, 10)).expect("a page");
     assert_eq!((page.rows.len(), page.next), (0, None));
 }
 
@@ -98,17 +98,17 @@ fn what_ended_is_there_after_a_restart_and_what_was_half_made_is_not() {
     let (whole, half) = (ended(query(now())), query(now()));
     {
         let shelf = open(folder.path());
-        let mut writer = shelf.begin(whole.query.id).expect("it begins");
+        let mut writer = shelf.begin(whole.query.id, None).expect("it begins");
         writer.push(vec![row(1)]).expect("it is taken");
         writer.finish().expect("it is durable");
         shelf.put(&whole).expect("it is kept");
-        let mut writer = shelf.begin(half.id).expect("it begins");
+        let mut writer = shelf.begin(half.id, None).expect("it begins");
         writer.push((0..3000).map(row).collect()).expect("they are taken");
     }
     let shelf = open(folder.path());
     assert_eq!(shelf.read(whole.query.id).expect("it is read"), Some(whole.clone()));
     assert_eq!(
-        shelf.rows(whole.query.id).and_then(|rows| rows.page(0, 9, 99)).expect("a page").rows,
+        shelf.rows(whole.query.id, None).and_then(|rows| rows.page(0, 9, 99)).expect("a page").rows,
         [row(1)]
     );
     assert_eq!(shelf.read(half.id).expect("it is read"), None);
@@ -131,7 +131,7 @@ fn queries_go_seven_days_after_they_ended() {
     let shelf = open(folder.path());
     let (old, young) = (ended(query(now())), ended(query(now() + TimeDelta::hours(1))));
     for record in [&old, &young] {
-        shelf.begin(record.query.id).and_then(|writer| writer.finish()).expect("it is durable");
+        shelf.begin(record.query.id, None).and_then(|writer| writer.finish()).expect("it is durable");
         shelf.put(record).expect("it is kept");
     }
     assert_eq!(shelf.expire(old.outcome.ended + KEPT - TimeDelta::milliseconds(1)).expect("it works"), 0);
@@ -139,6 +139,54 @@ fn queries_go_seven_days_after_they_ended() {
     assert!(shelf.brief(old.query.id).is_none() && shelf.brief(young.query.id).is_some());
     let left: Vec<_> = std::fs::read_dir(folder.path().join("queries")).expect("a folder").collect();
     assert_eq!(left.len(), 1);
+}
+
+#[test]
+fn what_can_not_be_removed_is_removed_the_next_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = FaultyDisk::default();
+    let shelf = Shelf::open(folder.path().join("queries"), Arc::new(disk.clone())).expect("it opens");
+    let records = [ended(query(now())), ended(query(now()))];
+    for record in &records {
+        shelf.begin(record.query.id, None).and_then(|writer| writer.finish()).expect("it is durable");
+        shelf.put(record).expect("it is kept");
+    }
+    let stuck = records[0].query.id.to_string();
+    disk.inject(Fault::error(Operation::Remove, std::io::ErrorKind::Other).on(&stuck).always());
+    let later = now() + KEPT + TimeDelta::days(1);
+    assert!(shelf.expire(later).is_err());
+    assert!(records.iter().all(|record| shelf.brief(record.query.id).is_none()));
+    let left = || std::fs::read_dir(folder.path().join("queries")).expect("a folder").count();
+    assert_eq!(left(), 1);
+    disk.heal();
+    assert_eq!(shelf.expire(later).expect("it works"), 1);
+    assert_eq!((left(), shelf.expire(later).expect("it works")), (0, 0));
+}
+
+#[test]
+fn the_oldest_go_where_all_take_more_room_than_they_may() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shelf = open(folder.path());
+    let mut records: Vec<Record> =
+        (0..5).map(|minute| ended(query(now() + TimeDelta::minutes(minute)))).collect();
+    records[0].outcome.delivery = Some(DeliveryStatus::Pending);
+    for record in &records {
+        let mut writer = shelf.begin(record.query.id, None).expect("it begins");
+        writer.push((0..500).map(row).collect()).expect("they are taken");
+        writer.finish().expect("they are durable");
+        shelf.put(record).expect("it is kept");
+    }
+    let bytes = |index: usize| shelf.brief(records[index].query.id).map(|brief| brief.bytes);
+    let each = bytes(4).expect("it is there");
+    assert!(each > 500, "{each}");
+    assert_eq!(shelf.trim(each * 6).expect("it works"), 0);
+    assert_eq!(shelf.trim(each * 4 + 200).expect("it works"), 1);
+    let there: Vec<bool> = (0..5).map(|index| bytes(index).is_some()).collect();
+    assert_eq!(there, [true, false, true, true, true], "the first is being delivered");
+    assert_eq!(shelf.trim(0).expect("it works"), 2);
+    let reopened = open(folder.path());
+    let left: Vec<bool> = records.iter().map(|record| reopened.brief(record.query.id).is_some()).collect();
+    assert_eq!(left, [true, false, false, false, true], "and the last was just asked for");
 }
 
 #[test]
@@ -179,7 +227,7 @@ fn lists_are_of_a_store_a_state_and_a_time_and_the_newest_is_first() {
 fn rows_that_were_damaged_are_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let (shelf, query) = (open(folder.path()), query(now()));
-    let mut writer = shelf.begin(query.id).expect("it begins");
+    let mut writer = shelf.begin(query.id, None).expect("it begins");
     writer.push((0..50).map(row).collect()).expect("they are taken");
     writer.finish().expect("they are durable");
     let path = folder.path().join("queries").join(query.id.to_string()).join("rows");
@@ -187,7 +235,7 @@ fn rows_that_were_damaged_are_told_of() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).expect("written");
-    let error = shelf.rows(query.id).and_then(|rows| rows.page(0, 10, 100)).expect_err("damaged");
+    let error = shelf.rows(query.id, None).and_then(|rows| rows.page(0, 10, 100)).expect_err("damaged");
     assert!(matches!(error, LakeError::Damaged { .. }), "{error}");
 }
 
@@ -199,7 +247,7 @@ fn a_power_cut_leaves_all_of_a_query_that_was_kept() {
     {
         let shelf = Shelf::open(path.clone(), disk.clone()).expect("it opens");
         disk.sync_dir(folder.path()).expect("synced");
-        let mut writer = shelf.begin(record.query.id).expect("it begins");
+        let mut writer = shelf.begin(record.query.id, None).expect("it begins");
         writer.push(vec![row(7)]).expect("it is taken");
         writer.finish().expect("it is durable");
         shelf.put(&record).expect("it is kept");
@@ -207,7 +255,7 @@ fn a_power_cut_leaves_all_of_a_query_that_was_kept() {
     disk.crash(CrashKeeps::Nothing).expect("a power cut");
     let shelf = Shelf::open(path, disk).expect("it opens");
     assert_eq!(shelf.read(record.query.id).expect("it is read"), Some(record.clone()));
-    let page = shelf.rows(record.query.id).and_then(|rows| rows.page(0, 9, 99)).expect("a page");
+    let page = shelf.rows(record.query.id, None).and_then(|rows| rows.page(0, 9, 99)).expect("a page");
     assert_eq!(page.rows, [row(7)]);
 }
 
@@ -215,7 +263,7 @@ fn a_power_cut_leaves_all_of_a_query_that_was_kept() {
 fn rows_that_are_given_up_take_no_room() {
     let folder = tempfile::tempdir().expect("a folder");
     let (shelf, query) = (open(folder.path()), query(now()));
-    let mut writer = shelf.begin(query.id).expect("it begins");
+    let mut writer = shelf.begin(query.id, None).expect("it begins");
     writer.push((0..2500).map(row).collect()).expect("they are taken");
     let rows = folder.path().join("queries").join(query.id.to_string()).join("rows");
     assert!(rows.exists());

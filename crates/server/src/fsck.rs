@@ -23,7 +23,11 @@ use opentrail_journal::{
     disk::{Disk, RealDisk},
 };
 use opentrail_keyring::{Keyring, MasterKeySource};
-use opentrail_lake::{ingest, store::EventDataStore, warehouse::Warehouse};
+use opentrail_lake::{
+    ingest::{self, NoKeys, TableKeys},
+    store::EventDataStore,
+    warehouse::Warehouse,
+};
 use opentrail_state::{State, StateError, StateOptions};
 use opentrail_trails::{delivery, organization as followed, trail::Trail};
 use opentrail_vault::{Bucket, Finding, Vault, VaultOptions};
@@ -32,6 +36,7 @@ use serde::Serialize;
 use self::scratch::ScratchDisk;
 use crate::{
     at_rest::{AtRest, AtRestError, Opened},
+    lake_keys::KeysOfFolder,
     master_key::MasterKeyFrom,
 };
 
@@ -244,11 +249,12 @@ impl Check<'_> {
         let state = self.state(journal, &mut room).await;
         self.report.rooms.push(room);
         let Some(state) = state else { return };
-        if let Some(home) = home {
-            self.keys(&state, home, master).await;
-        }
+        let keyring = match home {
+            Some(home) => self.keys(&state, home, master).await,
+            None => None,
+        };
         self.vault(&state).await;
-        self.lake(&state).await;
+        self.lake(&state, keyring).await;
         if let Err(error) = state.close().await {
             tracing::debug!(%error, "the state was not closed in order");
         }
@@ -270,7 +276,7 @@ impl Check<'_> {
     }
 
     /// The keyring, and what is sealed with it.
-    async fn keys(&mut self, state: &State, home: AccountId, master: MasterKeySource) {
+    async fn keys(&mut self, state: &State, home: AccountId, master: MasterKeySource) -> Option<Keyring> {
         let mut room = RoomReport::new("keyring");
         let keyring = room.expect(Keyring::open(state.clone(), master, home).await);
         if let Some(signing_keys) = keyring.as_ref().and_then(|keyring| room.expect(keyring.check())) {
@@ -281,11 +287,12 @@ impl Check<'_> {
         let mut room = RoomReport::new("identity");
         consistency::check(state).into_iter().for_each(|found| room.problem(found));
         if let Some(identity) =
-            keyring.and_then(|keyring| room.expect(Identity::open(state.clone(), keyring)))
+            keyring.clone().and_then(|keyring| room.expect(Identity::open(state.clone(), keyring)))
         {
             secrets(state, &identity, &mut room);
         }
         self.report.rooms.push(room);
+        keyring
     }
 
     async fn vault(&mut self, state: &State) {
@@ -316,12 +323,16 @@ impl Check<'_> {
     }
 
     /// The tables of event data stores.
-    async fn lake(&mut self, state: &State) {
+    async fn lake(&mut self, state: &State, keyring: Option<Keyring>) {
         let mut room = RoomReport::new("lake");
         readable::<EventDataStore>(state, "event data stores", &mut room);
         let (folder, disk) = (self.path("lake"), Arc::clone(&self.disk));
         let warehouse = || Warehouse::in_data_folder(&folder.join("tables"), Arc::clone(&disk));
-        let checked = ingest::fsck(&folder, state, Arc::clone(&disk), warehouse, Utc::now()).await;
+        let keys: Arc<dyn TableKeys> = match keyring {
+            Some(keyring) => Arc::new(KeysOfFolder(keyring)),
+            None => Arc::new(NoKeys),
+        };
+        let checked = ingest::fsck(&folder, state, Arc::clone(&disk), warehouse, keys, Utc::now()).await;
         if let Some(found) = room.expect(checked) {
             room.count("files", found.files as u64);
             room.count("rows", found.rows);

@@ -21,6 +21,7 @@ mod health;
 mod iam;
 mod issuers;
 mod kms;
+mod lake_keys;
 mod listen;
 mod master_key;
 mod operation;

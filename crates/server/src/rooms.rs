@@ -18,6 +18,7 @@ use crate::{
     events::Regions,
     issuers::Issuers,
     kms::KeyGuard,
+    lake_keys::LakeKeys,
     queries::Queries,
     recording::Recorder,
     replica_target::ReplicaTargets,
@@ -44,6 +45,8 @@ pub(crate) struct Rooms {
     pub(crate) trails: Trails,
     /// The tables of event data stores.
     pub(crate) lake: Lake,
+    /// The keys of those that are encrypted.
+    pub(crate) lake_keys: Arc<LakeKeys>,
     /// What brings log files into them.
     pub(crate) imports: Imports,
     /// Queries over them.

@@ -37,6 +37,7 @@ use crate::{
     error::ServerError,
     issuers::Issuers,
     kms::KeyGuard,
+    lake_keys::LakeKeys,
     options::{Options, RootCredentials, TlsFiles},
     queries::{self, Queries, QueryOptions},
     recording::{Recorder, Strangers},
@@ -168,7 +169,7 @@ async fn open_rooms(
         key_guard: key_guard.clone(),
         requesters: requesters.clone(),
     };
-    let stores = Arc::new(Stores::new(embedded, &options.remote_buckets, options.region.as_str()));
+    let stores = Arc::new(Stores::new(embedded, &options.remote_buckets, options.region.as_str(), home));
     let delivery = Delivery::open(
         &folder("trails"),
         state.clone(),
@@ -182,13 +183,16 @@ async fn open_rooms(
     let archive_options =
         ArchiveOptions { retention: options.history_retention, ..ArchiveOptions::default() };
     let archive = Archive::open(&folder("archive"), &state, disk.clone(), archive_options).await?;
-    let lake = open_lake(options, &state, disk.clone()).await?;
+    let lake_keys =
+        Arc::new(LakeKeys::new(state.clone(), keyring.clone(), key_guard.clone(), recorder.clone()));
+    let lake = open_lake(options, &state, disk.clone(), lake_keys.clone()).await?;
     let imports = Imports::open(&folder("lake").join("imports"), &state, disk.clone(), lake.clone())?;
     let parts = queries::Parts {
         state: state.clone(),
         disk,
         keyring: keyring.clone(),
         lake: lake.clone(),
+        lake_keys: lake_keys.clone(),
         event_data_stores: event_data_stores.clone(),
         buckets: stores.clone(),
         folder: folder("lake").join("queries"),
@@ -207,6 +211,7 @@ async fn open_rooms(
         channels: Channels::new(state.clone()),
         event_data_stores,
         lake,
+        lake_keys,
         imports,
         queries,
         delivery,
@@ -231,7 +236,12 @@ async fn open_rooms(
     })
 }
 
-async fn open_lake(options: &Options, state: &State, disk: Arc<dyn Disk>) -> Result<Lake, ServerError> {
+async fn open_lake(
+    options: &Options,
+    state: &State,
+    disk: Arc<dyn Disk>,
+    keys: Arc<LakeKeys>,
+) -> Result<Lake, ServerError> {
     let folder = options.data.join("lake");
     let settings = &options.lake;
     if let Some(location) = settings.warehouse.as_ref().filter(|_| options.encrypt_data) {
@@ -246,6 +256,7 @@ async fn open_lake(options: &Options, state: &State, disk: Arc<dyn Disk>) -> Res
     let warehouse = opening.await.map_err(|_| ServerError::Interrupted)??;
     let (defaults, clock) = (LakeOptions::default(), SteadyClock::new());
     let lake_options = LakeOptions {
+        keys,
         // By it files are removed for good.
         clock: Arc::new(move || clock.now()),
         flush_after: settings.flush_interval,

@@ -14,7 +14,7 @@ use opentrail_trails::{
 };
 
 pub(crate) use embedded::{CLOUDTRAIL, Embedded, service_context};
-pub(crate) use encrypted::context_of_trail;
+pub(crate) use encrypted::{NamedKey, context_of_trail, deed_with_key};
 pub(crate) use object_keys::{Keys, Requesters, context_of, failure as key_failure};
 
 use crate::options::RemoteBucket;
@@ -23,10 +23,18 @@ use crate::options::RemoteBucket;
 pub(crate) struct Stores {
     embedded: Embedded,
     remote: HashMap<String, External>,
+    /// The account with whose credentials buckets elsewhere are written to.
+    operator: AccountId,
 }
 
 impl Stores {
-    pub(crate) fn new(embedded: Embedded, remote: &[RemoteBucket], region: &str) -> Self {
+    /// The buckets of the vault, and those that the operator named, whose account is `operator`.
+    pub(crate) fn new(
+        embedded: Embedded,
+        remote: &[RemoteBucket],
+        region: &str,
+        operator: AccountId,
+    ) -> Self {
         let external = |bucket: &RemoteBucket| {
             let options = ExternalOptions {
                 endpoint: Some(bucket.endpoint.clone()),
@@ -35,7 +43,7 @@ impl Stores {
             };
             (bucket.name.clone(), External::new(options))
         };
-        Self { embedded, remote: remote.iter().map(external).collect() }
+        Self { embedded, remote: remote.iter().map(external).collect(), operator }
     }
 
     fn of(&self, bucket: &str) -> &dyn LogStore {
@@ -47,8 +55,14 @@ impl Stores {
         self.remote.contains_key(bucket)
     }
 
+    /// Whether an account may have results of queries written to a bucket at all. One elsewhere is written to with the
+    /// operator's credentials, so that its policy does not tell one account of ours from another.
+    pub(crate) fn takes_results_of(&self, bucket: &str, account: AccountId) -> bool {
+        !self.is_elsewhere(bucket) || account == self.operator
+    }
+
     /// Whether CloudTrail may write the results of queries of an account below a folder of a bucket. A bucket elsewhere
-    /// is asked when they are written.
+    /// that [takes them](Self::takes_results_of) is asked when they are written.
     pub(crate) fn check_results(
         &self,
         bucket: &str,
@@ -56,7 +70,10 @@ impl Stores {
         event_data_store: &str,
         account: AccountId,
     ) -> Result<(), StoreError> {
-        if self.remote.contains_key(bucket) {
+        if !self.takes_results_of(bucket, account) {
+            return Err(StoreError::InsufficientPolicy);
+        }
+        if self.is_elsewhere(bucket) {
             return Ok(());
         }
         self.embedded.may_put(bucket, &format!("{folder}check"), event_data_store, account)

@@ -15,10 +15,12 @@ pub struct Limits {
     pub time: Duration,
     /// How many rows it may return; what comes after is not given. `None`: as many as there are.
     pub rows: Option<u64>,
+    /// Whether it may spill what is too large for memory to disk, where it is in the clear.
+    pub spills: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { time: DEFAULT_TIME, rows: None }
+        Limits { time: DEFAULT_TIME, rows: None, spills: true }
     }
 }

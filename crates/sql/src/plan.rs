@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionStateBuilder, TaskContext};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser;
@@ -19,14 +20,18 @@ use sqlparser::tokenizer::Token;
 use crate::cancel::{Cancel, GiveWay};
 use crate::names::{Names, lower_functions, separate_fields};
 use crate::output::{self, Output};
-use crate::running::Column;
+use crate::running::{Column, note_unread};
 use crate::scan::{FooterCache, Meter, Table, Wanted};
 use crate::unnest::{self, UnnestPlanner};
+use crate::windows::{self, Bounds};
 use crate::{Limits, SqlError, Statement, TableData};
-use crate::{diagnose, fetch, format, functions, like, parameters, rewrite, statement};
+use crate::{diagnose, fetch, format, functions, like, mismatch, parameters, rewrite, statement};
 
 /// How many rows operators pass at a time.
 const BATCH_ROWS: usize = 8192;
+
+/// Bytes that the copies of a constant may take in one batch.
+const COPIES_OF_CONSTANTS: usize = 16 << 20;
 
 /// Memory that a sort sets aside for merging what it has spilled, in bytes.
 const SORT_RESERVATION: usize = 2 << 20;
@@ -40,6 +45,21 @@ pub(crate) struct Shared {
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) footers: Arc<FooterCache>,
     pub(crate) partitions: usize,
+    /// Memory of operators that hold rows, in bytes.
+    pub(crate) memory: usize,
+}
+
+impl Shared {
+    /// The same for a query with these limits.
+    fn of(&self, limits: &Limits) -> Result<Self, SqlError> {
+        if limits.spills {
+            return Ok(self.clone());
+        }
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled).build();
+        let disk = disk.map_err(|error| SqlError::Internal(error.strip_backtrace()))?;
+        let runtime = RuntimeEnv { disk_manager: Arc::new(disk), ..RuntimeEnv::clone(&self.runtime) };
+        Ok(Self { runtime: Arc::new(runtime), ..self.clone() })
+    }
 }
 
 /// A query that can be run.
@@ -62,7 +82,10 @@ pub(crate) struct Request {
 }
 
 /// Plans a query.
-pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, SqlError> {
+///
+/// # Errors
+/// As [`Engine::run`](crate::Engine::run) has them.
+pub(crate) async fn plan(shared: &Shared, request: Request, cancel: Cancel) -> Result<Planned, SqlError> {
     let Request { statement, tables, parameters, limits } = request;
     let text = statement.text();
     for table in statement.tables() {
@@ -80,9 +103,9 @@ pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, S
     parameters::fill(&mut tokens, &parameters)?;
     let meter = Arc::new(Meter::default());
     let unnests = text.tokens().any(|token| is_unnest(&token.token));
-    let cancel = Cancel::default();
     let wanted = Arc::default();
-    let session = session(shared, tables, &meter, &wanted, &cancel, unnests)?;
+    let kinds = kinds(&tables);
+    let session = session(&shared.of(&limits)?, tables, &meter, &wanted, &cancel, unnests)?;
     let mut query = statement::query(text, tokens)?;
     let output = Output::of(&query, text);
     output::alias(&mut query);
@@ -92,13 +115,15 @@ pub(crate) async fn plan(shared: &Shared, request: Request) -> Result<Planned, S
     fetch::as_limit(&mut query);
     let logical = logical(&session, query, limits).await.map_err(|error| match error {
         Failed::Sql(error) => error,
-        Failed::Planning(error) => diagnose::planning(&error, text, &session),
+        Failed::Planning(error) => diagnose::planning(&error, text, &session, &kinds),
     })?;
     let columns = columns(&logical, &output);
-    let plan = physical(&session, &logical, &wanted)
+    let bounds = Bounds { cancel: cancel.clone(), bytes: shared.memory };
+    let (plan, context) = physical(&session, &logical, &wanted, &bounds)
         .await
-        .map_err(|error| diagnose::planning(&error, text, &session))?;
-    Ok(Planned { plan, context: session.task_ctx(), columns, meter, cancel })
+        .map_err(|error| diagnose::planning(&error, text, &session, &kinds))?;
+    note_unread(plan.as_ref(), &meter);
+    Ok(Planned { plan, context, columns, meter, cancel })
 }
 
 enum Failed {
@@ -132,7 +157,8 @@ async fn physical(
     session: &SessionContext,
     plan: &LogicalPlan,
     wanted: &OnceLock<Wanted>,
-) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    bounds: &Bounds,
+) -> datafusion::error::Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
     let mut state = session.state();
     if joins(plan)? {
         // DataFusion gives the accesses to fields of both sides one name, and then can't tell the sides apart.
@@ -140,7 +166,26 @@ async fn physical(
     }
     let optimized = state.optimize(plan)?;
     wanted.get_or_init(|| Wanted::of(&optimized).unwrap_or_default());
-    state.query_planner().create_physical_plan(&optimized, &state).await
+    let optimized = windows::bound(optimized, bounds)?;
+    state.config_mut().options_mut().execution.batch_size = rows_of_a_batch(&optimized)?;
+    let plan = state.query_planner().create_physical_plan(&optimized, &state).await?;
+    Ok((plan, Arc::new(TaskContext::from(&state))))
+}
+
+/// How many rows operators pass at a time: fewer where the query has a large constant, of which each row gets a copy.
+fn rows_of_a_batch(plan: &LogicalPlan) -> datafusion::error::Result<usize> {
+    let mut largest = 1;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Literal(value, _) = expr {
+                    largest = largest.max(value.size());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok((COPIES_OF_CONSTANTS / largest).clamp(1, BATCH_ROWS))
 }
 
 /// Whether rows of several tables come together, also by a subquery in an expression, which becomes a join.
@@ -155,6 +200,12 @@ fn joins(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(all_scans > scans || plan.exists(|node| Ok(matches!(node, LogicalPlan::Join(_))))?)
+}
+
+/// The types of all columns.
+fn kinds(tables: &BTreeMap<String, TableData>) -> mismatch::Columns {
+    let fields = tables.values().flat_map(|table| table.schema.fields());
+    fields.map(|field| (field.name().to_lowercase(), field.data_type().clone())).collect()
 }
 
 fn columns(plan: &LogicalPlan, output: &Output) -> Vec<Column> {

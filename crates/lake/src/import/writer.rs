@@ -5,7 +5,7 @@
 //! commit fail, nothing that came after it is written: a mark must not pass what is not there.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,15 +14,21 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use chrono::NaiveDate;
 use opentrail_event::Event;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{crew::Crew, ledger::Progress, seen::Seen};
+use super::{
+    crew::Crew,
+    ledger::Progress,
+    seen::{Seen, shares},
+    under_way::UnderWay,
+};
 use crate::{
     Columns, EncodedFile, Extra, Keep, LakeError, Shape, encode_keeping,
-    ingest::{Lake, Live},
+    ingest::{Lake, Live, View},
     table::Marks,
 };
 
@@ -87,6 +93,8 @@ pub(crate) struct Done {
     pub(crate) prefixes: u64,
     /// How many were taken.
     pub(crate) files: u64,
+    /// Events of theirs that are older than the store keeps events.
+    pub(crate) expired: u64,
     /// Whether nothing follows soon: they are written now.
     pub(crate) is_last: bool,
     /// Whether the listing has come to its end.
@@ -120,6 +128,7 @@ impl Writer {
     pub(crate) fn start(lake: Lake, live: Live, crew: Crew) -> Self {
         let (pieces, waiting) = mpsc::channel(WAITING);
         let (commits, to_commit) = mpsc::channel(1);
+        let (committed, known_committed) = watch::channel(0);
         let sessions = Arc::<AtomicU64>::default();
         let failures = Arc::<AtomicU64>::default();
         let gatherer = Gatherer {
@@ -131,9 +140,11 @@ impl Writer {
             failures: failures.clone(),
             known_failures: 0,
             known: live.taken_over(),
+            under_way: UnderWay::new(known_committed),
         };
         tokio::spawn(gatherer.run(waiting, commits));
-        tokio::spawn(commit_all(lake, live.clone(), to_commit, sessions.clone(), failures));
+        let counts = Counts { sessions: sessions.clone(), failures, committed };
+        tokio::spawn(commit_all(lake, live.clone(), to_commit, counts));
         Self { pieces, sessions, live }
     }
 
@@ -151,6 +162,10 @@ impl Writer {
     /// table when this returns.
     pub(crate) async fn begin(&self) -> Result<u64, NotWritten> {
         let session = self.sessions.fetch_add(1, Ordering::AcqRel) + 1;
+        if !self.live.is_whole() {
+            // Its marks, which say where the import was, may not be known.
+            return Err(NotWritten::of(&LakeError::Behind));
+        }
         let nothing = Piece { events: Vec::new(), step: None, room: None };
         self.write(nothing).await?.await.unwrap_or_else(|_| Err(NotWritten::after_another()))?;
         Ok(session)
@@ -179,6 +194,7 @@ struct Gatherer {
     known_failures: u64,
     /// How many commits of the table had been taken over when it began to learn what there is.
     known: u64,
+    under_way: UnderWay,
 }
 
 /// A batch on its way into the table.
@@ -190,6 +206,8 @@ struct Commit {
     failures: u64,
     /// What was seen, and the marks, are those of a table that had taken over so many commits.
     known: u64,
+    /// Which of the writer's batches it is.
+    number: u64,
 }
 
 impl Gatherer {
@@ -254,63 +272,102 @@ impl Gatherer {
     /// Leaves out what is there, and has the rest encoded.
     async fn settle(
         &mut self,
-        batch: Vec<Waiting>,
+        mut batch: Vec<Waiting>,
         failures: u64,
     ) -> Result<Option<Commit>, (Vec<Waiting>, LakeError)> {
         if batch.is_empty() {
             return Ok(None);
         }
-        if let Err(error) = self.learn(&batch).await {
-            return Err((batch, error));
-        }
-        let mut seen = std::mem::take(&mut self.seen);
-        let sorted = self.crew.run(move || {
-            let mut marks = BTreeMap::new();
-            let mut events = Vec::new();
-            let mut waiting = Vec::with_capacity(batch.len());
-            for Waiting { piece, done } in batch {
-                let taken = admit(&mut seen, piece.events, &mut events);
-                drop(piece.room);
-                if let Some(step) = piece.step {
-                    let mut progress = step.progress.lock();
-                    progress.add(&step.done, taken);
-                    if let Ok(text) = serde_json::to_string(&*progress) {
-                        marks.insert(step.mark, text);
-                    }
-                }
-                waiting.push((done, taken));
-            }
-            (seen, events, marks, waiting)
-        });
-        let (seen, events, marks, waiting) = match sorted.await {
-            Ok(sorted) => sorted,
-            Err(error) => return Err((Vec::new(), error)),
+        let days = days_of(&batch);
+        let view = match self.view(&days).await {
+            Ok(view) => view,
+            Err(error) => return Err((batch, error)),
         };
-        self.seen = seen;
+        let shares = shares(&days, &view);
+        let mut new = New { taken: vec![Taken::default(); batch.len()], events: Vec::new() };
+        for share in &shares {
+            (batch, new) = self.admit(batch, new, share, &view).await?;
+        }
         let (crew, shape, keep) = (self.crew.clone(), self.live.shape(), self.live.keep());
+        let events = new.events;
         let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, keep, &events)).await? });
         let (encoding, known) = (AbortOnDropHandle::new(encoding), self.known);
-        Ok(Some(Commit { encoding, marks, waiting, failures, known }))
+        let mut marks = BTreeMap::new();
+        let waiting = batch.into_iter().zip(new.taken).map(|(Waiting { piece, done }, taken)| {
+            drop(piece.room);
+            if let Some(step) = piece.step {
+                let mut progress = step.progress.lock();
+                progress.add(&step.done, taken);
+                if let Ok(text) = serde_json::to_string(&*progress) {
+                    marks.insert(step.mark, text);
+                }
+            }
+            (done, taken)
+        });
+        let waiting = waiting.collect();
+        let number = self.under_way.sent(days, shares.len());
+        Ok(Some(Commit { encoding, marks, waiting, failures, known, number }))
     }
 
-    /// Learns which events of the batch's days there are. What this server recorded before it is in the view first: the
-    /// files that are read may have it too.
-    async fn learn(&mut self, batch: &[Waiting]) -> Result<(), LakeError> {
-        let events = batch.iter().flat_map(|waiting| &waiting.piece.events);
-        let days: HashSet<_> = events.map(|event| event.time().date_naive()).collect();
+    /// What the store has, for events of these days: what this server recorded before them is in it, since the files that
+    /// are read may have it too.
+    async fn view(&mut self, days: &BTreeSet<NaiveDate>) -> Result<View, LakeError> {
+        self.under_way.settled().await;
         if days.is_empty() {
-            return Ok(());
+            return Ok(self.live.view());
         }
         let now = self.lake.inner.journal.durable();
         let caught_up = tokio::time::timeout(CATCH_UP, self.lake.caught_up(now)).await;
         caught_up.map_err(|_| LakeError::Behind)?;
-        let view = self.live.view();
-        self.seen.learn(&days, &view, self.lake.warehouse().store()).await
+        // What a table that waited for its key has not yet may be in the files too.
+        let whole = tokio::time::timeout(CATCH_UP, self.live.whole()).await;
+        whole.map_err(|_| LakeError::Behind)?;
+        Ok(self.live.view())
+    }
+
+    /// Finds out which events of some days are new.
+    async fn admit(
+        &mut self,
+        mut batch: Vec<Waiting>,
+        mut new: New,
+        share: &HashSet<NaiveDate>,
+        view: &View,
+    ) -> Result<(Vec<Waiting>, New), (Vec<Waiting>, LakeError)> {
+        let pinned = self.under_way.days();
+        let learned = self.seen.learn(share, &pinned, view, self.live.warehouse().store()).await;
+        if let Err(error) = learned {
+            return Err((batch, error));
+        }
+        let (mut seen, share) = (std::mem::take(&mut self.seen), share.clone());
+        let admitted = self.crew.run(move || {
+            for (waiting, taken) in batch.iter_mut().zip(&mut new.taken) {
+                let events = std::mem::take(&mut waiting.piece.events);
+                let is_now = |event: &Event| share.contains(&event.time().date_naive());
+                let (now, later): (Vec<Event>, Vec<Event>) = events.into_iter().partition(is_now);
+                waiting.piece.events = later;
+                admit(&mut seen, now, &mut new.events, taken);
+            }
+            (seen, batch, new)
+        });
+        let (seen, batch, new) = admitted.await.map_err(|error| (Vec::new(), error))?;
+        self.seen = seen;
+        Ok((batch, new))
     }
 }
 
-fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>) -> Taken {
-    let mut taken = Taken::default();
+/// What of a batch the store does not have.
+struct New {
+    /// What became of each piece.
+    taken: Vec<Taken>,
+    events: Vec<Event>,
+}
+
+fn days_of(batch: &[Waiting]) -> BTreeSet<NaiveDate> {
+    let events = batch.iter().flat_map(|waiting| &waiting.piece.events);
+    events.map(|event| event.time().date_naive()).collect()
+}
+
+fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>, taken: &mut Taken) {
     for event in piece {
         if seen.admit(&event) {
             taken.accepted += 1;
@@ -319,7 +376,6 @@ fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>) -> Taken {
             taken.duplicates += 1;
         }
     }
-    taken
 }
 
 fn files_of(shape: Shape, keep: Keep, events: &[Event]) -> Result<Vec<EncodedFile>, LakeError> {
@@ -337,15 +393,19 @@ fn files_of(shape: Shape, keep: Keep, events: &[Event]) -> Result<Vec<EncodedFil
     if batches.is_empty() { Ok(Vec::new()) } else { encode_keeping(shape, &batches, keep) }
 }
 
-/// Commits batches in their order.
-async fn commit_all(
-    lake: Lake,
-    live: Live,
-    mut commits: mpsc::Receiver<Commit>,
+/// What the one who commits tells.
+struct Counts {
     sessions: Arc<AtomicU64>,
     failures: Arc<AtomicU64>,
-) {
-    while let Some(Commit { encoding, marks, waiting, failures: before, known }) = commits.recv().await {
+    committed: watch::Sender<u64>,
+}
+
+/// Commits batches in their order.
+async fn commit_all(lake: Lake, live: Live, mut commits: mpsc::Receiver<Commit>, counts: Counts) {
+    let Counts { sessions, failures, committed } = counts;
+    while let Some(Commit { encoding, marks, waiting, failures: before, known, number }) =
+        commits.recv().await
+    {
         let outcome = if failures.load(Ordering::Acquire) == before {
             let written = write(&lake, &live, encoding, marks, known).await;
             written.map_err(|error| {
@@ -357,6 +417,7 @@ async fn commit_all(
         } else {
             Err(NotWritten::after_another())
         };
+        committed.send_replace(number);
         for (done, taken) in waiting {
             drop(done.send(outcome.clone().map(|()| taken)));
         }

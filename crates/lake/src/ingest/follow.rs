@@ -164,6 +164,17 @@ impl Lake {
                 }
                 () = stop.cancelled() => return,
             }
+            if self.park_locked() {
+                self.inner.room.notify_waiters();
+            }
+            for live in self.parked(&busy) {
+                if writing.len() >= self.inner.options.writers.max(1) {
+                    break;
+                }
+                busy.insert(live.id());
+                let lake = self.clone();
+                writing.spawn(async move { lake.bring(live).await });
+            }
             for live in self.due(&busy) {
                 if writing.len() >= self.inner.options.writers.max(1) {
                     break;
@@ -189,6 +200,12 @@ impl Lake {
                 told = Instant::now();
             }
         }
+    }
+
+    /// The parked tables whose keys should be tried again.
+    fn parked(&self, busy: &HashSet<StoreId>) -> Vec<Live> {
+        let is_due = |live: &Live| live.is_parked() && !busy.contains(&live.id()) && !live.is_resting();
+        self.tables().into_iter().filter(is_due).collect()
     }
 
     /// The tables whose tails should become files, the most urgent first.
@@ -219,7 +236,7 @@ impl Lake {
             }
             Err(error) => {
                 let is_news = live.trouble().is_none();
-                live.note(Err(error.to_string()));
+                self.after_failure(&live, &error);
                 measure::failure();
                 let error = &error as &dyn std::error::Error;
                 if is_news {
@@ -265,14 +282,20 @@ impl Lake {
         let mut outcome = Ok(());
         for live in self.tables() {
             let retention = self.inner.follower.lock().retention(live.id());
-            outcome = outcome.and(live.tidy(retention, now).await);
+            match live.tidy(retention, now).await {
+                Err(error) if error.refused_key().is_some() => {
+                    tracing::debug!(store = %live.id(), %error, "an event data store waits to be tidied");
+                }
+                tidied => outcome = outcome.and(tidied),
+            }
         }
         let doomed = self.inner.follower.lock().doomed.clone();
         for id in doomed {
             match self.remove(id).await {
-                Ok(()) => {
-                    self.inner.follower.lock().doomed.remove(&id);
-                    tracing::info!(store = %id, "the table of a deleted event data store is removed");
+                Ok(0) => drop(self.inner.follower.lock().doomed.remove(&id)),
+                // What was being written while it was removed is found the next time.
+                Ok(files) => {
+                    tracing::info!(store = %id, files, "the table of a deleted event data store is removed");
                 }
                 Err(error) => outcome = outcome.and(Err(error)),
             }
@@ -280,7 +303,7 @@ impl Lake {
         outcome.and(self.save().await)
     }
 
-    async fn remove(&self, id: StoreId) -> Result<(), LakeError> {
+    async fn remove(&self, id: StoreId) -> Result<usize, LakeError> {
         let warehouse = self.warehouse();
         Table::remove(warehouse, &warehouse.table_path(&id.to_string())).await
     }

@@ -8,6 +8,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use opentrail_journal::Seq;
 use opentrail_state::{Change, Entry, OwnedEvent};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{
     checkpoint::Checkpoint,
@@ -94,7 +96,7 @@ impl Follower {
         for channel in channels {
             for id in &channel.stores {
                 if let Some(store) = self.routes.ingesting(*id) {
-                    gathered.add_all(store, seq, channel);
+                    gathered.add_all(store, seq, channel, now);
                 }
             }
         }
@@ -117,6 +119,11 @@ impl Follower {
         }
         let (position, doomed) = (position.0, self.doomed.clone());
         Ok(Some(self.saved.next(position, configuration, doomed)))
+    }
+
+    /// The newest durable checkpoint.
+    pub(crate) fn saved_checkpoint(&self) -> Checkpoint {
+        self.saved.clone()
     }
 
     /// This checkpoint is durable.
@@ -142,18 +149,42 @@ impl<'a> Gathered<'a> {
         self.of(store).push(Row { seq, record: Record::Event(&owned.event), extra: Extra::default() });
     }
 
-    fn add_all(&mut self, store: &Arc<EventDataStore>, seq: Seq, channel: &'a ChannelEvents) {
-        let rows = channel.records.iter().map(|record| Row {
+    /// The events of a channel, but for those that are out of the store's retention already.
+    fn add_all(
+        &mut self,
+        store: &Arc<EventDataStore>,
+        seq: Seq,
+        channel: &'a ChannelEvents,
+        now: DateTime<Utc>,
+    ) {
+        let from = kept_from(store, now);
+        let kept = |record: &&Box<RawValue>| time_of(record).is_none_or(|time| time >= from);
+        let rows = channel.records.iter().filter(kept).map(|record| Row {
             seq,
             record: Record::Json(record.get()),
             extra: Extra::default(),
         });
-        self.of(store).extend(rows);
+        let rows: Vec<Row<'a>> = rows.collect();
+        // A store that gets nothing is not asked for.
+        if !rows.is_empty() {
+            self.of(store).extend(rows);
+        }
     }
 
     fn of(&mut self, store: &Arc<EventDataStore>) -> &mut Vec<Row<'a>> {
         &mut self.rows.entry(store.id).or_insert_with(|| (store.clone(), Vec::new())).1
     }
+}
+
+/// The `eventTime` of a record from outside, which has the form that we gave it.
+fn time_of(record: &RawValue) -> Option<DateTime<Utc>> {
+    #[derive(Deserialize)]
+    struct Timed {
+        #[serde(rename = "eventTime")]
+        time: String,
+    }
+    let timed: Timed = serde_json::from_str(record.get()).ok()?;
+    DateTime::parse_from_rfc3339(&timed.time).ok().map(|time| time.to_utc())
 }
 
 /// What is older is out of the store's retention.

@@ -24,6 +24,7 @@ use super::{
     live::{Live, View},
     measure,
     options::LakeOptions,
+    sealing::warehouse_of,
     status::{LakeStatus, StoreTrouble},
 };
 use crate::{
@@ -112,7 +113,7 @@ impl Lake {
         Ok(lake)
     }
 
-    /// Where the tables are.
+    /// Where the tables are. Files of a table that has a key are read as [`Live::warehouse`] says.
     pub fn warehouse(&self) -> &Warehouse {
         &self.inner.warehouse
     }
@@ -135,8 +136,10 @@ impl Lake {
     /// The table of a store that there is, or was at a place of the journal.
     pub fn table_of(&self, store: &EventDataStore) -> Live {
         let Inner { warehouse, options, state, .. } = &*self.inner;
-        let options = || table_options(store, options, state);
-        let new = || Live::new(store.id, shape_of(store), warehouse.clone(), options());
+        let new = || {
+            let warehouse = warehouse_of(store, warehouse, state, &options.keys);
+            Live::new(store.id, shape_of(store), warehouse, table_options(store, options, state))
+        };
         self.inner.lives.write().entry(store.id).or_insert_with(new).clone()
     }
 
@@ -297,7 +300,8 @@ async fn open_tables(
 ) -> Result<BTreeMap<StoreId, Live>, LakeError> {
     let (stores, now) = (state.list::<EventDataStore>(""), (options.clock)());
     let opening = stores.iter().map(|(_, store)| {
-        Live::open(store.id, shape_of(store), warehouse.clone(), table_options(store, options, state), now)
+        let warehouse = warehouse_of(store, warehouse, state, &options.keys);
+        Live::open(store.id, shape_of(store), warehouse, table_options(store, options, state), now)
     });
     let opened = stream::iter(opening).buffer_unordered(OPENED_AT_ONCE);
     opened.map_ok(|live| (live.id(), live)).try_collect().await

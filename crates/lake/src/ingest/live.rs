@@ -13,9 +13,9 @@ use arrow_array::RecordBatch;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use opentrail_journal::Seq;
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
-use super::tail::{Row, Tail};
+use super::tail::{Intake, Row, Tail};
 use crate::{
     encode::{EncodedFile, encode_keeping},
     error::LakeError,
@@ -68,6 +68,10 @@ struct Inner {
     /// Held while the tail is written.
     flushing: tokio::sync::Mutex<()>,
     trouble: Mutex<Option<Trouble>>,
+    /// Whether the tail takes what comes, so that views have everything.
+    is_whole: watch::Sender<bool>,
+    /// Whether all files are known to be sealed that should be.
+    is_sealed: AtomicBool,
     /// The store is no more.
     retired: AtomicBool,
 }
@@ -76,6 +80,8 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Trouble {
     reason: String,
+    /// Whether it is the table's key that was refused.
+    of_key: bool,
     again: Instant,
     backoff: Duration,
 }
@@ -96,6 +102,12 @@ impl Live {
             // Nobody else has it yet.
             Ok(table) => drop(live.inner.table.set(table)),
             Err(LakeError::NoTable { .. }) => {}
+            Err(error) if error.refused_key().is_some() => {
+                tracing::warn!(store = %id, %error, "the table of an event data store can't be opened");
+                // What the table has is not known, so nothing is taken until it is.
+                live.give_up(Intake::Parked { first: None });
+                live.note(Err(&error));
+            }
             Err(error) => return Err(error),
         }
         Ok(live)
@@ -112,6 +124,8 @@ impl Live {
             tail: Mutex::new(Tail::new(shape)),
             flushing: tokio::sync::Mutex::default(),
             trouble: Mutex::default(),
+            is_whole: watch::Sender::new(true),
+            is_sealed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
@@ -125,6 +139,11 @@ impl Live {
     /// Which columns it has.
     pub fn shape(&self) -> Shape {
         self.inner.shape
+    }
+
+    /// The warehouse as this table sees it: what is read of it is opened with the table's key.
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.inner.warehouse
     }
 
     /// How a file that is written now keeps records.
@@ -166,14 +185,23 @@ impl Live {
     /// Adds files and sets marks, in one step: after a crash the table has both or neither.
     ///
     /// # Errors
-    /// If the warehouse can't be written to. Whether the step was taken, the marks say at the next attempt.
+    /// If the warehouse can't be written to: whether the step was taken, the marks say at the next attempt.
+    /// [`LakeError::NoTable`] if the store is no more.
     pub async fn append(
         &self,
         files: Vec<EncodedFile>,
         marks: Marks,
         now: DateTime<Utc>,
     ) -> Result<Arc<Snapshot>, LakeError> {
-        self.table(now).await?.append(files, marks, now).await
+        self.check_there()?;
+        let appended = self.table(now).await?.append(files, marks, now).await;
+        self.leave_nothing().await;
+        appended
+    }
+
+    fn check_there(&self) -> Result<(), LakeError> {
+        let table = || self.inner.warehouse.table_path(&self.inner.id.to_string()).to_string();
+        if self.is_retired() { Err(LakeError::NoTable { table: table() }) } else { Ok(()) }
     }
 
     /// As [`Live::append`], but refused with [`LakeError::Moved`] if commits were taken over since
@@ -185,7 +213,23 @@ impl Live {
         marks: Marks,
         now: DateTime<Utc>,
     ) -> Result<Arc<Snapshot>, LakeError> {
-        self.table(now).await?.append_knowing(known, files, marks, now).await
+        self.check_there()?;
+        let appended = self.table(now).await?.append_knowing(known, files, marks, now).await;
+        self.leave_nothing().await;
+        appended
+    }
+
+    /// Removes what was just written, should the store have gone meanwhile: who removes its table may have been there
+    /// before.
+    async fn leave_nothing(&self) {
+        let Inner { id, warehouse, .. } = &*self.inner;
+        if !self.is_retired() {
+            return;
+        }
+        let removed = Table::remove(warehouse, &warehouse.table_path(&id.to_string())).await;
+        if let Err(error) = removed {
+            tracing::warn!(store = %id, %error, "files of a deleted event data store can't be removed");
+        }
     }
 
     /// How many commits of the table turned out to be there. To be read before marks and rows.
@@ -197,7 +241,7 @@ impl Live {
     pub(crate) fn push(&self, rows: &[Row<'_>]) -> Result<(), LakeError> {
         let stored = self.stored();
         let new = rows.partition_point(|row| row.seq <= stored);
-        self.inner.tail.lock().push(&rows[new..])
+        self.inner.tail.lock().take_in(&rows[new..])
     }
 
     /// The entry up to which the table says that it has everything.
@@ -211,7 +255,7 @@ impl Live {
         if self.is_retired() {
             return Ok(0);
         }
-        if self.inner.tail.lock().first().is_none() {
+        if self.inner.tail.lock().rows() == 0 {
             return Ok(0);
         }
         let table = self.table(now).await?;
@@ -224,7 +268,9 @@ impl Live {
         let encoding = tokio::task::spawn_blocking(move || encode_keeping(shape, &batches, keep));
         let files = encoding.await.map_err(|_| LakeError::Interrupted)??;
         let marks = Marks::from([(JOURNAL_MARK.to_owned(), taken.upto.0.to_string())]);
-        table.append_knowing(known, files, marks, now).await?;
+        let appended = table.append_knowing(known, files, marks, now).await;
+        self.leave_nothing().await;
+        appended?;
         self.let_go();
         Ok(rows)
     }
@@ -243,6 +289,7 @@ impl Live {
         now: DateTime<Utc>,
     ) -> Result<(), LakeError> {
         let Some(table) = self.inner.table.get() else { return Ok(()) };
+        let sealed = self.seal_older().await;
         let dropped = match retention_days.and_then(|days| first_day(now, days)) {
             Some(first_kept) => table.drop_before(first_kept, now).await.map(drop),
             None => Ok(()),
@@ -256,15 +303,93 @@ impl Live {
         };
         // Each whatever became of the others: it is expiry that makes room on a full disk.
         let expired = table.expire(now).await.map(drop);
-        dropped.and(merged).and(expired)
+        sealed.and(dropped).and(merged).and(expired)
     }
 
-    /// Notes how an attempt to write went; answers the reason if it is news that it failed.
-    pub(crate) fn note(&self, outcome: Result<(), String>) {
+    /// Seals the files that are older than the table's key. A file may be on its way that was begun before there was a
+    /// key, so they are looked through until nothing is found.
+    async fn seal_older(&self) -> Result<(), LakeError> {
+        let Inner { id, warehouse, is_sealed, .. } = &*self.inner;
+        if !warehouse.seals() || is_sealed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let sealed = warehouse.reseal(&warehouse.table_path(&id.to_string())).await?;
+        if sealed > 0 {
+            tracing::info!(store = %id, files = sealed, "files that are older than the table's key are sealed");
+        }
+        is_sealed.store(sealed == 0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives up what is in memory, and from now on takes what comes as `intake` says.
+    pub(crate) fn give_up(&self, intake: Intake) {
+        self.inner.tail.lock().give_up(self.inner.shape, intake);
+        self.inner.is_whole.send_replace(false);
+    }
+
+    /// Gives up what is in memory and takes nothing for now, unless it is being written; whether it did.
+    pub(crate) fn park(&self) -> bool {
+        let Ok(_flushing) = self.inner.flushing.try_lock() else { return false };
+        let mut tail = self.inner.tail.lock();
+        if self.is_retired() || tail.intake() != Intake::Open {
+            return false;
+        }
+        let first = tail.first();
+        tail.give_up(self.inner.shape, Intake::Parked { first });
+        self.inner.is_whole.send_replace(false);
+        true
+    }
+
+    /// Gives up again what was brought to a parked table.
+    pub(crate) fn park_again(&self) {
+        let mut tail = self.inner.tail.lock();
+        if let parked @ Intake::Parked { .. } = tail.intake() {
+            tail.give_up(self.inner.shape, parked);
+        }
+    }
+
+    /// Takes rows that a parked table had not; those that the table has already are left out.
+    pub(crate) fn push_brought(&self, rows: &[Row<'_>]) -> Result<(), LakeError> {
+        let stored = self.stored();
+        let new = rows.partition_point(|row| row.seq <= stored);
+        self.inner.tail.lock().push(&rows[new..])
+    }
+
+    /// A parked table has everything that came until now.
+    pub(crate) fn resume(&self) {
+        self.inner.tail.lock().resume();
+        self.inner.is_whole.send_replace(true);
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        matches!(self.inner.tail.lock().intake(), Intake::Parked { .. })
+    }
+
+    /// Whether views have everything that the store took. They lack something while the table's key can't be opened and
+    /// for some time after.
+    pub fn is_whole(&self) -> bool {
+        *self.inner.is_whole.borrow()
+    }
+
+    /// Waits until views have everything. They never do if the key is gone.
+    pub async fn whole(&self) {
+        let mut is_whole = self.inner.is_whole.subscribe();
+        // The sender lives as long as `self`.
+        let _ = is_whole.wait_for(|is_whole| *is_whole).await;
+    }
+
+    /// Whether the last attempt to write failed because of the table's key.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.inner.trouble.lock().as_ref().is_some_and(|trouble| trouble.of_key)
+    }
+
+    /// Notes how an attempt to write went.
+    pub(crate) fn note(&self, outcome: Result<(), &LakeError>) {
         let mut trouble = self.inner.trouble.lock();
-        *trouble = outcome.err().map(|reason| {
+        *trouble = outcome.err().map(|error| {
             let backoff = trouble.as_ref().map_or(BACKOFF, |last| (last.backoff * 2).min(MAX_BACKOFF));
-            Trouble { reason, again: Instant::now() + backoff, backoff }
+            let (reason, of_key) = (error.to_string(), error.refused_key().is_some());
+            Trouble { reason, of_key, again: Instant::now() + backoff, backoff }
         });
     }
 

@@ -11,6 +11,9 @@
 //! A view is the files of a table and the rows of its tail after the files' mark; so a row is never missing nor twice
 //! while a tail becomes files.
 //!
+//! A table whose key can't be opened ([`sealing`]) is parked ([`park`]): its tail is given up, the journal keeps its events,
+//! and a follower of its own brings them when the key can be opened again. So such a store holds up nobody else.
+//!
 //! Limits: tails are files when they are old or large; when all together reach
 //! [`memory_bytes`](LakeOptions::memory_bytes), reading stops and events wait in the journal. Before that a table that
 //! can't be written holds up only itself.
@@ -24,6 +27,8 @@ mod lake;
 mod live;
 pub mod measure;
 mod options;
+mod park;
+mod sealing;
 mod status;
 mod tail;
 
@@ -32,5 +37,6 @@ pub use self::{
     lake::{Lake, shape_of},
     live::{JOURNAL_MARK, Live, View},
     options::{Clock, LakeOptions},
+    sealing::{NoKeys, TableKeys},
     status::{LakeStatus, StoreTrouble},
 };

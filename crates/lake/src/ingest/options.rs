@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
+use super::sealing::{NoKeys, TableKeys};
 use crate::table::TableOptions;
 
 /// Where the time comes from that retention is reckoned by.
@@ -28,6 +29,8 @@ pub struct LakeOptions {
     pub table: TableOptions,
     /// The clock.
     pub clock: Clock,
+    /// What opens the keys of tables.
+    pub keys: Arc<dyn TableKeys>,
 }
 
 impl Default for LakeOptions {
@@ -40,6 +43,7 @@ impl Default for LakeOptions {
             tidy_every: Duration::from_secs(60),
             table: TableOptions::default(),
             clock: Arc::new(Utc::now),
+            keys: Arc::new(NoKeys),
         }
     }
 }

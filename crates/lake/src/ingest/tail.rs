@@ -62,9 +62,26 @@ pub(crate) struct Tail {
     /// How many of these are being written, or were when that failed: they stay as they are, so that another attempt
     /// writes the same.
     writing: usize,
+    /// Whether rows are taken.
+    intake: Intake,
     /// Rows were lost here that the journal still has: nothing may be written any more until the next start reads them
     /// again.
     broken: bool,
+}
+
+/// Whether a tail takes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// It does.
+    Open,
+    /// Not those that come; the journal keeps them from `first` on, which is none while none came. What it has are rows
+    /// that were fetched from there.
+    Parked {
+        /// The entry of the first row that it has not.
+        first: Option<Seq>,
+    },
+    /// None, and nobody keeps them.
+    Closed,
 }
 
 /// What is to be written: the oldest rows.
@@ -82,7 +99,39 @@ impl Tail {
             open_upto: Seq::ZERO,
             sealed: VecDeque::new(),
             writing: 0,
+            intake: Intake::Open,
             broken: false,
+        }
+    }
+
+    /// Whether rows are taken.
+    pub(crate) fn intake(&self) -> Intake {
+        self.intake
+    }
+
+    /// Gives up all rows, and takes those that come as `intake` says.
+    pub(crate) fn give_up(&mut self, shape: Shape, intake: Intake) {
+        *self = Self { intake, ..Self::new(shape) };
+    }
+
+    /// Takes the rows that come from now on: it has all before.
+    pub(crate) fn resume(&mut self) {
+        self.intake = Intake::Open;
+    }
+
+    /// The rows of some whole entries that come, in the order of the journal. Where none are taken, it is noted which the
+    /// journal has to keep.
+    ///
+    /// # Errors
+    /// As [`Tail::push`].
+    pub(crate) fn take_in(&mut self, rows: &[Row<'_>]) -> Result<(), LakeError> {
+        match &mut self.intake {
+            Intake::Open => self.push(rows),
+            Intake::Parked { first } => {
+                *first = first.or(rows.first().map(|row| row.seq));
+                Ok(())
+            }
+            Intake::Closed => Ok(()),
         }
     }
 
@@ -179,8 +228,11 @@ impl Tail {
         self.sealed.drain(..count).map(|batch| batch.rows).collect()
     }
 
-    /// The entry of its oldest row.
+    /// The entry of its oldest row, or of the first that only the journal has.
     pub(crate) fn first(&self) -> Option<Seq> {
+        if let Intake::Parked { first } = self.intake {
+            return first;
+        }
         let open = self.open_from.map(|(seq, _)| seq);
         self.sealed.front().map(|batch| batch.first).or(open)
     }

@@ -11,12 +11,14 @@ mod destination;
 pub mod open;
 mod record;
 mod rows;
+mod seal;
 mod shelf;
 mod status;
 
 pub use destination::{Destination, DestinationError};
 pub use record::{NoQueryId, Outcome, Query, QueryId, Record};
 pub use rows::{Page, Row, RowReader, RowWriter};
+pub use seal::ResultSeal;
 pub use shelf::{Brief, Listing, Shelf};
 pub use status::{DeliveryStatus, QueryStatus};
 
@@ -31,6 +33,9 @@ pub const MAX_STATEMENT: usize = 10_000;
 
 /// Longest message of a query that failed, in characters (AWS: DescribeQuery, ErrorMessage).
 pub const MAX_ERROR_MESSAGE: usize = 1_000;
+
+/// Bytes on the disk that the results of all queries may take together, where nobody says otherwise. Ours; AWS documents none.
+pub const DEFAULT_KEPT_BYTES: u64 = 64 << 30;
 
 /// Bytes of rows that one query may leave, before compression: a result is there to be read, and a copy of a whole
 /// event data store is had by federation. Ours; AWS documents none.

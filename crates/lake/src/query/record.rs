@@ -16,6 +16,10 @@ use super::{DeliveryStatus, Destination, QueryStatus};
 pub struct QueryId(Uuid);
 
 impl QueryId {
+    pub(super) fn bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// An id that no query has.
     pub fn draw() -> Self {
         Self(Uuid::new_v4())
@@ -122,6 +126,9 @@ pub struct Outcome {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The ARNs of the event data stores under whose keys its rows are sealed, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<String>,
     /// What became of its delivery, where it has a destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryStatus>,
@@ -140,6 +147,7 @@ impl Outcome {
             bytes_scanned: 0,
             execution_ms: 0,
             error,
+            sealed: Vec::new(),
             delivery: None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! `rows` has the blocks one after the other, each a gzip stream of a JSON array of rows. `index` has 16 bytes for each
 //! block, and 16 more at its end: the number of rows, and of bytes in `rows`, before it. So a page is found with a few
-//! small reads, however many rows there are.
+//! small reads, however many rows there are. Blocks may be sealed, each bound to its query and its number.
 
 use std::{
     io::{self, Read, Write},
@@ -11,6 +11,7 @@ use std::{
 };
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use opentrail_cipher::ChunkCipher;
 use opentrail_journal::disk::{Access, Disk, DiskFile, SequentialWriter};
 
 use super::MAX_RESULT_BYTES;
@@ -42,6 +43,8 @@ pub struct RowWriter {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     file: SequentialWriter,
+    cipher: Option<ChunkCipher>,
+    blocks: u64,
     index: Vec<u8>,
     pending: Vec<Row>,
     pending_bytes: usize,
@@ -69,7 +72,11 @@ impl Drop for RowWriter {
 
 impl RowWriter {
     /// Begins the files in a folder that has none.
-    pub(super) fn create(disk: Arc<dyn Disk>, folder: PathBuf) -> Result<Self, LakeError> {
+    pub(super) fn create(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        cipher: Option<ChunkCipher>,
+    ) -> Result<Self, LakeError> {
         let path = folder.join("rows");
         let file = disk.create_new(&path, Access::Default).map_err(LakeError::disk(&path))?;
         let file = SequentialWriter::new(file, 0);
@@ -78,6 +85,8 @@ impl RowWriter {
             disk,
             folder,
             file,
+            cipher,
+            blocks: 0,
             index,
             pending,
             pending_bytes: 0,
@@ -141,7 +150,12 @@ impl RowWriter {
         self.pending_bytes = 0;
         let mut block = GzEncoder::new(Vec::new(), Compression::fast());
         let written = serde_json::to_writer(&mut block, &rows).map_err(io::Error::from);
-        let written = written.and_then(|()| block.finish()).and_then(|block| self.file.write_all(&block));
+        let written = written.and_then(|()| block.finish()).and_then(|block| match &self.cipher {
+            Some(cipher) => cipher.seal(self.blocks, false, block).map_err(io::Error::other),
+            None => Ok(block),
+        });
+        let written = written.and_then(|block| self.file.write_all(&block));
+        self.blocks += 1;
         written.map_err(LakeError::disk(&self.folder.join("rows")))?;
         self.rows += rows.len() as u64;
         Ok(())
@@ -154,11 +168,16 @@ pub struct RowReader {
     folder: PathBuf,
     rows: Box<dyn DiskFile>,
     index: Box<dyn DiskFile>,
+    cipher: Option<ChunkCipher>,
     blocks: u64,
 }
 
 impl RowReader {
-    pub(super) fn open(disk: &dyn Disk, folder: PathBuf) -> Result<Self, LakeError> {
+    pub(super) fn open(
+        disk: &dyn Disk,
+        folder: PathBuf,
+        cipher: Option<ChunkCipher>,
+    ) -> Result<Self, LakeError> {
         let open = |name: &str| {
             let path = folder.join(name);
             disk.open_read(&path).map_err(LakeError::disk(&path))
@@ -166,7 +185,7 @@ impl RowReader {
         let (rows, index) = (open("rows")?, open("index")?);
         let len = index.len().map_err(LakeError::disk(&folder.join("index")))?;
         let blocks = (len / ENTRY).saturating_sub(1);
-        Ok(Self { rows, index, blocks, folder })
+        Ok(Self { rows, index, cipher, blocks, folder })
     }
 
     /// Blocks there are.
@@ -184,6 +203,10 @@ impl RowReader {
         let len = end.checked_sub(start).and_then(|len| usize::try_from(len).ok());
         let mut block = vec![0; len.ok_or_else(|| self.damaged("its index is out of order"))?];
         self.rows.read_exact_at(&mut block, start).map_err(LakeError::disk(&path))?;
+        if let Some(cipher) = &self.cipher {
+            let opened = cipher.open(number, false, block);
+            block = opened.ok_or_else(|| self.damaged("a block is not as it was sealed"))?;
+        }
         let mut text = Vec::new();
         GzDecoder::new(block.as_slice()).read_to_end(&mut text).map_err(|error| self.damaged(&error))?;
         serde_json::from_slice(&text).map_err(|error| self.damaged(&error))

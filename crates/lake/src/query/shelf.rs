@@ -1,17 +1,18 @@
 //! The queries that ended, on disk, and a short list of them in memory.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
+use opentrail_cipher::ChunkCipher;
 use opentrail_event::{AccountId, Region};
 use opentrail_journal::disk::{Access, Disk};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
-use super::{DeliveryStatus, KEPT, QueryId, QueryStatus, Record, RowReader, RowWriter};
+use super::{DeliveryStatus, KEPT, QueryId, QueryStatus, Record, ResultSeal, RowReader, RowWriter};
 use crate::error::LakeError;
 
 /// The file of a folder that says what was asked and what came of it. A folder without it is what a crash left.
@@ -36,10 +37,14 @@ pub struct Brief {
     pub ended: DateTime<Utc>,
     /// How.
     pub status: QueryStatus,
+    /// What it takes on the disk.
+    pub bytes: u64,
+    /// Whether its rows are yet to be delivered.
+    pub is_delivering: bool,
 }
 
-impl From<&Record> for Brief {
-    fn from(Record { query, outcome }: &Record) -> Self {
+impl Brief {
+    fn new(Record { query, outcome }: &Record, bytes: u64) -> Self {
         Self {
             id: query.id,
             account: query.account,
@@ -49,6 +54,8 @@ impl From<&Record> for Brief {
             created: query.created,
             ended: outcome.ended,
             status: outcome.status,
+            bytes,
+            is_delivering: outcome.delivery == Some(DeliveryStatus::Pending),
         }
     }
 }
@@ -87,6 +94,8 @@ struct Inner {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     briefs: RwLock<Briefs>,
+    /// Queries that nobody finds any more, whose folders are to be removed.
+    leaving: Mutex<BTreeSet<QueryId>>,
 }
 
 /// By id, and by the time they were started.
@@ -118,7 +127,8 @@ impl Shelf {
     /// [`LakeError::Disk`]. A record that can't be read is left alone, and told of in the log.
     pub fn open(folder: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, LakeError> {
         disk.create_dir_all(&folder).map_err(LakeError::disk(&folder))?;
-        let shelf = Self { inner: Arc::new(Inner { folder, disk, briefs: RwLock::default() }) };
+        let (briefs, leaving) = (RwLock::default(), Mutex::default());
+        let shelf = Self { inner: Arc::new(Inner { folder, disk, briefs, leaving }) };
         let members =
             shelf.inner.disk.read_dir(&shelf.inner.folder).map_err(LakeError::disk(&shelf.inner.folder))?;
         for member in members.into_iter().filter(|member| member.is_dir) {
@@ -137,19 +147,39 @@ impl Shelf {
             record.outcome.delivery = Some(DeliveryStatus::Unknown);
             return self.put(&record);
         }
-        self.inner.briefs.write().insert(Brief::from(&record));
+        self.list_one(&record)
+    }
+
+    fn list_one(&self, record: &Record) -> Result<(), LakeError> {
+        let (disk, folder) = (&self.inner.disk, self.folder(record.query.id));
+        let mut bytes = 0;
+        for member in disk.read_dir(&folder).map_err(LakeError::disk(&folder))? {
+            let path = folder.join(&member.name);
+            let len = disk.open_read(&path).and_then(|file| file.len());
+            bytes += len.map_err(LakeError::disk(&path))?;
+        }
+        self.inner.briefs.write().insert(Brief::new(record, bytes));
         Ok(())
     }
 
-    /// Begins the rows of a query. What is there of it already is removed first.
+    /// Begins the rows of a query, which are sealed where there is a seal. What is there of it already is removed first.
     ///
     /// # Errors
     /// [`LakeError::Disk`].
-    pub fn begin(&self, id: QueryId) -> Result<RowWriter, LakeError> {
+    pub fn begin(&self, id: QueryId, seal: Option<&ResultSeal>) -> Result<RowWriter, LakeError> {
         self.clear(id)?;
+        let cipher = self.cipher(id, seal)?;
         let folder = self.folder(id);
         self.inner.disk.create_dir_all(&folder).map_err(LakeError::disk(&folder))?;
-        RowWriter::create(self.inner.disk.clone(), folder)
+        RowWriter::create(self.inner.disk.clone(), folder, cipher)
+    }
+
+    fn cipher(&self, id: QueryId, seal: Option<&ResultSeal>) -> Result<Option<ChunkCipher>, LakeError> {
+        let broken = |error: opentrail_cipher::CipherFailed| LakeError::Damaged {
+            path: self.folder(id),
+            reason: error.to_string(),
+        };
+        seal.map(|seal| seal.cipher(id)).transpose().map_err(broken)
     }
 
     /// Keeps what came of a query, durably; also again, when more is known of it.
@@ -164,8 +194,7 @@ impl Shelf {
         self.inner.disk.create_dir_all(&folder).map_err(LakeError::disk(&folder))?;
         self.inner.disk.write_atomically(&path, &text, Access::Default).map_err(LakeError::disk(&path))?;
         self.inner.disk.sync_dir(&self.inner.folder).map_err(LakeError::disk(&self.inner.folder))?;
-        self.inner.briefs.write().insert(Brief::from(record));
-        Ok(())
+        self.list_one(record)
     }
 
     /// What is known at once of a query that ended.
@@ -209,29 +238,74 @@ impl Shelf {
         Ok(Some(record))
     }
 
-    /// The rows of a query that has some.
+    /// The rows of a query that has some, which were sealed with this.
     ///
     /// # Errors
     /// [`LakeError::Disk`].
-    pub fn rows(&self, id: QueryId) -> Result<RowReader, LakeError> {
-        RowReader::open(&*self.inner.disk, self.folder(id))
+    pub fn rows(&self, id: QueryId, seal: Option<&ResultSeal>) -> Result<RowReader, LakeError> {
+        RowReader::open(&*self.inner.disk, self.folder(id), self.cipher(id, seal)?)
     }
 
-    /// Removes the queries that ended more than [`KEPT`] ago; how many.
+    /// Removes the queries that ended more than [`KEPT`] ago, and what could not be removed before; how many.
     ///
     /// # Errors
-    /// [`LakeError::Disk`]; what is left is removed the next time.
+    /// [`LakeError::Disk`] for the first that can't be removed, whatever becomes of the others. What is left is removed
+    /// the next time.
     pub fn expire(&self, now: DateTime<Utc>) -> Result<usize, LakeError> {
         let old: Vec<QueryId> = {
             let briefs = self.inner.briefs.read();
             briefs.by_id.values().filter(|brief| brief.ended + KEPT <= now).map(|brief| brief.id).collect()
         };
-        for id in &old {
+        self.remove(old)
+    }
+
+    /// Removes these and what could not be removed before; how many.
+    fn remove(&self, ids: Vec<QueryId>) -> Result<usize, LakeError> {
+        for id in ids {
             // Nobody finds it any more before any of it is gone.
-            self.inner.briefs.write().remove(*id);
-            self.clear(*id)?;
+            self.inner.leaving.lock().insert(id);
+            self.inner.briefs.write().remove(id);
         }
-        Ok(old.len())
+        let leaving: Vec<QueryId> = self.inner.leaving.lock().iter().copied().collect();
+        let (mut removed, mut outcome) = (0, Ok(()));
+        for id in leaving {
+            match self.clear(id) {
+                Ok(()) => {
+                    self.inner.leaving.lock().remove(&id);
+                    removed += 1;
+                }
+                Err(error) => {
+                    tracing::warn!(query = %id, %error, "an old query can't be removed; it is tried again");
+                    outcome = outcome.and(Err(error));
+                }
+            }
+        }
+        outcome.map(|()| removed)
+    }
+
+    /// Removes those that ended first until the rest takes at most so many bytes, as if they were over their time: who asks
+    /// now is served. The one that ended last stays, and those whose rows are being delivered. How many were removed.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`]; what is left is removed the next time.
+    pub fn trim(&self, limit: u64) -> Result<usize, LakeError> {
+        let excess: Vec<QueryId> = {
+            let briefs = self.inner.briefs.read();
+            let mut ended: Vec<_> = briefs.by_id.values().collect();
+            ended.sort_unstable_by_key(|brief| (brief.ended, brief.id));
+            let mut total: u64 = ended.iter().map(|brief| brief.bytes).sum();
+            ended.pop();
+            let oldest = ended.into_iter().filter(|brief| !brief.is_delivering);
+            oldest
+                .take_while(|brief| {
+                    let is_excess = total > limit;
+                    total = total.saturating_sub(brief.bytes);
+                    is_excess
+                })
+                .map(|brief| brief.id)
+                .collect()
+        };
+        self.remove(excess)
     }
 
     /// Removes the folder of a query: what says that it ended goes first.

@@ -10,6 +10,7 @@ use opentrail_trails::OrganizationId;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    key::StoreKey,
     limits::{DEFAULT_EXTENDABLE_RETENTION, MAX_EXTENDABLE_RETENTION, MAX_FIXED_RETENTION, MIN_RETENTION},
     name::{StoreArn, StoreId},
 };
@@ -116,9 +117,9 @@ pub struct EventDataStore {
     pub billing_mode: BillingMode,
     /// Whether DeleteEventDataStore is refused.
     pub termination_protection: bool,
-    /// The ARN of the KMS key that its files are encrypted under, where there is one.
+    /// The KMS key that its files are encrypted under, where there is one. It is never changed or removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kms_key: Option<String>,
+    pub kms_key: Option<StoreKey>,
     /// That other engines may read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub federation: Option<Federation>,

@@ -8,6 +8,7 @@
 mod document;
 mod due;
 mod find;
+mod key;
 mod limits;
 mod name;
 mod refusal;
@@ -17,6 +18,7 @@ mod tags;
 pub use self::{
     document::{BillingMode, Deletion, EventDataStore, Federation, StoreStatus},
     due::Due,
+    key::{StoreKey, WrappedKey},
     limits::{
         DELETION_WAIT_DAYS, MAX_EXTENDABLE_RETENTION, MAX_FIXED_RETENTION, MAX_STORE_NAME,
         MAX_STORES_PER_REGION, MAX_TAGS, MIN_RETENTION, MIN_STORE_NAME,

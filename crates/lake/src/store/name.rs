@@ -20,7 +20,8 @@ pub struct InvalidStoreId(String);
 
 impl StoreId {
     /// An id that no other store has.
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "each is another")]
+    pub fn new() -> Self {
         Self(Uuid::new_v4())
     }
 }

@@ -18,6 +18,7 @@ use self::checks::{
 use super::{
     document::{BillingMode, Deletion, EventDataStore, Federation, StoreStatus},
     find::{DataStores, to_change},
+    key::StoreKey,
     limits::DELETION_WAIT_DAYS,
     name::StoreId,
     refusal::StoreRefusal,
@@ -28,6 +29,8 @@ use crate::resource_policy;
 /// What CreateEventDataStore says. Absent members take AWS's defaults.
 #[derive(Debug, Clone, Default)]
 pub struct CreateEventDataStore {
+    /// The id it is to have, where something was made for it already; else one is drawn.
+    pub id: Option<StoreId>,
     /// The store's name.
     pub name: String,
     /// Default: all management events.
@@ -42,8 +45,8 @@ pub struct CreateEventDataStore {
     pub termination_protection: Option<bool>,
     /// Default: extendable.
     pub billing_mode: Option<BillingMode>,
-    /// The ARN of the KMS key for its files. Whether it may be used is asked by the caller beforehand.
-    pub kms_key: Option<String>,
+    /// The KMS key for its files. Whether it may be used is asked by the caller beforehand.
+    pub kms_key: Option<StoreKey>,
     /// Default true.
     pub start_ingestion: Option<bool>,
     /// Tags by key.
@@ -67,8 +70,8 @@ pub struct UpdateEventDataStore {
     pub retention_days: Option<u32>,
     /// See [`CreateEventDataStore`].
     pub termination_protection: Option<bool>,
-    /// See [`CreateEventDataStore`]; a store that has a key keeps it.
-    pub kms_key: Option<String>,
+    /// See [`CreateEventDataStore`]; a store that has a key keeps it, with the key of its files.
+    pub kms_key: Option<StoreKey>,
     /// Only from fixed to extendable.
     pub billing_mode: Option<BillingMode>,
 }
@@ -118,7 +121,7 @@ impl Stores {
             if ask.is_organization == Some(true) { Some(organization_for(tx, account)?) } else { None };
         let account = organization.as_ref().map_or(account, |organization| organization.management);
         let store = EventDataStore {
-            id: StoreId::new(),
+            id: ask.id.unwrap_or_else(StoreId::new),
             name: ask.name.clone(),
             account,
             region: region.clone(),
@@ -130,7 +133,7 @@ impl Stores {
             retention_days,
             billing_mode,
             termination_protection: ask.termination_protection.unwrap_or(true),
-            kms_key: ask.kms_key.clone(),
+            kms_key: ask.kms_key.clone().map(|key| StoreKey { since_creation: true, ..key }),
             federation: None,
             tags: with_tags(BTreeMap::new(), &ask.tags)?,
             created: now,
@@ -180,11 +183,14 @@ impl Stores {
         }
         check_retention(store.billing_mode, store.retention_days)?;
         if let Some(key) = &ask.kms_key {
-            if store.kms_key.as_ref().is_some_and(|has| has != key) {
-                let message = "The KMS key of an event data store can't be changed.";
-                return Err(StoreRefusal::InvalidParameter(message.to_owned()));
+            match &store.kms_key {
+                None => store.kms_key = Some(StoreKey { since_creation: false, ..key.clone() }),
+                Some(has) if has.arn == key.arn => {}
+                Some(_) => {
+                    let message = "The KMS key of an event data store can't be removed or changed.";
+                    return Err(StoreRefusal::InvalidParameter(message.to_owned()));
+                }
             }
-            store.kms_key = Some(key.clone());
         }
         store.is_multi_region = ask.is_multi_region.unwrap_or(store.is_multi_region);
         store.termination_protection = ask.termination_protection.unwrap_or(store.termination_protection);

@@ -2,11 +2,17 @@
 //!
 //! Within the data folder it is [`DiskStore`], over the same seam to the file system as everything else.
 //! Elsewhere it is any service that speaks S3. All of the lake sees an [`ObjectStore`] only.
+//!
+//! A table may have a key ([`Seal`]): then a store around that one seals each of its files, data, manifests and metadata
+//! alike, and opens what is read of them ([`Warehouse::sealed_with`]).
 
 mod delete;
 mod disk_store;
 mod location;
 mod read;
+mod seal;
+mod sealed_file;
+mod sealed_store;
 mod upload;
 mod write;
 
@@ -17,9 +23,11 @@ use std::{
 
 pub use disk_store::{DiskStore, Unsynced};
 pub use location::Location;
+pub use seal::{DataKey, KeyRefused, Seal, Sealing};
 use object_store::{ObjectStore, path::Path};
 use opentrail_journal::disk::Disk;
 
+use self::sealed_store::SealedStore;
 use crate::LakeError;
 
 /// The bucket under whose name the server's S3 door hands out the files of a warehouse that is in its data
@@ -32,6 +40,8 @@ pub struct Warehouse {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     root: Arc<str>,
+    /// The same store, where it is one table's of which files may be sealed.
+    sealed: Option<Arc<SealedStore>>,
 }
 
 impl Warehouse {
@@ -67,7 +77,30 @@ impl Warehouse {
     /// A warehouse in any object store; `root` is the URI that stands for the store's own root, such as
     /// `s3://bucket`, without a slash at the end, and `prefix` where the tables are below it.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, root: impl Into<Arc<str>>) -> Self {
-        Self { store, prefix, root: root.into() }
+        Self { store, prefix, root: root.into(), sealed: None }
+    }
+
+    /// The same place as one table sees it, whose files are sealed as `seal` says.
+    pub fn sealed_with(&self, seal: Arc<dyn Seal>) -> Self {
+        let sealed = Arc::new(SealedStore::new(Arc::clone(&self.store), seal));
+        Self { store: Arc::clone(&sealed) as Arc<dyn ObjectStore>, sealed: Some(sealed), ..self.clone() }
+    }
+
+    /// Whether files are sealed, as of now.
+    pub fn seals(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| sealed.seals())
+    }
+
+    /// Seals the files below a folder that were there before the table had a key, each in one step. Answers how many
+    /// were not sealed.
+    ///
+    /// # Errors
+    /// [`LakeError::Warehouse`]; what is left can be done again.
+    pub async fn reseal(&self, folder: &Path) -> Result<usize, LakeError> {
+        match &self.sealed {
+            Some(sealed) => Ok(sealed.reseal(folder).await?),
+            None => Ok(0),
+        }
     }
 
     /// The object store.

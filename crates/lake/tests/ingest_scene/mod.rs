@@ -183,7 +183,9 @@ impl Scene {
     pub async fn ids_in_files(&self, view: &View) -> Vec<String> {
         let mut found = Vec::new();
         for file in view.files() {
-            let bytes = self.lake.warehouse().store().get(&file.path).await.unwrap().bytes().await.unwrap();
+            let id = file.path.parts().next().unwrap().as_ref().parse().unwrap();
+            let live = self.lake.table(id).unwrap();
+            let bytes = live.warehouse().store().get(&file.path).await.unwrap().bytes().await.unwrap();
             assert_eq!(bytes.len() as u64, file.size);
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
             let before = found.len();

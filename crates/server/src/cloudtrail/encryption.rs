@@ -1,13 +1,18 @@
-//! The KMS key of a trail: whether there is one of this name, and whether CloudTrail may use it.
+//! The KMS keys of trails and event data stores: whether there is one of this name, and whether CloudTrail may use it. A
+//! key of an event data store must be open to its callers too: to who gives it to the store, and to who asks the store.
+
+use std::sync::Arc;
 
 use opentrail_identity::Caller;
-use opentrail_keyring::{KeyRefusal, KeyringError};
+use opentrail_keyring::{Key, KeyRefusal, KeyringError};
+use opentrail_lake::store::{EventDataStore, StoreArn};
 use opentrail_trails::{Trail, Whose};
 
 use crate::{
     call::Call,
     fault::Fault,
     kms::permit::Use,
+    lake_keys,
     store::{CLOUDTRAIL, context_of_trail, service_context},
 };
 
@@ -22,10 +27,7 @@ pub(super) fn key_arn(named: Option<&str>, call: &Call) -> Option<String> {
 /// Refuses a key that is not there, can't be used, or is closed to CloudTrail.
 pub(super) fn check_key(named: Option<&str>, trail: &Trail, call: &Call) -> Result<(), Fault> {
     let Some(named) = named.filter(|named| !named.is_empty()) else { return Ok(()) };
-    let key = call.rooms.keyring.key(&call.account, &call.region, named).map_err(|error| refused(&error))?;
-    key.check_symmetric("GenerateDataKey")
-        .and_then(|()| key.check_usable())
-        .map_err(|refusal| Fault::declared("KmsException", refusal.to_string()))?;
+    let key = usable(named, call)?;
     let trail_arn = trail.arn().to_string();
     let mut context = context_of_trail(&trail_arn);
     let whose = Whose { account: trail.account, organization: trail.organization.clone() };
@@ -45,6 +47,53 @@ pub(super) fn check_key(named: Option<&str>, trail: &Trail, call: &Call) -> Resu
             format!("Insufficient permissions to access S3 bucket {} or KMS key {}.", trail.bucket, key.arn);
         Fault::declared("InsufficientEncryptionPolicyException", message)
     })
+}
+
+/// The key of this name, if it can be used now.
+fn usable(named: &str, call: &Call) -> Result<Arc<Key>, Fault> {
+    let key = call.rooms.keyring.key(&call.account, &call.region, named).map_err(|error| refused(&error))?;
+    key.check_symmetric("GenerateDataKey")
+        .and_then(|()| key.check_usable())
+        .map_err(|refusal| Fault::declared("KmsException", refusal.to_string()))?;
+    Ok(key)
+}
+
+/// The key that an event data store is to have, if CloudTrail and the caller may encrypt and decrypt with it.
+///
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html>, "Required KMS
+/// key policy elements for event data stores".
+pub(super) fn key_for_store(named: &str, store: &StoreArn, call: &Call) -> Result<Arc<Key>, Fault> {
+    let key = usable(named, call)?;
+    for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
+        call.rooms.lake_keys.lets_cloudtrail(action, &key, store).map_err(|_| closed(&key.arn))?;
+        check_caller(action, &key, named, store, call)?;
+    }
+    Ok(key)
+}
+
+/// Refuses who may not read what is encrypted under a store's key, and everybody while CloudTrail can't.
+pub(super) fn check_reader(store: &EventDataStore, call: &Call) -> Result<(), Fault> {
+    let Some(kms_key) = &store.kms_key else { return Ok(()) };
+    let key = call.rooms.lake_keys.usable(store, kms_key).map_err(|refusal| {
+        let message = format!("The event data store {} can't be read: {refusal}", store.arn());
+        Fault::declared("InsufficientEncryptionPolicyException", message)
+    })?;
+    check_caller("kms:Decrypt", &key, &key.arn, &store.arn(), call)
+}
+
+fn check_caller(action: &str, key: &Key, named: &str, store: &StoreArn, call: &Call) -> Result<(), Fault> {
+    let context = lake_keys::context_of(store);
+    let via = format!("cloudtrail.{}.amazonaws.com", store.region);
+    let ask = call.arrival.context(&call.region);
+    let wish = Use { action, context: Some(&context), via: Some(&via), named, ask };
+    call.rooms.key_guard.may(&call.caller, key, &wish).map_err(|denied| {
+        Fault::declared("InsufficientEncryptionPolicyException", denied.to_string())
+    })
+}
+
+fn closed(key: &str) -> Fault {
+    let message = format!("Insufficient permissions to access KMS key {key}.");
+    Fault::declared("InsufficientEncryptionPolicyException", message)
 }
 
 fn refused(error: &KeyringError) -> Fault {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     call::Call,
+    cloudtrail::keeps_out,
     fault::{Common, Fault},
     operation::{Described, Read},
 };
@@ -94,8 +95,15 @@ impl Read for GetTable {
         };
         let id: StoreId = input.table.parse().map_err(|_| none())?;
         let store = federated(call).find(|store| store.id == id).ok_or_else(none)?;
+        if keeps_out(&call.rooms, &call.caller, &call.arrival.context(&call.region), &store) {
+            let message = "The event data store's resource policy denies reading its events.";
+            return Err(call.fault(Common::AccessDenied, message));
+        }
         let live = call.rooms.lake.table_of(&store);
-        let unreadable = |error| {
+        let unreadable = |error: opentrail_lake::LakeError| {
+            if let Some(refusal) = error.refused_key() {
+                return call.fault(Common::AccessDenied, format!("The table can't be read: {refusal}"));
+            }
             tracing::error!(%error, store = %id, "the table of an event data store can't be read");
             call.fault(Common::Unavailable, "The table can't be read now.")
         };

@@ -14,6 +14,7 @@ use opentrail_lake::{
     query::{DeliveryStatus, Outcome, Query, QueryStatus, Record, RowWriter},
     schema::{RECORD, Shape, TIME},
     store::{StoreArn, StoreRef},
+    warehouse::KeyRefused,
 };
 use opentrail_sql::{Compute, Computed, DataFile, Limits, Running, SqlError, TableData};
 
@@ -42,9 +43,12 @@ pub(super) async fn carry_out(queries: Queries, active: Arc<Active>) {
         tracing::error!(query = %active.query.id, "a query ended badly");
         (failed(OUR_FAULT), None)
     });
-    let outcome = match rows {
+    // Who cancelled it was told so, and is told nothing else later.
+    let is_so = outcome.status == QueryStatus::Cancelled || queries.decide(&active).await;
+    let outcome = match rows.filter(|_| is_so) {
         Some(rows) => finish_rows(outcome, rows).await,
-        None => outcome,
+        None if is_so => outcome,
+        None => ended(&active, QueryStatus::Cancelled, None),
     };
     metrics::counter!("opentrail_queries_total", "status" => outcome.status.as_str()).increment(1);
     metrics::counter!("opentrail_query_scanned_bytes_total").increment(outcome.bytes_scanned);
@@ -68,8 +72,9 @@ async fn deliver(queries: &Queries, mut record: Record) {
     let delivered = AssertUnwindSafe(delivery::deliver(queries, &record.query, &record.outcome));
     let status = delivered.catch_unwind().await.unwrap_or(DeliveryStatus::Failed);
     record.outcome.delivery = Some(status);
-    if let Err(error) = queries.keep(record).await {
-        tracing::warn!(%error, "what became of a delivery can't be kept");
+    while let Err(error) = queries.keep(record.clone()).await {
+        tracing::warn!(%error, "what became of a delivery can't be kept; it is tried again");
+        tokio::time::sleep(KEEP_PAUSE).await;
     }
 }
 
@@ -93,21 +98,27 @@ async fn run(queries: &Queries, active: &Arc<Active>) -> End {
     };
     *active.began.lock() = Some(Instant::now());
     active.is_running.store(true, Ordering::Relaxed);
+    let sealed = queries.with_keys(&active.query.stores);
+    let seal = match queries.seal(&sealed).await {
+        Ok(seal) => seal,
+        Err(refusal) => return (ended(active, QueryStatus::Failed, Some(locked(&refusal))), None),
+    };
     let (shelf, id) = (queries.shelf().clone(), active.query.id);
-    let writer = match blocking(move || shelf.begin(id)).await {
+    let writer = match blocking(move || shelf.begin(id, seal.as_ref())).await {
         Ok(writer) => writer,
         Err(error) => return (failed(told_of(&error)), None),
     };
-    tokio::select! {
-        end = rows(queries, active, writer) => end,
+    let (outcome, rows) = tokio::select! {
+        end = rows(queries, active, writer, !sealed.is_empty()) => end,
         () = active.cancel.cancelled() => cancelled(),
-    }
+    };
+    (Outcome { sealed, ..outcome }, rows)
 }
 
-async fn rows(queries: &Queries, active: &Arc<Active>, mut writer: RowWriter) -> End {
-    let mut running = match start(queries, &active.query).await {
+async fn rows(queries: &Queries, active: &Arc<Active>, mut writer: RowWriter, is_sealed: bool) -> End {
+    let mut running = match start(queries, &active.query, is_sealed).await {
         Ok(running) => running,
-        Err(error) => return (ended_by(active, &error), None),
+        Err(error) => return (failed_over(queries, active, &error).await, None),
     };
     let columns: Vec<String> = running.columns().iter().map(|column| column.name.clone()).collect();
     loop {
@@ -123,7 +134,7 @@ async fn rows(queries: &Queries, active: &Arc<Active>, mut writer: RowWriter) ->
             Err(error @ SqlError::TimedOut(_)) => {
                 return (Outcome { columns, ..ended_by(active, &error) }, Some(writer));
             }
-            Err(error) => return (ended_by(active, &error), None),
+            Err(error) => return (failed_over(queries, active, &error).await, None),
         };
         writer = match blocking(move || writer.push(rows).map(|()| writer)).await {
             Ok(writer) => writer,
@@ -132,7 +143,22 @@ async fn rows(queries: &Queries, active: &Arc<Active>, mut writer: RowWriter) ->
     }
 }
 
-async fn start(queries: &Queries, query: &Query) -> Result<Running, SqlError> {
+/// The outcome of a query that could not be run to its end: where a store's key was refused meanwhile, that is told.
+async fn failed_over(queries: &Queries, active: &Active, error: &SqlError) -> Outcome {
+    if let SqlError::Table(_) = error
+        && let Err(refusal) = queries.seal(&queries.with_keys(&active.query.stores)).await
+    {
+        return ended(active, QueryStatus::Failed, Some(locked(&refusal)));
+    }
+    ended_by(active, error)
+}
+
+/// What a query's author is told of a key that was refused.
+fn locked(refusal: &KeyRefused) -> String {
+    format!("An event data store can't be read: {refusal}")
+}
+
+async fn start(queries: &Queries, query: &Query, is_sealed: bool) -> Result<Running, SqlError> {
     let statement = queries.read(query.statement.clone()).await?;
     // Who was told that an event is durable, and asks then, finds it.
     let durable = queries.inner.state.journal().durable();
@@ -144,9 +170,15 @@ async fn start(queries: &Queries, query: &Query) -> Result<Running, SqlError> {
     for name in statement.tables() {
         let missing = || SqlError::Table(format!("the event data store {name} is gone"));
         let arn = arn_of(name, query).ok_or_else(missing)?;
+        if let Some(live) = queries.inner.lake.table(arn.id) {
+            // Events that came while the store's key could not be opened are on their way.
+            let whole = tokio::time::timeout(queries.inner.time, live.whole()).await;
+            whole.map_err(|_| SqlError::TimedOut(queries.inner.time))?;
+        }
         tables.insert(name.clone(), queries.table(&arn).ok_or_else(missing)?);
     }
-    let limits = Limits { time: queries.inner.time, ..Limits::default() };
+    // What is spilled is in the clear.
+    let limits = Limits { time: queries.inner.time, spills: !is_sealed, ..Limits::default() };
     queries.engine().run_in_turn(&statement, tables, &query.parameters, limits).await
 }
 
@@ -175,7 +207,7 @@ impl Queries {
         };
         Some(TableData {
             schema: view.shape.queried(),
-            store: self.inner.lake.warehouse().store().clone(),
+            store: self.inner.lake.table(arn.id)?.warehouse().store().clone(),
             files: view.files().map(file).collect(),
             tail: view.tail,
             time_column: TIME.to_owned(),
@@ -227,7 +259,10 @@ fn ended_by(active: &Active, error: &SqlError) -> Outcome {
             tracing::error!(reason, query = %active.query.id, "a query can't be run");
             ended(active, QueryStatus::Failed, Some(OUR_FAULT.to_owned()))
         }
-        error => ended(active, QueryStatus::Failed, Some(error.to_string())),
+        error => {
+            tracing::debug!(?error, query = %active.query.id, "a query has failed");
+            ended(active, QueryStatus::Failed, Some(error.to_string()))
+        }
     }
 }
 

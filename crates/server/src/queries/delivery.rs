@@ -42,6 +42,9 @@ pub(super) async fn deliver(queries: &Queries, query: &Query, outcome: &Outcome)
     let folder = destination.folder(query.account, query.id, delivered);
     let store = query.stores.first().map_or("", String::as_str);
     let errand = Errand { query, destination, folder, store };
+    if !queries.inner.buckets.takes_results_of(destination.bucket(), query.account) {
+        return DeliveryStatus::AccessDenied;
+    }
     let files = match results(queries, &errand, outcome).await {
         Ok(files) => files,
         Err(failure) => {
@@ -103,7 +106,8 @@ async fn results(
     outcome: &Outcome,
 ) -> Result<Vec<ResultFile>, Failure> {
     let (shelf, id) = (queries.shelf().clone(), errand.query.id);
-    let mut reader = blocking(move || shelf.rows(id)).await?;
+    let seal = queries.seal(&outcome.sealed).await.map_err(|refusal| Failure::Ours(refusal.to_string()))?;
+    let mut reader = blocking(move || shelf.rows(id, seal.as_ref())).await?;
     let (mut files, mut block) = (Vec::new(), 0);
     // A result without rows is a file with the names of the columns: AWS's clients refuse a sign file that lists none.
     while files.is_empty() || block < reader.blocks() {

@@ -26,12 +26,13 @@ use opentrail_journal::disk::Disk;
 use opentrail_keyring::Keyring;
 use opentrail_lake::{
     LakeError,
-    ingest::Lake,
-    query::{DeliveryStatus, Listing, Outcome, Query, QueryId, QueryStatus, Record, Shelf, open},
-    store::Stores as EventDataStores,
+    ingest::{Lake, TableKeys},
+    query::{DEFAULT_KEPT_BYTES, DeliveryStatus, Listing, Outcome, Query, QueryId, QueryStatus, Record, ResultSeal, Shelf, open,},
+    store::{StoreArn, Stores as EventDataStores},
+    warehouse::KeyRefused,
 };
-use opentrail_sql::{Engine, EngineOptions, SqlError, Statement};
-use opentrail_state::State;
+use opentrail_sql::{Engine, EngineOptions, MemoryGauge, SqlError, Statement};
+use opentrail_state::{State, Transaction};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -39,7 +40,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{error::ServerError, store::Stores, worker::clock::SteadyClock};
+use crate::{error::ServerError, lake_keys::LakeKeys, store::Stores, worker::clock::SteadyClock};
 
 /// How often queries that are over their seven days are looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
@@ -57,13 +58,24 @@ pub struct QueryOptions {
     pub spill: u64,
     /// How long a query may run.
     pub time: Duration,
+    /// Bytes on the disk that results of all queries may take; those of the oldest go before their seven days are over.
+    pub results: u64,
     /// How many run at a time; others wait.
     pub concurrent: usize,
+    /// Says how much memory queries use; `None`: only what holds rows on purpose is bounded.
+    pub gauge: Option<Arc<dyn MemoryGauge>>,
 }
 
 impl Default for QueryOptions {
     fn default() -> Self {
-        Self { memory: 512 << 20, spill: 20 << 30, time: Duration::from_secs(3600), concurrent: 2 }
+        Self {
+            memory: 512 << 20,
+            spill: 20 << 30,
+            time: Duration::from_secs(3600),
+            results: DEFAULT_KEPT_BYTES,
+            concurrent: 2,
+            gauge: None,
+        }
     }
 }
 
@@ -73,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) keyring: Keyring,
     pub(crate) lake: Lake,
+    pub(crate) lake_keys: Arc<LakeKeys>,
     pub(crate) event_data_stores: EventDataStores,
     pub(crate) buckets: Arc<Stores>,
     /// Where results are kept.
@@ -91,11 +104,13 @@ struct Inner {
     state: State,
     keyring: Keyring,
     lake: Lake,
+    lake_keys: Arc<LakeKeys>,
     event_data_stores: EventDataStores,
     buckets: Arc<Stores>,
     engine: Engine,
     shelf: Shelf,
     time: Duration,
+    results: u64,
     places: Semaphore,
     reading: Semaphore,
     active: RwLock<HashMap<QueryId, Arc<Active>>>,
@@ -107,6 +122,8 @@ struct Active {
     query: Arc<Query>,
     cancel: CancellationToken,
     is_running: AtomicBool,
+    /// How it ended is decided: it can't be cancelled any more. Set and read by whoever holds a transaction.
+    is_decided: AtomicBool,
     began: Mutex<Option<Instant>>,
     events: AtomicU64,
     bytes: AtomicU64,
@@ -121,7 +138,17 @@ pub(crate) struct Seen {
 impl Queries {
     /// Opens the shelf and the engine. Queries that the last end of the server interrupted have failed.
     pub(crate) async fn open(parts: Parts, options: &QueryOptions) -> Result<Self, ServerError> {
-        let Parts { state, disk, keyring, lake, event_data_stores, buckets, folder, spill_folder } = parts;
+        let Parts {
+            state,
+            disk,
+            keyring,
+            lake,
+            lake_keys,
+            event_data_stores,
+            buckets,
+            folder,
+            spill_folder,
+        } = parts;
         let shelf = blocking(move || Shelf::open(folder, disk)).await?;
         let engine = Engine::new(EngineOptions {
             memory: options.memory,
@@ -129,16 +156,19 @@ impl Queries {
             spill: options.spill,
             threads: threads(),
             concurrent: options.concurrent,
+            gauge: options.gauge.clone(),
         })?;
         let inner = Inner {
             state,
             keyring,
             lake,
+            lake_keys,
             event_data_stores,
             buckets,
             engine,
             shelf,
             time: options.time,
+            results: options.results,
             places: Semaphore::new(options.concurrent),
             reading: Semaphore::new(READ_AT_ONCE),
             active: RwLock::default(),
@@ -181,6 +211,31 @@ impl Queries {
         read.unwrap_or_else(|error| Err(SqlError::Internal(format!("a query was not read: {error}"))))
     }
 
+    /// Those of some stores, by their ARNs, that have keys: the rows of a query over them are sealed.
+    fn with_keys(&self, stores: &[String]) -> Vec<String> {
+        let has_key = |arn: &&String| {
+            let store = StoreArn::parse(arn).ok().and_then(|arn| self.inner.event_data_stores.by_arn(&arn));
+            store.is_some_and(|store| store.kms_key.is_some())
+        };
+        stores.iter().filter(has_key).cloned().collect()
+    }
+
+    /// What the rows of a query are sealed with that is sealed under the keys of these stores.
+    ///
+    /// # Errors
+    /// [`KeyRefused`] where one of the keys can't be opened now, or its store is gone.
+    pub(crate) async fn seal(&self, sealed: &[String]) -> Result<Option<ResultSeal>, KeyRefused> {
+        let mut keys = Vec::with_capacity(sealed.len());
+        for arn in sealed {
+            let store = StoreArn::parse(arn).ok().and_then(|arn| self.inner.event_data_stores.by_arn(&arn));
+            let gone = || KeyRefused::Gone(format!("the event data store {arn} is gone"));
+            let store = store.ok_or_else(gone)?;
+            let key = store.kms_key.as_ref().ok_or_else(gone)?;
+            keys.push(self.inner.lake_keys.open(&store, key).await?);
+        }
+        ResultSeal::of(&keys).map_err(|error| KeyRefused::Closed(error.to_string()))
+    }
+
     /// What keeps those that ended.
     pub(crate) fn shelf(&self) -> &Shelf {
         &self.inner.shelf
@@ -190,6 +245,36 @@ impl Queries {
     /// that has ended.
     pub(crate) fn something_began(&self) {
         self.inner.begun.notify_one();
+    }
+
+    /// Whether it is too late to cancel a query: how it ended is decided, though it may not be kept yet. Asked within a
+    /// transaction, so that what is told then holds until it is durable.
+    pub(crate) fn is_decided(&self, _: &Transaction, id: QueryId) -> bool {
+        let active = self.inner.active.read().get(&id).cloned();
+        self.inner.shelf.brief(id).is_some()
+            || active.is_some_and(|active| active.is_decided.load(Ordering::Acquire))
+    }
+
+    /// Decides how a query ended, unless somebody was told that it is cancelled: then that is how.
+    async fn decide(&self, active: &Active) -> bool {
+        let tx = self.inner.state.begin().await;
+        let now = open::find(&tx, active.query.id);
+        if now.is_some_and(|query| query.is_cancelled) {
+            return false;
+        }
+        active.is_decided.store(true, Ordering::Release);
+        true
+    }
+
+    /// The ARNs of the event data stores that a query reads.
+    pub(crate) fn stores_of(&self, id: QueryId) -> Option<Vec<String>> {
+        let ended = self.inner.shelf.brief(id).map(|brief| brief.stores.clone());
+        ended.or_else(|| {
+            let open = open::all(&self.inner.state);
+            let open = open.iter().find(|query| query.id == id).map(|query| query.stores.clone());
+            // It may have ended between the two.
+            open.or_else(|| self.inner.shelf.brief(id).map(|brief| brief.stores.clone()))
+        })
     }
 
     /// A query of any account.
@@ -330,7 +415,17 @@ impl Queries {
     /// Keeps what came of a query.
     async fn keep(&self, record: Record) -> Result<(), LakeError> {
         let shelf = self.inner.shelf.clone();
-        blocking(move || shelf.put(&record)).await
+        let limit = self.inner.results;
+        let keep = move || {
+            shelf.put(&record)?;
+            match shelf.trim(limit) {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "results of queries went early: there were too many"),
+                Err(error) => tracing::warn!(%error, "old results of queries can't be removed"),
+            }
+            Ok(())
+        };
+        blocking(keep).await
     }
 
     /// Removes the document of a query of which is kept what came of it. That is no change of the control plane, and has
@@ -354,6 +449,7 @@ impl Active {
             query,
             cancel,
             is_running: AtomicBool::default(),
+            is_decided: AtomicBool::default(),
             began: Mutex::default(),
             events: AtomicU64::default(),
             bytes: AtomicU64::default(),

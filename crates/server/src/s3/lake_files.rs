@@ -2,7 +2,7 @@
 //! is no bucket of the vault. The catalog (`glue`) tells of them.
 //!
 //! Who may read a file is asked as S3 asks it, for `arn:aws:s3:::opentrail-lake/STORE/…`; only the account of the store
-//! may, and only while its federation is on.
+//! may, only while its federation is on, and nobody whom the store's own policy denies its events.
 
 use std::{ops::Range, sync::Arc};
 
@@ -10,11 +10,14 @@ use axum::body::Body;
 use futures::TryStreamExt;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
-use opentrail_lake::{store::StoreId, warehouse::DOOR_BUCKET};
+use opentrail_lake::{
+    store::{EventDataStore, StoreId},
+    warehouse::DOOR_BUCKET,
+};
 use opentrail_vault::VaultError;
 
 use super::{access, catalog, headers, refusal::Refusal, scene::Scene};
-use crate::glue;
+use crate::{cloudtrail::keeps_out, glue, kms::permit::Use, lake_keys};
 
 /// The key in the lake's bucket that a path names; `None` for a path of anything else.
 pub(super) fn key_of(path: &str) -> Option<String> {
@@ -38,8 +41,9 @@ pub(super) async fn perform(scene: &Arc<Scene>, key: &str) -> Result<Response<Bo
         let message = "The files of event data stores can be read with GetObject and HeadObject only.";
         return Err(Refusal::of("MethodNotAllowed", message));
     }
-    may_read(scene, key)?;
-    let store = scene.rooms.lake.warehouse().store();
+    let store = may_read(scene, key)?;
+    let live = scene.rooms.lake.table_of(&store);
+    let store = live.warehouse().store();
     let path = Path::parse(key).map_err(|_| not_there(scene, key))?;
     let meta = store.head(&path).await.map_err(|error| unread(scene, key, error))?;
     let range = headers::range(scene).map(|range| range.within(meta.size)).transpose()?;
@@ -52,16 +56,37 @@ pub(super) async fn perform(scene: &Arc<Scene>, key: &str) -> Result<Response<Bo
     Ok(answer(&meta, range, Body::from_stream(content)))
 }
 
-/// The caller's policies, and that the store is its account's and open to other engines.
-fn may_read(scene: &Scene, key: &str) -> Result<(), Refusal> {
+/// The caller's policies, that the store is its account's and open to other engines, and the store's own policy.
+fn may_read(scene: &Scene, key: &str) -> Result<Arc<EventDataStore>, Refusal> {
     scene.may("s3:GetObject")?;
     let id: Option<StoreId> = key.split('/').next().and_then(|id| id.parse().ok());
     let stores = scene.rooms.event_data_stores.all();
-    let is_open = stores.iter().any(|store| {
-        Some(store.id) == id && Some(store.account) == scene.account() && glue::is_readable(store)
-    });
+    let is_open = |store: &EventDataStore| {
+        let keys = scene.arrival.context(&store.region);
+        Some(store.account) == scene.account()
+            && glue::is_readable(store)
+            && !keeps_out(&scene.rooms, &scene.caller(), &keys, store)
+            && may_decrypt(scene, store)
+    };
+    let store = stores.into_iter().find(|store| Some(store.id) == id).filter(|store| is_open(store));
     let is_here = scene.rooms.lake.warehouse().is_behind_door();
-    if is_open && is_here { Ok(()) } else { Err(Refusal::access_denied()) }
+    store.filter(|_| is_here).ok_or_else(Refusal::access_denied)
+}
+
+/// Whether the caller may decrypt with the store's key, if it has one.
+fn may_decrypt(scene: &Scene, store: &EventDataStore) -> bool {
+    let Some(kms_key) = &store.kms_key else { return true };
+    let Ok(key) = scene.rooms.lake_keys.usable(store, kms_key) else { return false };
+    let context = lake_keys::context_of(&store.arn());
+    let via = format!("s3.{}.amazonaws.com", store.region);
+    let wish = Use {
+        action: "kms:Decrypt",
+        context: Some(&context),
+        via: Some(&via),
+        named: &key.arn,
+        ask: scene.arrival.context(&store.region),
+    };
+    scene.rooms.key_guard.may(&scene.caller(), &key, &wish).is_ok()
 }
 
 fn not_there(scene: &Scene, key: &str) -> Refusal {

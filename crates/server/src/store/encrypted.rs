@@ -99,7 +99,7 @@ impl Embedded {
                         let (context, denied) = denied.unzip();
                         let message = denied.map_or_else(String::new, |denied| denied.to_string());
                         let fault = Fault::common(Common::AccessDenied, Dialect::S3, message);
-                        let named = Named { arn: &arn, owner: bucket.owner, region };
+                        let named = NamedKey { arn: &arn, owner: bucket.owner, region };
                         self.keep_refusal(&named, &context.unwrap_or_default(), &fault).await?;
                         return Err(StoreError::AccessDenied);
                     }
@@ -150,7 +150,7 @@ impl Embedded {
                 },
             ),
         };
-        let named = Named { arn: &key.arn, owner: key.account, region: &key.region };
+        let named = NamedKey { arn: &key.arn, owner: key.account, region: &key.region };
         if let Some((fault, error)) = refused {
             self.keep_refusal(&named, &context, &fault).await?;
             return Err(error);
@@ -160,27 +160,27 @@ impl Embedded {
         if kms.bucket_key && !self.requesters.calls(requester) {
             return Ok(Vec::new());
         }
-        let events = deed(&named, &context, &Arrival::of_service(CLOUDTRAIL), None).events(&self.recorder);
+        let events = deed_with_key("GenerateDataKey", &named, &context, &Arrival::of_service(CLOUDTRAIL), None).events(&self.recorder);
         events.map_err(|error| StoreError::Unavailable { reason: error.to_string() })
     }
 
     async fn keep_refusal(
         &self,
-        key: &Named<'_>,
+        key: &NamedKey<'_>,
         context: &EncryptionContext,
         fault: &Fault,
     ) -> Result<(), StoreError> {
         let arrival = Arrival::of_service(CLOUDTRAIL);
-        let kept = deed(key, context, &arrival, Some(fault)).keep(&self.recorder, Dialect::S3).await;
+        let kept = deed_with_key("GenerateDataKey", key, context, &arrival, Some(fault)).keep(&self.recorder, Dialect::S3).await;
         kept.map_err(|unrecorded| StoreError::Unavailable { reason: unrecorded.message().to_owned() })
     }
 }
 
 /// A key as a record names it.
-struct Named<'a> {
-    arn: &'a str,
-    owner: AccountId,
-    region: &'a Region,
+pub(crate) struct NamedKey<'a> {
+    pub(crate) arn: &'a str,
+    pub(crate) owner: AccountId,
+    pub(crate) region: &'a Region,
 }
 
 fn of_key(cause: &KeyFailure) -> StoreError {
@@ -191,22 +191,23 @@ fn of_key(cause: &KeyFailure) -> StoreError {
 }
 
 /// The record of CloudTrail using a key.
-fn deed<'a>(
-    key: &Named<'_>,
+pub(crate) fn deed_with_key<'a>(
+    action: &'a str,
+    key: &NamedKey<'_>,
     context: &EncryptionContext,
     arrival: &'a Arrival,
     fault: Option<&'a Fault>,
 ) -> Deed<'a> {
     Deed {
         event_source: KMS,
-        event_name: "GenerateDataKey",
+        event_name: action,
         region: key.region.clone(),
         arrival,
         who: Who::Service(CLOUDTRAIL),
         accounts: vec![key.owner],
         read_only: true,
         category: Category::Management,
-        parameters: Some(parameters("GenerateDataKey", key.arn, context)),
+        parameters: Some(parameters(action, key.arn, context)),
         elements: None,
         additional: None,
         resources: vec![RecordResource::new("AWS::KMS::Key", key.arn, Some(key.owner))],

@@ -14,6 +14,7 @@ fn engine(folder: &TempDir) -> Engine {
         spill: 1 << 30,
         threads: 1,
         concurrent: 2,
+        gauge: None,
     };
     Engine::new(options).expect("an engine")
 }
@@ -23,7 +24,7 @@ async fn value(engine: &Engine, expression: &str) -> Result<String, SqlError> {
     let query =
         if expression.starts_with("SELECT") { expression.to_owned() } else { format!("SELECT {expression}") };
     let statement = Statement::parse(&query)?;
-    let limits = Limits { time: Duration::from_secs(60), rows: None };
+    let limits = Limits { time: Duration::from_secs(60), rows: None, spills: true };
     let mut running = engine.run(&statement, BTreeMap::new(), &[], limits).await?;
     let mut found = Vec::new();
     while let Some(rows) = running.next().await? {

@@ -22,7 +22,7 @@ async fn a_query_ends_when_its_time_is_over() {
     let stage = Stage::new().await;
     let started = Instant::now();
     let time = Duration::from_millis(300);
-    let mut running = stage.start(ENDLESS, Limits { time, rows: None }).await.expect("it starts");
+    let mut running = stage.start(ENDLESS, Limits { time, rows: None, spills: true }).await.expect("it starts");
     assert_eq!(running.next().await, Err(SqlError::TimedOut(time)));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
@@ -62,7 +62,7 @@ async fn queries_are_checked_and_wait_beside_those_that_run() {
     assert!(matches!(check("SELECT nothing", time).await, Err(SqlError::Mistake(_))));
     assert_eq!(check("SELECT 1", Duration::ZERO).await, Err(SqlError::TimedOut(Duration::ZERO)));
     let one = statement("SELECT 1");
-    let short = Limits { time: Duration::from_millis(50), rows: None };
+    let short = Limits { time: Duration::from_millis(50), rows: None, spills: true };
     let late = stage.engine.run_in_turn(&one, BTreeMap::new(), &[], short).await;
     assert!(matches!(late, Err(SqlError::TimedOut(_))), "{late:?}");
     let waiting = stage.engine.run_in_turn(&one, BTreeMap::new(), &[], Limits::default());

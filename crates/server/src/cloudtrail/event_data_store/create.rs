@@ -1,6 +1,8 @@
 //! CreateEventDataStore.
 
-use opentrail_lake::store::{self, BillingMode, EventDataStore};
+use std::sync::OnceLock;
+
+use opentrail_lake::store::{self, BillingMode, EventDataStore, StoreArn, StoreId, StoreKey};
 use opentrail_policy::Context;
 use opentrail_selector::AdvancedEventSelector;
 use opentrail_state::Transaction;
@@ -10,7 +12,7 @@ use super::{asking, refused, shape::StoreShape};
 use crate::{
     call::Call,
     cloudtrail::{
-        organization,
+        encryption, organization,
         shape::{TagShape, pairs, set_request_tags},
     },
     fault::Fault,
@@ -32,6 +34,9 @@ pub(crate) struct Input {
     kms_key_id: Option<String>,
     start_ingestion: Option<bool>,
     billing_mode: Option<String>,
+    /// The id that the store is to have, and its key, which is made for that id before anything is locked.
+    #[serde(skip)]
+    made: OnceLock<(StoreId, StoreKey)>,
 }
 
 #[derive(Serialize)]
@@ -53,18 +58,6 @@ pub(super) fn billing_mode(name: Option<&str>) -> Result<Option<BillingMode>, Fa
     name.map(mode).transpose()
 }
 
-/// Tables are not encrypted under keys of KMS, so that a key is refused rather than ignored.
-pub(super) fn refuse_key(key: Option<&str>) -> Result<(), Fault> {
-    match key.filter(|key| !key.is_empty()) {
-        None => Ok(()),
-        Some(_) => {
-            let message = "opentrail does not encrypt event data stores under keys of KMS. The whole data folder is \
-                           encrypted where the server was started with --encrypt-data.";
-            Err(Fault::declared("UnsupportedOperationException", message))
-        }
-    }
-}
-
 impl Input {
     fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<EventDataStore, Fault> {
         let ask = store::CreateEventDataStore {
@@ -75,7 +68,8 @@ impl Input {
             retention_days: self.retention_period,
             termination_protection: self.termination_protection_enabled,
             billing_mode: billing_mode(self.billing_mode.as_deref())?,
-            kms_key: None,
+            id: self.made.get().map(|(id, _)| *id),
+            kms_key: self.made.get().map(|(_, key)| key.clone()),
             start_ingestion: self.start_ingestion,
             tags: pairs(self.tags_list.as_deref().unwrap_or_default()),
         };
@@ -101,15 +95,24 @@ impl Described for CreateEventDataStore {
 impl Write for CreateEventDataStore {
     /// The change is staged once for its refusals alone, so that a bad name is told before a missing permission.
     async fn prepare(input: &Input, call: &Call) -> Result<(), Fault> {
-        refuse_key(input.kms_key_id.as_deref())?;
-        if input.organization_enabled != Some(true) {
+        if input.organization_enabled != Some(true) && input.kms_key_id.is_none() {
             return Ok(());
         }
         let store = {
             let mut tx = call.rooms.state.begin().await;
             input.stage(call, &mut tx)?
         };
-        organization::check_dependencies_of(store.account, call)
+        if store.organization.is_some() {
+            organization::check_dependencies_of(store.account, call)?;
+        }
+        if let Some(named) = &input.kms_key_id {
+            let id = StoreId::new();
+            let arn = StoreArn { id, ..store.arn() };
+            let key = encryption::key_for_store(named, &arn, call)?;
+            // A call is prepared once.
+            let _ = input.made.set((id, call.rooms.lake_keys.make(&key, &arn).await?));
+        }
+        Ok(())
     }
 
     fn act(input: Input, call: &Call, tx: &mut Transaction) -> Result<Output, Fault> {

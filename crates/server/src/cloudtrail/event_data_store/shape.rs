@@ -36,7 +36,7 @@ impl From<&EventDataStore> for StoreShape {
             termination_protection_enabled: store.termination_protection,
             created_timestamp: store.created.into(),
             updated_timestamp: store.updated.into(),
-            kms_key_id: store.kms_key.clone(),
+            kms_key_id: store.kms_key.as_ref().map(|key| key.arn.clone()),
             billing_mode: store.billing_mode.as_str(),
         }
     }

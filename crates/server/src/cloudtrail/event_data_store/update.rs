@@ -1,21 +1,23 @@
 //! UpdateEventDataStore.
 
+use std::sync::OnceLock;
+
 use opentrail_event::RecordResource;
-use opentrail_lake::store::{self, EventDataStore};
+use opentrail_lake::store::{self, EventDataStore, StoreKey, WrappedKey};
 use opentrail_selector::AdvancedEventSelector;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
 use super::{
     asking,
-    create::{billing_mode, refuse_key},
+    create::billing_mode,
     delete::check_imports,
     refused,
     shape::FederatedStore,
 };
 use crate::{
     call::Call,
-    cloudtrail::organization,
+    cloudtrail::{encryption, organization},
     fault::Fault,
     operation::{Described, Permission, Write},
 };
@@ -34,6 +36,9 @@ pub(crate) struct Input {
     termination_protection_enabled: Option<bool>,
     kms_key_id: Option<String>,
     billing_mode: Option<String>,
+    /// The key that the store is to have, which is made before anything is locked.
+    #[serde(skip)]
+    made: OnceLock<StoreKey>,
 }
 
 impl Input {
@@ -53,6 +58,22 @@ impl Input {
         Err(Fault::declared("InvalidParameterException", "Specify at least one parameter to update."))
     }
 
+    /// Makes the key that is asked for. A store that has one keeps it, and which one is asked for is all that is needed.
+    async fn make_key(&self, store: &EventDataStore, call: &Call) -> Result<(), Fault> {
+        let Some(named) = &self.kms_key_id else { return Ok(()) };
+        let arn = store.arn();
+        let key = encryption::key_for_store(named, &arn, call)?;
+        let made = match &store.kms_key {
+            Some(_) => {
+                StoreKey { arn: key.arn.clone(), wrapped: WrappedKey(Vec::new()), since_creation: false }
+            }
+            None => call.rooms.lake_keys.make(&key, &arn).await?,
+        };
+        // A call is prepared once.
+        let _ = self.made.set(made);
+        Ok(())
+    }
+
     fn stage(&self, call: &Call, tx: &mut Transaction) -> Result<EventDataStore, Fault> {
         let ask = store::UpdateEventDataStore {
             named: self.event_data_store.clone(),
@@ -62,7 +83,7 @@ impl Input {
             is_organization: self.organization_enabled,
             retention_days: self.retention_period,
             termination_protection: self.termination_protection_enabled,
-            kms_key: None,
+            kms_key: self.made.get().cloned(),
             billing_mode: billing_mode(self.billing_mode.as_deref())?,
         };
         let stores = &call.rooms.event_data_stores;
@@ -88,15 +109,14 @@ impl Write for UpdateEventDataStore {
     async fn prepare(input: &Input, call: &Call) -> Result<(), Fault> {
         asking::permitted(Self::NAME, &input.event_data_store, call)?;
         input.check_asks()?;
-        refuse_key(input.kms_key_id.as_deref())?;
         let store = {
             let mut tx = call.rooms.state.begin().await;
             input.stage(call, &mut tx)?
         };
-        match store.organization {
-            Some(_) => organization::check_dependencies_of(store.account, call),
-            None => Ok(()),
+        if store.organization.is_some() {
+            organization::check_dependencies_of(store.account, call)?;
         }
+        input.make_key(&store, call).await
     }
 
     fn act(input: Input, call: &Call, tx: &mut Transaction) -> Result<FederatedStore, Fault> {

@@ -1,7 +1,11 @@
 //! GetQueryResults: the rows, page after page.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use opentrail_lake::query::{Page, QueryId, Row};
+use opentrail_event::RecordResource;
+use opentrail_lake::{
+    query::{Page, QueryId, Row},
+    store::StoreArn,
+};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
@@ -10,6 +14,7 @@ use super::{
 };
 use crate::{
     call::Call,
+    cloudtrail::encryption,
     fault::{Common, Fault},
     operation::{Described, Permission, Read},
     queries::Seen,
@@ -68,6 +73,10 @@ impl Described for GetQueryResults {
     type Output = Output;
     const NAME: &'static str = "GetQueryResults";
     const PERMISSION: Permission = Permission::OwnRules;
+
+    fn touched(input: &Input, call: &Call) -> Vec<RecordResource> {
+        access::touched(Self::NAME, &input.query_id, call)
+    }
 }
 
 impl Read for GetQueryResults {
@@ -89,7 +98,12 @@ impl Read for GetQueryResults {
         let page = if seen.outcome.rows == 0 {
             Page { rows: Vec::new(), next: None }
         } else {
-            page(seen.query.id, from, limit, call).await?
+            for arn in seen.query.stores.iter().filter_map(|arn| StoreArn::parse(arn).ok()) {
+                if let Some(store) = call.rooms.event_data_stores.by_arn(&arn) {
+                    encryption::check_reader(&store, call)?;
+                }
+            }
+            page(&seen, from, limit, call).await?
         };
         Ok(Output::of(seen, page))
     }
@@ -117,10 +131,14 @@ impl Output {
     }
 }
 
-async fn page(id: QueryId, from: u64, limit: usize, call: &Call) -> Result<Page, Fault> {
-    let shelf = call.rooms.queries.shelf().clone();
+async fn page(seen: &Seen, from: u64, limit: usize, call: &Call) -> Result<Page, Fault> {
+    let (id, shelf) = (seen.query.id, call.rooms.queries.shelf().clone());
+    let seal = call.rooms.queries.seal(&seen.outcome.sealed).await.map_err(|refusal| {
+        let message = format!("The results can't be read: {refusal}");
+        Fault::declared("InsufficientEncryptionPolicyException", message)
+    })?;
     let reading = tokio::task::spawn_blocking(move || {
-        shelf.rows(id).and_then(|rows| rows.page(from, limit, MAX_BYTES))
+        shelf.rows(id, seal.as_ref()).and_then(|rows| rows.page(from, limit, MAX_BYTES))
     });
     let page = reading.await.map_err(|_| call.fault(Common::Unavailable, "Try again later."))?;
     page.map_err(|error| Fault::of_lake(error, call.dialect()))

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{self, Plan};
 use crate::{
     call::Call,
-    cloudtrail::event_data_store::asking,
+    cloudtrail::{encryption, event_data_store::asking},
     fault::{Common, Fault},
     operation::{Described, Permission, Write},
 };
@@ -58,6 +58,7 @@ impl Write for StartQuery {
         plan::permit_reading(input, call)?;
         plan::read(input, call).await?;
         let plan = Plan::of(input, call)?;
+        plan.stores.iter().try_for_each(|store| encryption::check_reader(store, call))?;
         plan.check(call).await?;
         let (Some(destination), Some(store)) = (&plan.destination, plan.stores.first()) else {
             return Ok(());
