@@ -10,9 +10,11 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
+import lake
 import signed
 from accounts import Accounts
 from foreign import Foreign
+from identity import person
 from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, Server, binary, eventually
 from test_ingest import record
 
@@ -329,6 +331,36 @@ def test_files_of_this_machine_come_into_a_store_and_nowhere_else(server, tmp_pa
     assert ids_in(server, store) == ids_of(some, more, in_bucket)
 
 
+def test_an_upload_is_recorded_before_and_after(tmp_path):
+    with Server(tmp_path) as server:
+        client, store = server.client("cloudtrail"), make_store(server)
+        watch = make_store(server, StartIngestion=True, AdvancedEventSelectors=[{"FieldSelectors": [
+            {"Field": "eventCategory", "Equals": ["Data"]},
+            {"Field": "resources.type", "Equals": ["AWS::CloudTrail::EventDataStore"]},
+        ]}])
+        some, ahead = records(3, at(1)), records(2, at(-3))
+        (tmp_path / "some.json").write_text(json.dumps({"Records": some + ahead}))
+        answer = imported(server, tmp_path / "some.json", "--event-data-store", store, code=3)
+        assert (answer["Accepted"], [bad["Index"] for bad in answer["Rejected"]]) == (3, [3, 4])
+        assert "future" in answer["Rejected"][0]["Reason"]
+        _, nobody = person(server.client("iam"))
+        refusal = signed.send(
+            server, "POST", f"/v1/import?event-data-store={store}", json.dumps(some).encode(), **nobody)
+        assert refusal.status_code == 403
+        statement = (f"SELECT eventJson FROM {watch.rsplit('/', 1)[1]} WHERE eventName = 'ImportEvents' "
+                     "ORDER BY eventTime")
+        told = [json.loads(row["eventJson"]) for row in lake.answer(client, statement)]
+        assert len(told) == 3
+        begins, = [event for event in told if (event.get("additionalEventData") or {}).get("stage") == "begins"]
+        ends, = [event for event in told if (event.get("additionalEventData") or {}).get("stage") == "ends"]
+        denied, = [event for event in told if event.get("errorCode")]
+        assert begins["additionalEventData"] == {"stage": "begins", "records": 3, "rejected": 2}
+        assert begins["requestID"] == ends["requestID"] != denied["requestID"]
+        assert begins["requestParameters"] == {"eventDataStore": store} and not begins.get("responseElements")
+        assert ends["responseElements"] == {"accepted": 3, "duplicates": 0, "expired": 0, "rejected": 2}
+        assert denied["errorCode"] == "AccessDenied"
+
+
 def test_an_import_survives_kill_9(tmp_path):
     server = Server(tmp_path)
     server.start()
@@ -387,3 +419,29 @@ def test_follow_imports_what_comes_and_goes_on_after_a_restart(server, tmp_path)
     told = json.loads(again.stdout)
     assert (told["Files"], told["Accepted"], told["Duplicates"]) == (4, 0, 12)
     assert ids_in(server, store) == ids_of(first, second, late, third)
+
+
+def test_what_a_store_keeps_too_short_for_is_told_of_and_found_when_it_keeps_more(server, tmp_path):
+    bucket, store = Bucket(server), make_store(server, RetentionPeriod=30)
+    client, new, old = server.client("cloudtrail"), records(3, at(2)), records(4, at(90))
+    bucket.put(new, at(2))
+    bucket.put(old, at(90))
+    arguments = [f"s3://{bucket.name}/", "--event-data-store", store, "--role", bucket.role]
+    answer = imported(server, *arguments, code=3)
+    assert (answer["ImportStatus"], answer["ImportStatistics"]["EventsCompleted"]) == ("COMPLETED", 3)
+    assert [failure["ErrorType"] for failure in answer["Failures"]] == ["EventsOutsideRetentionPeriod"]
+    assert answer["Failures"][0]["ErrorMessage"].startswith("4 events are older")
+    told = client.list_import_failures(ImportId=answer["ImportId"])["Failures"]
+    assert [failure["Location"] for failure in told] == [f"s3://{bucket.name}/"]
+
+    once = [*follow(server, tmp_path, bucket, store), "--once"]
+    looked = subprocess.run(once, capture_output=True, text=True, timeout=60)
+    assert "4 events are older than the event data store keeps them" in looked.stderr
+    assert json.loads(looked.stdout)["Expired"] == 4
+    assert subprocess.run(once, capture_output=True, text=True, timeout=60).stdout == ""
+    client.update_event_data_store(EventDataStore=store, RetentionPeriod=120)
+    looked = subprocess.run(once, capture_output=True, text=True, timeout=60)
+    assert "keeps events for 120 days now" in looked.stderr
+    assert (json.loads(looked.stdout)["Accepted"], json.loads(looked.stdout)["Expired"]) == (4, 0)
+    assert ids_in(server, store) == ids_of(new, old)
+    assert subprocess.run(once, capture_output=True, text=True, timeout=60).stdout == ""

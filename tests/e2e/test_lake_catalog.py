@@ -13,7 +13,7 @@ import requests
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import ForbiddenError, NoSuchTableError
 
-from identity import allow, code, person, trust
+from identity import allow, code, person, policy, trust
 from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, Server, eventually
 
 NAMESPACE = "aws:cloudtrail"
@@ -22,7 +22,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/federation"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("catalog"), "--lake-flush-interval", "1s") as server:
+    with Server(tmp_path_factory.mktemp("catalog"), "--lake-flush-interval", "1s", "--lake-tidy-interval", "1s") as server:
         iam = server.client("iam")
         iam.create_role(RoleName="federation", AssumeRolePolicyDocument=trust(
             {"Service": "lakeformation.amazonaws.com"}))
@@ -31,14 +31,25 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(server):
-    """The id of a store that other engines may read, with some events in it."""
+    """The id of a store that other engines may read, with some events in it, some of them in files from before they
+    might."""
     cloudtrail = server.client("cloudtrail")
     arn = cloudtrail.create_event_data_store(Name="shared-store", TerminationProtectionEnabled=False)["EventDataStoreArn"]
     for number in range(20):
         server.client("iam").create_user(UserName=f"reader-{number}")
+        if number == 10:
+            flushed(server)
     made = cloudtrail.enable_federation(EventDataStore=arn, FederationRoleArn=ROLE)
     assert made["FederationStatus"] == "ENABLED" and made["FederationRoleArn"] == ROLE
     return arn.rsplit("/", 1)[1]
+
+
+def flushed(server):
+    """Waits until events are in files."""
+    def files():
+        metrics = requests.get(f"{server.endpoint}/metrics", timeout=10).text
+        return any(line.startswith("opentrail_lake_files ") and not line.endswith(" 0") for line in metrics.splitlines())
+    eventually(files, timeout=60)
 
 
 def catalog(server, key=ROOT_KEY, secret=ROOT_SECRET):
@@ -69,7 +80,8 @@ def test_pyiceberg_reads_what_was_recorded(server, store):
     def read():
         table = found.load_table((NAMESPACE, store))
         rows = table.scan(row_filter="eventName = 'CreateUser'").to_arrow().to_pylist()
-        return rows if users(rows) == WANTED else None
+        # Files from before EnableFederation are written again, with whole records.
+        return rows if users(rows) == WANTED and all(row["eventJson"] for row in rows) else None
 
     rows = eventually(read, timeout=60, every=0.5)
     for row in rows:
@@ -79,14 +91,45 @@ def test_pyiceberg_reads_what_was_recorded(server, store):
 
 
 def test_polars_reads_the_same_rows(server, store):
-    table = eventually(lambda: (t := catalog(server).load_table((NAMESPACE, store))).current_snapshot() and t, timeout=60)
-    frame = polars.scan_iceberg(table, storage_options={
-        "aws_access_key_id": ROOT_KEY, "aws_secret_access_key": ROOT_SECRET, "aws_region": REGION,
-        "aws_endpoint_url": server.endpoint, "aws_allow_http": "true", "aws_virtual_hosted_style_request": "false",
-    })
-    rows = frame.filter(polars.col("eventName") == "CreateUser").select("eventID", "eventJson").collect()
+    def read():
+        table = catalog(server).load_table((NAMESPACE, store))
+        if table.current_snapshot() is None:
+            return None
+        frame = polars.scan_iceberg(table, storage_options={
+            "aws_access_key_id": ROOT_KEY, "aws_secret_access_key": ROOT_SECRET, "aws_region": REGION,
+            "aws_endpoint_url": server.endpoint, "aws_allow_http": "true", "aws_virtual_hosted_style_request": "false",
+        })
+        rows = frame.filter(polars.col("eventName") == "CreateUser").select("eventID", "eventJson").collect()
+        return rows if len(rows) >= len(WANTED) and rows["eventJson"].null_count() == 0 else None
+
+    rows = eventually(read, timeout=60, every=0.5)
     names = [json.loads(text)["requestParameters"]["userName"] for text in rows["eventJson"]]
     assert sorted(name for name in names if name.startswith("reader-")) == WANTED
+
+
+def test_whom_the_stores_policy_keeps_out_reads_no_table_either(server, store):
+    cloudtrail, iam = server.client("cloudtrail"), server.client("iam")
+    arn = cloudtrail.get_event_data_store(EventDataStore=store)["EventDataStoreArn"]
+    name, keys = person(iam, allow(["glue:*", "s3:GetObject"]))
+    found = catalog(server, **keys)
+    location = found.load_table((NAMESPACE, store)).metadata_location
+    bucket, key = location.removeprefix("s3://").split("/", 1)
+    s3 = server.client("s3", **keys)
+    assert s3.get_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+    for action in ("cloudtrail:StartQuery", "cloudtrail:GetQueryResults", "cloudtrail:*"):
+        statement = {"Effect": "Deny", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{name}"},
+                     "Action": action, "Resource": arn}
+        cloudtrail.put_resource_policy(ResourceArn=arn, ResourcePolicy=policy(statement))
+        with pytest.raises(ForbiddenError):
+            found.load_table((NAMESPACE, store))
+        assert code(s3.get_object, Bucket=bucket, Key=key) == "AccessDenied"
+        assert code(s3.head_object, Bucket=bucket, Key=key) == "403"
+    # Others are not meant, and what the policy denies of something else is no matter of reading.
+    assert catalog(server).table_exists((NAMESPACE, store))
+    statement["Action"] = "cloudtrail:DeleteEventDataStore"
+    cloudtrail.put_resource_policy(ResourceArn=arn, ResourcePolicy=policy(statement))
+    assert found.load_table((NAMESPACE, store)).metadata_location
+    cloudtrail.delete_resource_policy(ResourceArn=arn)
 
 
 def test_a_store_is_read_only_while_its_federation_is_on(server, store):

@@ -24,7 +24,7 @@ use crate::{
     client::ServerArguments,
     durations::at_least_a_second,
     import::{
-        BucketArguments, ImportError, Imported, Route, remote,
+        BucketArguments, ImportError, Imported, Route, into_store, remote,
         source::{Item, Source, holds_records},
         take_all,
     },
@@ -99,6 +99,7 @@ pub(crate) enum FollowError {
 struct Follower {
     client: Client,
     route: Route,
+    store: String,
     remote: Arc<dyn LogReader>,
     bucket: String,
     prefix: String,
@@ -125,6 +126,7 @@ pub(crate) async fn run(arguments: FollowArguments) -> Result<ExitCode, FollowEr
     let mut follower = Follower {
         client: Client::new(&arguments.server).map_err(ImportError::from)?,
         route: Route::to(Some(&arguments.event_data_store))?,
+        store: arguments.event_data_store,
         remote: remote(&arguments.bucket, &arguments.server),
         standing: Standing::read(&path).map_err(|cause| FollowError::State { path: path.clone(), cause })?,
         bucket,
@@ -170,6 +172,7 @@ impl Follower {
         if self.looks.is_multiple_of(LOOKS_PER_SEARCH) || self.folders.is_empty() {
             let found = folders::search(&*self.remote, &self.bucket, &self.prefix).await;
             self.folders = found.map_err(|cause| self.refused(&self.prefix, cause))?;
+            self.look_again_if_it_keeps_more().await?;
         }
         self.looks = self.looks.wrapping_add(1);
         let mut news = Imported::default();
@@ -180,6 +183,41 @@ impl Follower {
             self.tell(&news);
         }
         Ok(())
+    }
+
+    /// What the store did not take is looked for again once it keeps events longer.
+    async fn look_again_if_it_keeps_more(&mut self) -> Result<(), FollowError> {
+        if !self.standing.has_left_out() {
+            return Ok(());
+        }
+        let Some(days) = self.retention().await else { return Ok(()) };
+        if let Some(events) = self.standing.look_again(days) {
+            eprintln!(
+                "opentrail: the event data store keeps events for {days} days now; {events} that were left out are \
+                 looked for again"
+            );
+            self.keep()?;
+        }
+        Ok(())
+    }
+
+    /// How many days the store keeps events, if that may be asked.
+    async fn retention(&self) -> Option<u32> {
+        let asked = into_store::retention_of(&self.client, &self.store).await;
+        let told = |error: &ImportError| {
+            eprintln!("opentrail: how long the event data store keeps events can't be asked: {error}");
+        };
+        asked.inspect_err(told).ok()
+    }
+
+    /// Notes that the store did not take events, so that they are looked for when it would.
+    async fn leave_out(&mut self, events: usize) {
+        eprintln!(
+            "opentrail: {events} events are older than the event data store keeps them, and were left out"
+        );
+        if let Some(days) = self.retention().await {
+            self.standing.leave_out(events, days);
+        }
     }
 
     async fn look_into(&mut self, folder: &Folder, news: &mut Imported) -> Result<(), FollowError> {
@@ -241,6 +279,9 @@ impl Follower {
             self.failed.remove(&file.key);
             self.standing.add(&folder.root, &file.key, folder.day_of(&file.key));
         }
+        if taken.expired > 0 {
+            self.leave_out(taken.expired).await;
+        }
         self.keep()?;
         news.files += taken.files - taken.unreadable.len();
         news.accepted += taken.accepted;
@@ -273,11 +314,12 @@ impl Follower {
             return;
         }
         say!(
-            "{} {} files: {} records imported, {} already there",
+            "{} {} files: {} records imported, {} already there, {} too old",
             Utc::now().format("%Y-%m-%dT%H:%M:%SZ"),
             news.files,
             news.accepted,
-            news.duplicates
+            news.duplicates,
+            news.expired
         );
     }
 }

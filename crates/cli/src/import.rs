@@ -1,7 +1,7 @@
 //! `opentrail import`: records from files, folders and buckets, through the server's door.
 
 mod batch;
-mod into_store;
+pub(crate) mod into_store;
 pub(crate) mod source;
 
 use std::{process::ExitCode, sync::Arc};

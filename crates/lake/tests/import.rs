@@ -135,6 +135,66 @@ async fn files_that_can_not_be_taken_are_named_and_taken_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_that_the_store_no_longer_keeps_are_counted_and_told_of() {
+    let (scene, _, bucket) = scene().await;
+    let ask = CreateEventDataStore { retention_days: Some(30), ..CreateEventDataStore::default() };
+    let store = scene.create_with(owner(1), "short", ask).await;
+    bucket.put(key("us-east-1", noon(2), 0), file(0..10, noon(2)));
+    bucket.put(key("us-east-1", noon(100), 0), file(10..30, noon(100)));
+    bucket.put(key("us-east-1", noon(200), 0), file(30..33, noon(200)));
+    let at_work = AtWork::start(&scene, &bucket);
+    let range = TimeRange { start: Some(noon(150)), end: None };
+    let import = at_work.import(&scene, &store, range).await;
+    let (status, statistics) = at_work.ended(&import).await;
+    assert_eq!((status, statistics.failed_entries), (ImportStatus::Completed, 0));
+    assert_eq!((statistics.events_completed, statistics.events_expired), (10, 20));
+    let (told, more) = at_work.imports.failures(&import, None, 5).unwrap().unwrap();
+    let [(digest, location, failure)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((more, location.as_str()), (false, "s3://logs/"));
+    assert_eq!(failure.fault.kind, "EventsOutsideRetentionPeriod");
+    assert!(failure.fault.message.starts_with("20 events"), "{}", failure.fault.message);
+    let (rest, _) = at_work.imports.failures(&import, Some(digest), 5).unwrap().unwrap();
+    assert!(rest.is_empty());
+    at_work.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_file_with_an_event_on_each_of_many_days_does_no_harm() {
+    const DAYS: usize = 30_000;
+    let (scene, _, bucket) = scene().await;
+    let ask = CreateEventDataStore { retention_days: Some(100), ..CreateEventDataStore::default() };
+    let store = scene.create_with(owner(1), "odd", ask).await;
+    let days = (0..DAYS).flat_map(|day| {
+        let days = chrono::Days::new(day as u64);
+        [noon(0) - days, noon(2) + days].map(|time| (2 * day + usize::from(time > noon(1)), time))
+    });
+    let texts: Vec<String> = days
+        .map(|(number, time)| event_at(format!("{number:06}"), "us-east-1", time).raw_str().to_owned())
+        .collect();
+    bucket.put(key("us-east-1", noon(1), 0), packed(&format!("{{\"Records\":[{}]}}", texts.join(","))));
+    let at_work = AtWork::start(&scene, &bucket);
+    let import = at_work.import(&scene, &store, TimeRange::default()).await;
+    let (status, statistics) = at_work.ended(&import).await;
+    assert_eq!((status, statistics.failed_entries), (ImportStatus::Failed, 1));
+    // The days of the retention, and today and what may be a wrong clock's tomorrow once more.
+    let taken = statistics.events_completed;
+    assert!((100..=105).contains(&taken), "{taken} events");
+    let (told, _) = at_work.imports.failures(&import, None, 5).unwrap().unwrap();
+    assert_eq!(told[0].2.fault.kind, "InvalidRecord");
+    assert!(told[0].2.fault.message.contains("eventTime more than 24 hours"), "{}", told[0].2.fault.message);
+    let view = scene.lake.view(store.id).unwrap();
+    assert!(view.files().count() as u64 <= taken);
+    let found = scene.ids(store.id).await;
+    assert_eq!(found.len() as u64, taken);
+    // Looked up in shares of days, each is found again.
+    at_work.retry(&scene, &import).await;
+    let (_, statistics) = at_work.ended(&import).await;
+    assert_eq!(statistics.events_completed, taken);
+    assert_eq!(scene.ids(store.id).await, found);
+    at_work.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_can_not_be_listed_fails_the_import_until_it_can() {
     let (scene, store, bucket) = scene().await;
     let files = fill(&bucket);

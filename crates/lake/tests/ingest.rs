@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ingest_scene::{Scene, event, event_at, ids_of, now, numbered, of_category, options, owner, region};
 use opentrail_journal::{
     Seq,
@@ -233,9 +233,9 @@ async fn events_of_a_channel_are_in_the_stores_that_it_names_and_nowhere_else() 
     let named = scene.create_with(owner(1), "named", outside()).await;
     let other = scene.create_with(owner(1), "other", outside()).await;
     let own = scene.create(owner(1), "own").await;
-    let bring = async |ids: &[&str]| {
+    let bring_of = async |ids: &[&str], time: DateTime<Utc>| {
         let record = |id: &&str| {
-            let time = now().format("%Y-%m-%dT%H:%M:%SZ");
+            let time = time.format("%Y-%m-%dT%H:%M:%SZ");
             let json = format!(
                 r#"{{"eventVersion":"1.0","eventCategory":"ActivityAuditLog","eventID":"{id}","eventTime":"{time}","eventData":{{"eventName":"Checkout","UID":"u"}}}}"#
             );
@@ -247,6 +247,7 @@ async fn events_of_a_channel_are_in_the_stores_that_it_names_and_nowhere_else() 
         let call = OwnedEvent { owner: owner(1), event: event(format!("call of {}", ids[0])) };
         scene.state.append(vec![events.fact().unwrap()], vec![call]).await.unwrap();
     };
+    let bring = async |ids: &[&str]| bring_of(ids, now()).await;
     bring(&["a", "b"]).await;
     let mut tx = scene.state.begin().await;
     let id = named.id.to_string();
@@ -257,11 +258,13 @@ async fn events_of_a_channel_are_in_the_stores_that_it_names_and_nowhere_else() 
     scene.stores.restore(&mut tx, owner(1), &region("us-east-1"), &id, now()).unwrap();
     tx.commit(vec![]).await.unwrap();
     bring(&["d"]).await;
+    // Older than the store keeps events: no view has it, not even until it would be in a file.
+    bring_of(&["old"], now() - TimeDelta::days(3660)).await;
     scene.follow().await;
     let check = async |scene: &Scene| {
         assert_eq!(scene.ids(named.id).await, ["a", "b", "d"]);
         assert!(scene.ids(other.id).await.is_empty());
-        assert_eq!(scene.ids(own.id).await, ["call of a", "call of c", "call of d"]);
+        assert_eq!(scene.ids(own.id).await, ["call of a", "call of c", "call of d", "call of old"]);
     };
     check(&scene).await;
     scene.lake.flush().await.unwrap();
@@ -435,6 +438,38 @@ async fn the_table_of_a_deleted_store_is_removed() {
     assert!(!scene.tables().join(&id).exists());
     assert_eq!(scene.ids(kept.id).await, ids_of(0..20));
     scene.reopened().await.lake.tidy().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_a_deleted_stores_table_is_removed_goes_too() {
+    let scene = Scene::new(options()).await;
+    let store = scene.create(owner(1), "mine").await;
+    scene.append(owner(1), numbered(0..10)).await;
+    scene.follow().await;
+    scene.lake.flush().await.unwrap();
+    let live = scene.lake.table(store.id).unwrap();
+    let folder = scene.tables().join(store.id.to_string());
+    let mut tx = scene.state.begin().await;
+    let named = store.id.to_string();
+    scene.stores.delete(&mut tx, owner(1), &region("us-east-1"), &named, |_, _| Ok(()), now()).unwrap();
+    tx.commit(vec![]).await.unwrap();
+    let mut tx = scene.state.begin().await;
+    assert!(scene.stores.remove_due(&mut tx, &store.document(), now() + TimeDelta::days(8)));
+    tx.commit(vec![]).await.unwrap();
+    scene.follow().await;
+    scene.lake.tidy().await.unwrap();
+    assert!(!folder.exists());
+    // Someone who had begun to write puts files there.
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    std::fs::write(folder.join("data").join("late.parquet"), "rows").unwrap();
+    scene.lake.tidy().await.unwrap();
+    assert!(!folder.exists(), "what came late stays");
+    // Nor does anybody begin to, who still has the table.
+    let columns = opentrail_lake::Columns::new(live.shape()).finish().unwrap();
+    let files = opentrail_lake::encode(live.shape(), &[columns]).unwrap();
+    assert!(live.append(files, opentrail_lake::table::Marks::new(), now()).await.is_err());
+    assert!(!folder.exists());
+    scene.lake.tidy().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

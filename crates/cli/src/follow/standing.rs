@@ -13,6 +13,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standing {
     folders: BTreeMap<String, Place>,
+    /// What the event data store did not keep of the files that are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOut>,
+}
+
+/// Events that were left out since everything was last looked at.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LeftOut {
+    events: usize,
+    /// How many days the store kept events then.
+    days: u32,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +58,26 @@ impl Standing {
         let temporary = path.with_extension("tmp");
         fs::write(&temporary, serde_json::to_vec(self)?)?;
         fs::rename(temporary, path)
+    }
+
+    /// Notes that a store which keeps events for so many days did not take some.
+    pub(super) fn leave_out(&mut self, events: usize, days: u32) {
+        let left_out = self.left_out.get_or_insert(LeftOut { events: 0, days });
+        left_out.events += events;
+        left_out.days = left_out.days.min(days);
+    }
+
+    /// Whether events were left out.
+    pub(super) fn has_left_out(&self) -> bool {
+        self.left_out.is_some()
+    }
+
+    /// Has everything looked at again, should the store keep events longer than when some were left out: how many these
+    /// were.
+    pub(super) fn look_again(&mut self, days: u32) -> Option<usize> {
+        let left_out = self.left_out.take_if(|left_out| left_out.days < days)?;
+        self.folders.clear();
+        Some(left_out.events)
     }
 
     /// The day from which a folder is to be listed.
@@ -111,6 +142,13 @@ mod tests {
         standing.write(&path).expect("written");
         assert_eq!(Standing::read(&path).expect("read"), standing);
         assert_eq!(standing.day("f/"), Some(day(2)));
+        standing.leave_out(3, 90);
+        standing.leave_out(4, 30);
+        standing.write(&path).expect("written");
+        let mut standing = Standing::read(&path).expect("read");
+        assert_eq!((standing.look_again(30), standing.has_left_out()), (None, true));
+        assert_eq!((standing.look_again(31), standing.has_left_out()), (Some(7), false));
+        assert!(!standing.has("f/", "f/2"));
         fs::write(&path, "nonsense").expect("written");
         assert_eq!(Standing::read(&path).expect("read"), Standing::default());
     }

@@ -105,14 +105,23 @@ pub(super) async fn by_the_server(
         bar.tick();
     }
     bar.finish_and_clear();
-    let failures = if import.import_statistics.failed_entries > 0 {
-        failures(client, &import).await?
-    } else {
-        Vec::new()
-    };
+    // An import is complete also where events were left out that the store no longer keeps: it is told of there.
+    let failures = failures(client, &import).await?;
     print(&import, &failures, output);
-    let whole = import.import_status == "COMPLETED";
+    let whole = import.import_status == "COMPLETED" && failures.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL) })
+}
+
+/// How many days a store keeps its events that is named by its ARN, its id or its name.
+pub(crate) async fn retention_of(client: &Client, named: &str) -> Result<u32, ImportError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Kept {
+        retention_period: u32,
+    }
+    let arn = arn_of(client, named).await?;
+    let kept: Kept = client.cloudtrail(STORE, &json!({"EventDataStore": arn})).await?;
+    Ok(kept.retention_period)
 }
 
 /// The ARN of a store that is named by its ARN, its id or its name.

@@ -54,6 +54,14 @@ async fn take(room: &Arc<Semaphore>, bytes: u64, most: u64) -> Option<OwnedSemap
     room.clone().acquire_many_owned(u32::try_from(pieces).ok()?).await.ok()
 }
 
+/// Gives back what was taken beyond so many bytes: a file may be smaller than it says, or none that has events, and those
+/// after it are not to wait for a batch with it.
+fn keep(mut room: OwnedSemaphorePermit, bytes: u64) -> OwnedSemaphorePermit {
+    let needed = usize::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(usize::MAX);
+    drop(room.split(room.num_permits().saturating_sub(needed)));
+    room
+}
+
 /// Files beside each other in the listing, and what ended it.
 struct Listed {
     files: Vec<SourceObject>,
@@ -176,8 +184,11 @@ impl Fetcher {
         roomy
             .map(|ready| async {
                 let (Fetched { files, failed, room: packed }, room) = ready?;
-                let files = self.crew.run(move || files.into_iter().map(read_one).collect()).await?;
+                let files: Vec<ReadFile> =
+                    self.crew.run(move || files.into_iter().map(read_one).collect()).await?;
                 drop(packed);
+                let taken = files.iter().filter_map(|file| file.outcome.as_ref().ok()).map(|read| read.bytes);
+                let room = room.map(|room| keep(room, taken.sum()));
                 Ok(ReadGroup { files, failed, room })
             })
             .buffered(self.crew.size() * 2)

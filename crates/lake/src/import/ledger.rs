@@ -41,6 +41,9 @@ pub struct Progress {
     /// Events that were.
     #[serde(default)]
     pub duplicates: u64,
+    /// Events that were left out: they are older than the store keeps events.
+    #[serde(default)]
+    pub expired: u64,
 }
 
 impl Progress {
@@ -55,6 +58,7 @@ impl Progress {
         }
         self.prefixes += done.prefixes;
         self.files += done.files;
+        self.expired += done.expired;
         self.events += taken.accepted;
         self.duplicates += taken.duplicates;
     }

@@ -20,6 +20,7 @@ mod rules;
 mod run;
 mod seen;
 mod source;
+mod under_way;
 mod unpack;
 mod work;
 mod writer;
@@ -30,6 +31,7 @@ pub use self::{
     location::{Choice, Location, TimeRange, day_of},
     refusal::ImportRefusal,
     rules::{ImportRules, MAX_IMPORTS, StartImport, Started},
+    run::MAX_AHEAD,
     source::{Source, SourceError, SourceObject, SourcePage},
     unpack::MAX_FILE_BYTES,
     work::{Buckets, FailurePage, Imports, Statistics, Uploaded},

@@ -8,8 +8,9 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
+use opentrail_event::Event;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -24,8 +25,14 @@ use super::{
 };
 use crate::error::LakeError;
 
+/// How far in the future an event's time may be: what clocks and zones can be wrong by. CloudTrail writes no event before
+/// it happened; each day has files of its own in a table, and there are many days to come.
+pub const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
+
 /// Under what a failure of the listing is noted; no file has this key.
 pub(crate) const LISTING: &str = "";
+/// Under what is told that events were left out: it is after every key of a file.
+pub(crate) const LEFT_OUT: &str = "\u{10ffff}";
 
 /// What is shown of an import while it runs.
 #[derive(Default)]
@@ -57,6 +64,8 @@ pub(crate) struct Run {
     pub(crate) shown: Arc<Shown>,
     /// Events before it are out of the store's retention.
     pub(crate) oldest: Option<DateTime<Utc>>,
+    /// Events after it are none that happened.
+    pub(crate) newest: DateTime<Utc>,
 }
 
 /// The next answer of the writer; never, where nothing waits for one.
@@ -65,6 +74,15 @@ async fn next_answer(waiting: &mut Waiting) -> Result<Taken, NotWritten> {
         Some((answer, _)) => answer.await.unwrap_or_else(|_| Err(NotWritten::interrupted())),
         None => std::future::pending().await,
     }
+}
+
+/// What is said of a file with events of times that are yet to come.
+fn ahead_of_time(ahead: usize, all: usize) -> Fault {
+    let hours = MAX_AHEAD.num_hours();
+    let message = format!(
+        "{ahead} of {all} records have an eventTime more than {hours} hours from now: no such event happened."
+    );
+    Fault::new("InvalidRecord", message)
 }
 
 /// What was handed to the writer and is not known to be durable.
@@ -85,7 +103,7 @@ struct Hand<'a> {
 /// Files of a group, ready for the writer.
 #[derive(Default)]
 struct Ready {
-    events: Vec<opentrail_event::Event>,
+    events: Vec<Event>,
     done: Done,
     taken: Vec<String>,
     has_news: bool,
@@ -126,10 +144,31 @@ impl Run {
         tokio::task::spawn_blocking(move || ledgers.read(id)).await.map_err(|_| LakeError::Interrupted)?
     }
 
-    /// Whether an event is asked for.
-    fn wants(&self, time: DateTime<Utc>) -> bool {
-        self.import.range.contains(time) && self.oldest.is_none_or(|oldest| oldest <= time)
+    /// The events that are asked for; how many of those are older than the store keeps events, and how many have a time
+    /// that is yet to come, which are left out.
+    fn wanted(&self, events: Vec<Event>) -> (Vec<Event>, u64, usize) {
+        let asked = events.into_iter().filter(|event| self.import.range.contains(event.time()));
+        let (events, expired) = kept(asked, self.oldest);
+        let before = events.len();
+        let events: Vec<Event> = events.into_iter().filter(|event| event.time() <= self.newest).collect();
+        let ahead = before - events.len();
+        (events, expired, ahead)
     }
+}
+
+/// The events that a store keeps which keeps none before `oldest`, and how many it does not.
+pub(crate) fn kept(
+    events: impl IntoIterator<Item = Event>,
+    oldest: Option<DateTime<Utc>>,
+) -> (Vec<Event>, u64) {
+    let mut expired = 0;
+    let is_kept = |event: &Event| {
+        let is_kept = oldest.is_none_or(|oldest| oldest <= event.time());
+        expired += u64::from(!is_kept);
+        is_kept
+    };
+    let events = events.into_iter().filter(is_kept).collect();
+    (events, expired)
 }
 
 impl Hand<'_> {
@@ -236,12 +275,14 @@ impl Hand<'_> {
                 Err(Unread::Fault(fault)) => Err(fault),
                 Ok(unpacked) => Ok(unpacked),
             };
+            let mut older = 0;
             let fault = match outcome {
                 Ok(unpacked) => {
-                    let fault = unpacked.fault();
-                    let wanted = unpacked.events.into_iter().filter(|event| self.run.wants(event.time()));
+                    let (fault, all) = (unpacked.fault(), unpacked.events.len());
+                    let (wanted, expired, ahead) = self.run.wanted(unpacked.events);
                     ready.events.extend(wanted);
-                    fault
+                    older = expired;
+                    fault.or_else(|| (ahead > 0).then(|| ahead_of_time(ahead, all)))
                 }
                 Err(fault) => Some(fault),
             };
@@ -255,6 +296,7 @@ impl Hand<'_> {
                 }
                 None => {
                     ready.done.files += 1;
+                    ready.done.expired += older;
                     // A crash before the rows are durable reads a file in order again.
                     ready.has_news |= in_order && self.ledger.succeed(&key, Utc::now());
                     ready.taken.push(key);
@@ -275,7 +317,7 @@ impl Hand<'_> {
 
     async fn hand_over(
         &mut self,
-        events: Vec<opentrail_event::Event>,
+        events: Vec<Event>,
         done: Done,
         room: Option<tokio::sync::OwnedSemaphorePermit>,
     ) -> Result<(), RunError> {

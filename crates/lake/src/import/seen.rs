@@ -4,7 +4,7 @@
 //! day are read once, from the `eventID` column of its files and from the tail; then those of what is written are added.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     ops::Range,
     sync::Arc,
 };
@@ -28,9 +28,12 @@ use parquet::{
 
 use crate::{error::LakeError, ingest::View, schema, table::DataFile};
 
-/// Ids that are kept in memory between batches, of the days that were used last: some 130 MB. The days of one batch stay
-/// in memory in any case.
+/// Ids that are kept in memory, of the days that were used last: some 130 MB. The days that are looked at together stay in
+/// memory in any case, and those of batches that are on their way into the table.
 const MAX_IDS: usize = 4_000_000;
+/// Days that are looked at together, and ids of theirs that the store has: some 60 MB. A single day may have more.
+const DAYS_AT_ONCE: usize = 64;
+const IDS_AT_ONCE: u64 = 2_000_000;
 /// Bytes of a file's end that are read at once; the metadata of most files is in them.
 const FOOTER_BYTES: u64 = 64 << 10;
 /// Rows that are decoded at once.
@@ -54,17 +57,21 @@ struct Day {
 }
 
 impl Seen {
-    /// Makes sure that the ids which a view has of these days are known.
+    /// Makes sure that the ids which a view has of these days are known. Those of the `pinned` days stay known: they are
+    /// of events that no view has yet.
     ///
     /// # Errors
     /// If a file can't be read.
     pub(crate) async fn learn(
         &mut self,
         days: &HashSet<NaiveDate>,
+        pinned: &HashSet<NaiveDate>,
         view: &View,
         objects: &Arc<dyn ObjectStore>,
     ) -> Result<(), LakeError> {
         self.turn += 1;
+        // Before others are read: no more than one share of days is in memory with what is to be read.
+        self.forget(days, pinned);
         for &date in days {
             let day = self.days.entry(date).or_default();
             day.used = self.turn;
@@ -82,7 +89,7 @@ impl Seen {
         for batch in &view.tail {
             self.learn_tail(days, batch);
         }
-        self.forget(days);
+        self.forget(days, pinned);
         Ok(())
     }
 
@@ -119,7 +126,7 @@ impl Seen {
     }
 
     /// Forgets days that were not used for long, down to the limit.
-    fn forget(&mut self, needed: &HashSet<NaiveDate>) {
+    fn forget(&mut self, needed: &HashSet<NaiveDate>, pinned: &HashSet<NaiveDate>) {
         let mut ids: usize = self.days.values().map(|day| day.ids.len()).sum();
         if ids <= MAX_IDS {
             return;
@@ -127,7 +134,7 @@ impl Seen {
         let mut others: Vec<(u64, NaiveDate)> = self
             .days
             .iter()
-            .filter(|(date, _)| !needed.contains(date))
+            .filter(|(date, _)| !needed.contains(date) && !pinned.contains(date))
             .map(|(date, day)| (day.used, *date))
             .collect();
         others.sort_unstable();
@@ -138,6 +145,36 @@ impl Seen {
             ids -= self.days.remove(&date).map_or(0, |day| day.ids.len());
         }
     }
+}
+
+/// The events that a view has of a day.
+fn rows_of(view: &View, day: NaiveDate) -> u64 {
+    let files = view.snapshot.as_ref().map_or(&[][..], |snapshot| snapshot.files_of(day));
+    files.iter().map(|file| file.rows).sum()
+}
+
+/// Days in groups whose ids can be in memory together.
+pub(crate) fn shares(days: &BTreeSet<NaiveDate>, view: &View) -> Vec<HashSet<NaiveDate>> {
+    groups(days, |day| rows_of(view, day))
+}
+
+fn groups(days: &BTreeSet<NaiveDate>, rows: impl Fn(NaiveDate) -> u64) -> Vec<HashSet<NaiveDate>> {
+    let mut shares: Vec<HashSet<NaiveDate>> = Vec::new();
+    let mut ids = 0;
+    for &day in days {
+        let of_day = rows(day);
+        ids += of_day;
+        match shares.last_mut() {
+            Some(share) if share.len() < DAYS_AT_ONCE && ids <= IDS_AT_ONCE => {
+                share.insert(day);
+            }
+            _ => {
+                shares.push(HashSet::from([day]));
+                ids = of_day;
+            }
+        }
+    }
+    shares
 }
 
 /// The ids in a file. Only its `eventID` column is read.
@@ -244,5 +281,25 @@ impl Chunks {
             .iter()
             .find_map(|part| Some((of(part)?, &part.1)))
             .ok_or_else(|| ParquetError::EOF(format!("the byte {at} was not read")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Days;
+
+    use super::*;
+
+    #[test]
+    fn days_are_looked_at_in_groups_of_bounded_size() {
+        let first = NaiveDate::from_ymd_opt(2026, 1, 1).expect("a day");
+        let days: BTreeSet<NaiveDate> = (0..200).map(|day| first + Days::new(day)).collect();
+        let sizes = |rows: u64| -> Vec<usize> { groups(&days, |_| rows).iter().map(HashSet::len).collect() };
+        assert_eq!(sizes(0), [64, 64, 64, 8]);
+        assert_eq!(sizes(IDS_AT_ONCE / 2), [2; 100]);
+        assert_eq!(sizes(IDS_AT_ONCE * 2), [1; 200]);
+        let all: BTreeSet<NaiveDate> = groups(&days, |_| 1).into_iter().flatten().collect();
+        assert_eq!(all, days);
+        assert!(groups(&BTreeSet::new(), |_| 1).is_empty());
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Unpacked {
     pub(crate) events: Vec<Event>,
     /// How many records are none, and what is wrong with the first.
     pub(crate) bad: Option<(usize, String)>,
+    /// The bytes that the events share.
+    pub(crate) bytes: u64,
 }
 
 /// Why a file has no events.
@@ -31,8 +33,12 @@ pub(crate) enum Unreadable {
     Bad(Fault),
 }
 
-/// How many bytes a gzip file says it has, unpacked: the last four of a file of one member. Files of several have more.
+/// How many bytes a gzip file says it has, unpacked: the last four of a file of one member. Files of several have more. What
+/// is no gzip is not unpacked.
 pub(crate) fn announced(packed: &[u8]) -> u64 {
+    if !packed.starts_with(&GZIP) {
+        return packed.len() as u64;
+    }
     let size = packed.last_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
     size.max(packed.len() as u64)
 }
@@ -57,12 +63,14 @@ pub(crate) fn unpack(packed: Bytes, limit: u64) -> Result<Unpacked, Unreadable> 
         }
         return Err(Unreadable::Larger);
     }
+    // It may have less than it said.
+    body.shrink_to_fit();
     Ok(read_records(body.into()))
 }
 
 /// Reads the records of a text: a log file, an array, NDJSON.
 pub(crate) fn read_records(body: Bytes) -> Unpacked {
-    let mut unpacked = Unpacked { events: Vec::new(), bad: None };
+    let mut unpacked = Unpacked { events: Vec::new(), bad: None, bytes: body.len() as u64 };
     for (index, record) in split_records(body).enumerate() {
         let reason = match record {
             Ok(raw) => match Event::parse(raw) {
@@ -122,6 +130,7 @@ mod tests {
     fn a_file_that_is_larger_than_it_says_is_no_more_than_its_room() {
         let twice = [packed(&" ".repeat(1000)), packed(&" ".repeat(10))].concat();
         assert_eq!(announced(&twice), 10.max(twice.len() as u64));
+        assert_eq!(announced(b"no gzip, whatever its end says: \xff\xff\xff\xff"), 36);
         assert!(matches!(unpack(twice.clone().into(), 500), Err(Unreadable::Larger)));
         assert!(unpack(twice.into(), 1010).expect("a file").bad.is_none());
     }

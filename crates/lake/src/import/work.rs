@@ -22,10 +22,10 @@ use super::{
     crew::Crew,
     document::{Import, ImportStatus},
     fetch::{Fetcher, Room},
-    ledger::{Failure, Fault, Ledgers, Progress},
+    ledger::{Failure, FailureStatus, Fault, Ledger, Ledgers, Progress},
     location::Location,
     rules::ImportRules,
-    run::{LISTING, Run, RunError, Shown},
+    run::{LEFT_OUT, LISTING, MAX_AHEAD, Run, RunError, Shown, kept},
     source::{Source, SourceError},
     writer::{NotWritten, Piece, Taken, Writer},
 };
@@ -70,6 +70,8 @@ pub struct Statistics {
     pub events_completed: u64,
     /// Files, and listings, that could not be taken.
     pub failed_entries: u64,
+    /// Events that were left out, being older than the store keeps events.
+    pub events_expired: u64,
 }
 
 impl Statistics {
@@ -80,6 +82,7 @@ impl Statistics {
             files_completed: progress.files,
             events_completed: progress.events,
             failed_entries: failed,
+            events_expired: progress.expired,
         }
     }
 }
@@ -179,18 +182,20 @@ impl Imports {
             return Ok((status, statistics));
         }
         let ledger = self.inner.ledgers.read(import.id)?;
-        let live = import
-            .store()
-            .and_then(|arn| self.inner.stores.by_arn(&arn))
-            .and_then(|it| self.inner.lake.table(it.id));
-        let mark = live.and_then(|live| live.mark(&import.mark()));
-        let progress =
-            mark.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(ledger.progress.clone());
+        let progress = self.progress(import, &ledger);
         Ok((import.status, Statistics::of(ledger.found, ledger.failed() as u64, &progress)))
     }
 
+    /// How far an import is that nobody works on: what the store's table says, or else the ledger's copy of it.
+    fn progress(&self, import: &Import, ledger: &Ledger) -> Progress {
+        let store = import.store().and_then(|arn| self.inner.stores.by_arn(&arn));
+        let live = store.and_then(|it| self.inner.lake.table(it.id));
+        let mark = live.and_then(|live| live.mark(&import.mark()));
+        mark.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(ledger.progress.clone())
+    }
+
     /// At most `limit` of the failures of an import, ordered by key, after the one whose key has the digest `after`, and
-    /// whether there are more. Each comes with its key's digest and its location. `None` where no key has that digest.
+    /// whether there are more. That events were left out is the last of them, though no file failed for it. Each comes with its key's digest and its location. `None` where no key has that digest.
     ///
     /// # Errors
     /// If what the import left can't be read.
@@ -201,9 +206,13 @@ impl Imports {
         limit: usize,
     ) -> Result<Option<FailurePage>, LakeError> {
         let digest = |key: &str| format!("{:032x}", xxh3_128(key.as_bytes()));
-        let ledger = self.inner.ledgers.read(import.id)?;
+        let mut ledger = self.inner.ledgers.read(import.id)?;
+        let expired = self.progress(import, &ledger).expired;
+        if expired > 0 {
+            ledger.failures.insert(LEFT_OUT.to_owned(), left_out(import, expired));
+        }
         let uri_of = |key: &str| match Location::parse(&import.source.location_uri) {
-            Ok(location) if key != LISTING => location.uri_of(key),
+            Ok(location) if key != LISTING && key != LEFT_OUT => location.uri_of(key),
             _ => import.source.location_uri.clone(),
         };
         let mut rest = ledger.failures.into_iter();
@@ -233,11 +242,7 @@ impl Imports {
         events: Vec<Event>,
         now: DateTime<Utc>,
     ) -> Result<Uploaded, NotWritten> {
-        let oldest = oldest_kept(store, now);
-        let before = events.len();
-        let events: Vec<Event> =
-            events.into_iter().filter(|event| oldest.is_none_or(|oldest| oldest <= event.time())).collect();
-        let expired = (before - events.len()) as u64;
+        let (events, expired) = kept(events, oldest_kept(store, now));
         let writer = self.inner.writer(store);
         let answer = writer.write(Piece { events, step: None, room: None }).await?;
         let taken = answer.await.unwrap_or_else(|_| Err(NotWritten::interrupted()))?;
@@ -375,6 +380,7 @@ impl Inner {
             ledgers: self.ledgers.clone(),
             shown: shown.clone(),
             oldest: oldest_kept(&store, self.lake.now()),
+            newest: self.lake.now() + MAX_AHEAD,
         })
     }
 
@@ -414,7 +420,12 @@ impl Inner {
             )
         });
         tx.put(&ended.document(), &ended);
-        let records = buckets.ended(&ended, &statistics.unwrap_or_default());
+        let statistics = statistics.unwrap_or_default();
+        if statistics.events_expired > 0 {
+            let (store, events) = (&import.destination, statistics.events_expired);
+            tracing::warn!(import = %import.id, store, events, "events older than the store keeps were left out");
+        }
+        let records = buckets.ended(&ended, &statistics);
         tx.commit(records).await.map(drop).map_err(|error| error.to_string())
     }
 
@@ -432,6 +443,16 @@ impl Inner {
     fn let_writers_go(&self) {
         self.writers.lock().retain(|_, (writer, used)| used.elapsed() < IDLE || writer.is_used());
     }
+}
+
+/// What is said of events that were left out.
+fn left_out(import: &Import, events: u64) -> Failure {
+    let message = format!(
+        "{events} events are older than the event data store keeps events, and were left out. Give it a longer \
+         retention period and import them again."
+    );
+    let fault = Fault::new("EventsOutsideRetentionPeriod", message);
+    Failure { status: FailureStatus::Failed, fault, updated: import.updated }
 }
 
 fn oldest_kept(store: &EventDataStore, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

@@ -158,13 +158,10 @@ impl<'a> Gathered<'a> {
         now: DateTime<Utc>,
     ) {
         let from = kept_from(store, now);
-        let kept = |record: &&Box<RawValue>| time_of(record).is_none_or(|time| time >= from);
-        let rows = channel.records.iter().filter(kept).map(|record| Row {
-            seq,
-            record: Record::Json(record.get()),
-            extra: Extra::default(),
-        });
-        let rows: Vec<Row<'a>> = rows.collect();
+        let kept = channel.records.iter().filter(|record| time_of(record).is_none_or(|time| time >= from));
+        let row =
+            |record: &'a RawValue| Row { seq, record: Record::Json(record.get()), extra: Extra::default() };
+        let rows: Vec<Row<'a>> = kept.map(|record| row(record)).collect();
         // A store that gets nothing is not asked for.
         if !rows.is_empty() {
             self.of(store).extend(rows);

@@ -34,7 +34,7 @@ use crate::{
 pub(crate) use import::ImportBuckets;
 pub(crate) use lookup_events::{EventShape, attribute};
 pub(crate) use organization::follow as follow_organization;
-pub(crate) use resource_policy::in_force as policy_in_force;
+pub(crate) use resource_policy::{in_force as policy_in_force, keeps_out};
 
 /// CloudTrail, as the door knows it.
 pub(crate) static SERVICE: Service = Service {

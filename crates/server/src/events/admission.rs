@@ -4,6 +4,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use opentrail_archive::{ArchiveError, Reservation, Standing};
 use opentrail_event::{AccountId, Event, EventError, EventId, split_records};
 use opentrail_state::{OwnedEvent, StateError};
@@ -71,7 +72,8 @@ pub(crate) struct NoRecords {
     first: Rejected,
 }
 
-/// The good records of an upload, and why the others are not among them.
+/// The good records of an upload, and why the others are not among them: where there is a `newest` time, events after it
+/// are none that happened.
 ///
 /// # Errors
 /// [`NoRecords`] with more than [`MAX_REJECTED`] bad ones.
@@ -79,6 +81,7 @@ pub(crate) fn sort(
     body: Bytes,
     owner: AccountId,
     regions: &Regions,
+    newest: Option<DateTime<Utc>>,
 ) -> Result<(Vec<Event>, Vec<Rejected>), NoRecords> {
     let mut good = Vec::new();
     let mut rejected: Vec<Rejected> = Vec::new();
@@ -86,6 +89,9 @@ pub(crate) fn sort(
         match record {
             Err(error) => rejected.push(Rejected { index: error.index, reason: error.reason.to_string() }),
             Ok(raw) => match Event::parse(raw) {
+                Ok(event) if newest.is_some_and(|newest| event.time() > newest) => {
+                    rejected.push(Rejected { index, reason: "eventTime is in the future".to_owned() });
+                }
                 Ok(event) if regions.take(owner, event.region()) => good.push(event),
                 Ok(_) => rejected.push(Rejected { index, reason: too_many_regions() }),
                 Err(error) => rejected.push(Rejected { index, reason: error.to_string() }),
@@ -214,7 +220,7 @@ mod tests {
     use super::{MAX_REJECTED, Regions};
 
     fn sort(body: String) -> Result<(Vec<super::Event>, Vec<super::Rejected>), super::NoRecords> {
-        super::sort(body.into(), "123456789012".parse().expect("an account"), &Regions::default())
+        super::sort(body.into(), "123456789012".parse().expect("an account"), &Regions::default(), None)
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `POST /v1/import?event-data-store=ARN|ID|NAME`: records from files, into an event data store of the caller's and
 //! nowhere else. The body is as PutEvents takes it. The records keep whose they are, and none has to be of the caller's
 //! account; what the store takes by itself is not asked, as with StartImport. An event that the store has is left out,
-//! so that sending an upload again is safe.
+//! so that sending an upload again is safe. An upload that is taken has two records of one `requestID`: before its first
+//! event is in the store, and when all are.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 use opentrail_event::{AccountId, Category, RecordResource, Region};
 use opentrail_identity::Caller;
-use opentrail_lake::store::EventDataStore;
+use opentrail_lake::{import::MAX_AHEAD, store::EventDataStore};
 use opentrail_wire::value;
 use serde::Serialize;
 use serde_json::json;
@@ -41,7 +42,7 @@ struct Answer {
     duplicates: u64,
     /// Records that are older than the store keeps them.
     expired: u64,
-    /// Records that are no events.
+    /// Records that are no events, or none that happened yet.
     rejected: Vec<Rejected>,
 }
 
@@ -57,7 +58,7 @@ pub(crate) async fn import_events(visit: Visit) -> Response<Body> {
         Ok(known) => known,
         Err(stranger) => {
             let (who, account) = (stranger.who(), stranger.account(&rooms));
-            let deed = deed(account, &arrival, who, &rooms.region, None, Err(&stranger.fault));
+            let deed = deed(account, &arrival, who, &rooms.region, None, Stage::Refused(&stranger.fault));
             let unrecorded = deed.keep(&rooms.recorder, Dialect::Rest).await.err();
             return answer::of_fault(Dialect::Rest, "", &arrival, &unrecorded.unwrap_or(stranger.fault));
         }
@@ -66,10 +67,13 @@ pub(crate) async fn import_events(visit: Visit) -> Response<Body> {
     let store = find(&rooms, &parts, account, &region);
     let arn = store.as_ref().ok().map(|store| store.arn().to_string());
     let outcome = match store {
-        Ok(store) => take(&rooms, &parts, &arrival, (&caller, &region), &store, bytes).await,
+        Ok(store) => {
+            let upload = Upload { rooms: &rooms, arrival: &arrival, caller: &caller, region: &region, store };
+            upload.take(&parts, account, bytes).await
+        }
         Err(fault) => Err(fault),
     };
-    let told = deed(account, &arrival, Who::Known(&caller), &region, arn, outcome.as_ref());
+    let told = deed(account, &arrival, Who::Known(&caller), &region, arn, Stage::of(&outcome));
     let kept = told.keep(&rooms.recorder, Dialect::Rest).await;
     let outcome = match (outcome, kept) {
         (_, Err(unrecorded)) => Err(unrecorded),
@@ -106,27 +110,85 @@ fn find(
         .map_err(|refusal| Fault::declared(refusal.code(), refusal.to_string()))
 }
 
-async fn take(
-    rooms: &Rooms,
-    parts: &Parts,
-    arrival: &Arrival,
-    (caller, region): (&Caller, &Region),
-    store: &EventDataStore,
-    bytes: Bytes,
-) -> Result<Answer, Fault> {
-    permit(rooms, caller, region, arrival, "opentrail:ImportEvents", &store.arn().to_string())?;
-    let packed = is_packed(parts, &bytes);
-    let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
-    // Regions are counted for digest chains, and nothing of this is delivered.
-    let (events, rejected) = read(&Arc::default(), store.account, bytes, packed).await?;
-    let uploaded = rooms.imports.upload(store, events, arrival.at).await;
-    drop(unpacking);
-    let uploaded = uploaded.map_err(|error| {
-        tracing::error!(%error, "an upload can't be written");
-        Fault::common(Common::Unavailable, Dialect::Rest, "Events can't be imported at the moment.")
-    })?;
-    let (taken, expired) = (uploaded.taken, uploaded.expired);
-    Ok(Answer { accepted: taken.accepted, duplicates: taken.duplicates, expired, rejected })
+/// Records on their way into a store.
+struct Upload<'a> {
+    rooms: &'a Rooms,
+    arrival: &'a Arrival,
+    caller: &'a Caller,
+    region: &'a Region,
+    store: Arc<EventDataStore>,
+}
+
+impl Upload<'_> {
+    /// The records go into the store's table, which is no part of the journal: that they are about to come in is recorded
+    /// before any of them is there, so that nothing comes in that is not recorded. What came of it is told by a record
+    /// after it.
+    async fn take(&self, parts: &Parts, account: AccountId, bytes: Bytes) -> Result<Answer, Fault> {
+        let Self { rooms, arrival, caller, region, store } = self;
+        let arn = store.arn().to_string();
+        permit(rooms, caller, region, arrival, "opentrail:ImportEvents", &arn)?;
+        let packed = is_packed(parts, &bytes);
+        let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
+        let newest = arrival.at + MAX_AHEAD;
+        // Regions are counted for digest chains, and nothing of this is delivered.
+        let (events, rejected) = read(&Arc::default(), store.account, bytes, packed, Some(newest)).await?;
+        let stage = Stage::Begins { records: events.len(), rejected: rejected.len() };
+        let begins = deed(account, arrival, Who::Known(caller), region, Some(arn), stage);
+        begins.keep(&rooms.recorder, Dialect::Rest).await?;
+        let uploaded = rooms.imports.upload(store, events, arrival.at).await;
+        drop(unpacking);
+        let uploaded = uploaded.map_err(|error| {
+            tracing::error!(%error, "an upload can't be written");
+            Fault::common(Common::Unavailable, Dialect::Rest, "Events can't be imported at the moment.")
+        })?;
+        let (taken, expired) = (uploaded.taken, uploaded.expired);
+        Ok(Answer { accepted: taken.accepted, duplicates: taken.duplicates, expired, rejected })
+    }
+}
+
+/// What a record of the call tells of.
+enum Stage<'a> {
+    /// So many records are about to come in; others were no events.
+    Begins { records: usize, rejected: usize },
+    /// They are in.
+    Ends(&'a Answer),
+    /// The call failed. Where it had begun, some records may be in.
+    Refused(&'a Fault),
+}
+
+impl<'a> Stage<'a> {
+    fn of(outcome: &'a Result<Answer, Fault>) -> Self {
+        match outcome {
+            Ok(answer) => Self::Ends(answer),
+            Err(fault) => Self::Refused(fault),
+        }
+    }
+
+    /// `responseElements`
+    fn elements(&self) -> Option<serde_json::Value> {
+        let Self::Ends(answer) = self else { return None };
+        Some(json!({
+            "accepted": answer.accepted,
+            "duplicates": answer.duplicates,
+            "expired": answer.expired,
+            "rejected": answer.rejected.len(),
+        }))
+    }
+
+    /// `additionalEventData`
+    fn additional(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::Begins { records, rejected } => {
+                Some(json!({"stage": "begins", "records": records, "rejected": rejected}))
+            }
+            Self::Ends(_) => Some(json!({"stage": "ends"})),
+            Self::Refused(_) => None,
+        }
+    }
+
+    fn fault(&self) -> Option<&'a Fault> {
+        if let Self::Refused(fault) = self { Some(fault) } else { None }
+    }
 }
 
 /// The call: a data event, kept where a trail or an event data store selects it.
@@ -136,7 +198,7 @@ fn deed<'a>(
     who: Who<'a>,
     region: &Region,
     store: Option<String>,
-    outcome: Result<&Answer, &'a Fault>,
+    stage: Stage<'a>,
 ) -> Deed<'a> {
     let resource = |arn: String| RecordResource::new("AWS::CloudTrail::EventDataStore", arn, Some(account));
     Deed {
@@ -149,16 +211,9 @@ fn deed<'a>(
         read_only: false,
         category: Category::Data,
         parameters: store.as_ref().map(|arn| json!({"eventDataStore": arn})),
-        elements: outcome.ok().map(|answer| {
-            json!({
-                "accepted": answer.accepted,
-                "duplicates": answer.duplicates,
-                "expired": answer.expired,
-                "rejected": answer.rejected.len(),
-            })
-        }),
-        additional: None,
+        elements: stage.elements(),
+        additional: stage.additional(),
         resources: store.map(resource).into_iter().collect(),
-        fault: outcome.err(),
+        fault: stage.fault(),
     }
 }

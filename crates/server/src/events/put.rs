@@ -5,6 +5,7 @@ use std::{io::Read, sync::Arc};
 
 use axum::body::Body;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use flate2::read::MultiGzDecoder;
 use http::{Response, header::CONTENT_ENCODING, request::Parts};
 use opentrail_event::{AccountId, Category, Event, RecordResource, Region};
@@ -122,7 +123,7 @@ async fn take(
     permit(rooms, caller, region, arrival, "opentrail:PutEvents", &resource)?;
     let packed = is_packed(parts, &bytes);
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
-    let (events, rejected) = read(&rooms.regions, account, bytes, packed).await?;
+    let (events, rejected) = read(&rooms.regions, account, bytes, packed, None).await?;
     let record = |part: &Part<'_>| {
         deed(account, arrival, Who::Known(caller), region, Ok(part)).events(&rooms.recorder)
     };
@@ -148,27 +149,33 @@ pub(super) fn is_packed(parts: &Parts, bytes: &[u8]) -> bool {
         || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip")
 }
 
-/// The good records of a body and the others.
+/// The good records of a body and the others; where there is a `newest` time, those after it are among the others.
 pub(super) async fn read(
     regions: &Arc<Regions>,
     account: AccountId,
     bytes: Bytes,
     packed: bool,
+    newest: Option<DateTime<Utc>>,
 ) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
     if bytes.len() <= INLINE_BYTES && !packed {
-        return sorted(bytes, account, regions);
+        return sorted(bytes, account, regions, newest);
     }
     let regions = Arc::clone(regions);
     tokio::task::spawn_blocking(move || {
         let bytes = if packed { unpack(&bytes)? } else { bytes };
-        sorted(bytes, account, &regions)
+        sorted(bytes, account, &regions, newest)
     })
     .await
     .map_err(|_| Fault::common(Common::Internal, Dialect::Rest, "An internal error occurred."))?
 }
 
-fn sorted(bytes: Bytes, owner: AccountId, regions: &Regions) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
-    admission::sort(bytes, owner, regions)
+fn sorted(
+    bytes: Bytes,
+    owner: AccountId,
+    regions: &Regions,
+    newest: Option<DateTime<Utc>>,
+) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
+    admission::sort(bytes, owner, regions, newest)
         .map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))
 }
 

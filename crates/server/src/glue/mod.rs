@@ -3,8 +3,8 @@
 //!
 //! It is signed for as AWS Glue, whose Iceberg endpoint (<https://docs.aws.amazon.com/glue/latest/dg/connect-glu-iceberg-rest.html>)
 //! federation means there, and asks Glue's permissions: `glue:GetCatalog`, `glue:GetDatabases`, `glue:GetDatabase`,
-//! `glue:GetTables`, `glue:GetTable`. It only reads. The files that tables name are handed out by S3's door, see
-//! `s3/lake_files.rs`.
+//! `glue:GetTables`, `glue:GetTable`. Whom the store's own policy denies its events reads no table either. It only reads.
+//! The files that tables name are handed out by S3's door, see `s3/lake_files.rs`.
 
 mod catalog;
 mod database;

@@ -32,6 +32,7 @@ pub(super) fn record(import: &Import, statistics: &Statistics) -> Result<Vec<Own
             "eventsCompleted": statistics.events_completed,
             "failedEntries": statistics.failed_entries,
         },
+        "eventsOutsideRetentionPeriod": statistics.events_expired,
     }));
     record.resources = vec![RecordResource::new(
         "AWS::CloudTrail::EventDataStore",

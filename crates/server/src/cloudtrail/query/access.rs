@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentrail_event::AccountId;
+use opentrail_event::{AccountId, RecordResource};
 use opentrail_lake::{
     query::{Query, QueryId},
     store::{EventDataStore, StoreRef, StoreRefusal},
@@ -55,6 +55,15 @@ pub(super) async fn permitted(named: Named<'_>, call: &Call) -> Result<Seen, Fau
         is_named && owner.is_none_or(|owner| store.account == owner)
     };
     if stores.iter().any(is_of) { Ok(seen) } else { Err(not_found(id)) }
+}
+
+/// The stores that a query reads, for the records of a call that names it: each of their owners has one. None where the
+/// caller may not do this, and is told nothing of what there is.
+pub(super) fn touched(operation: &str, query: &str, call: &Call) -> Vec<RecordResource> {
+    let id: Option<QueryId> = query.parse().ok();
+    let arns = id.and_then(|id| call.rooms.queries.stores_of(id)).unwrap_or_default();
+    let stores: Result<Vec<_>, _> = arns.iter().map(|arn| asking::permitted(operation, arn, call)).collect();
+    stores.unwrap_or_default().iter().map(|store| asking::touched(store)).collect()
 }
 
 /// The stores of a query, all of them active, if the caller may do this with each.

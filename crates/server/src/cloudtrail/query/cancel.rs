@@ -1,5 +1,6 @@
 //! CancelQuery.
 
+use opentrail_event::RecordResource;
 use opentrail_lake::query::{QueryId, QueryStatus, open};
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ impl Described for CancelQuery {
     type Output = Output;
     const NAME: &'static str = "CancelQuery";
     const PERMISSION: Permission = Permission::OwnRules;
+
+    fn touched(input: &Input, call: &Call) -> Vec<RecordResource> {
+        access::touched(Self::NAME, &input.query_id, call)
+    }
 }
 
 impl Write for CancelQuery {
@@ -52,7 +57,7 @@ impl Write for CancelQuery {
     fn act(input: Input, call: &Call, tx: &mut Transaction) -> Result<Output, Fault> {
         let id: Option<QueryId> = input.query_id.parse().ok();
         let query = id.and_then(|id| open::find(tx, id)).ok_or_else(|| is_over(&input.query_id))?;
-        if !open::cancel(tx, &query) {
+        if call.rooms.queries.is_decided(tx, query.id) || !open::cancel(tx, &query) {
             return Err(is_over(&input.query_id));
         }
         call.rooms.queries.something_began();

@@ -1,5 +1,6 @@
 //! DescribeQuery.
 
+use opentrail_event::RecordResource;
 use opentrail_wire::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,12 @@ impl Described for DescribeQuery {
     type Output = Output;
     const NAME: &'static str = "DescribeQuery";
     const PERMISSION: Permission = Permission::OwnRules;
+
+    fn touched(input: &Input, call: &Call) -> Vec<RecordResource> {
+        let by_alias = |alias: &String| last_id_of(alias, input, call);
+        let id = input.query_id.clone().or_else(|| input.query_alias.as_ref().and_then(by_alias));
+        id.map(|id| access::touched(Self::NAME, &id, call)).unwrap_or_default()
+    }
 }
 
 impl Read for DescribeQuery {
@@ -96,10 +103,15 @@ impl Read for DescribeQuery {
 }
 
 /// The id of the caller's last query by this alias. No dashboard refreshes here, so that no query has a RefreshId.
-fn last_of_alias(alias: &str, input: &Input, call: &Call) -> Result<String, Fault> {
+fn last_id_of(alias: &str, input: &Input, call: &Call) -> Option<String> {
     let found = call.rooms.queries.last_of_alias(call.account, &call.region, alias);
-    if let Some(id) = found.filter(|_| input.refresh_id.is_none()) {
-        return Ok(id.to_string());
+    found.filter(|_| input.refresh_id.is_none()).map(|id| id.to_string())
+}
+
+/// The same, or why there is none.
+fn last_of_alias(alias: &str, input: &Input, call: &Call) -> Result<String, Fault> {
+    if let Some(id) = last_id_of(alias, input, call) {
+        return Ok(id);
     }
     access::permit_any("DescribeQuery", input.event_data_store.as_deref(), call)?;
     Err(Fault::declared("QueryIdNotFoundException", "No query was started by this QueryAlias."))

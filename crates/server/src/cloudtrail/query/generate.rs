@@ -1,6 +1,7 @@
 //! GenerateQuery. No model writes SQL here: a prompt is answered with the sample query that is nearest to it, which says
 //! so, or not at all.
 
+use opentrail_event::RecordResource;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -43,6 +44,10 @@ impl Described for GenerateQuery {
     type Output = Output;
     const NAME: &'static str = "GenerateQuery";
     const PERMISSION: Permission = Permission::OwnRules;
+
+    fn touched(input: &Input, call: &Call) -> Vec<RecordResource> {
+        input.event_data_stores.iter().take(1).flat_map(|named| asking::of_another(named, call)).collect()
+    }
 }
 
 impl Read for GenerateQuery {

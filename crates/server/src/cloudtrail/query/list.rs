@@ -2,6 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use opentrail_event::RecordResource;
 use opentrail_lake::query::{Listing, QueryId, QueryStatus};
 use opentrail_wire::value::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,10 @@ impl Described for ListQueries {
     const NAME: &'static str = "ListQueries";
     /// The event data store must let the caller.
     const PERMISSION: Permission = Permission::OwnRules;
+
+    fn touched(input: &Input, call: &Call) -> Vec<RecordResource> {
+        asking::of_another(&input.event_data_store, call)
+    }
 }
 
 impl Read for ListQueries {
