@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from accounts import Accounts
+from foreign import Foreign
 from identity import allow, deny, person, refused
 from lake import answer, ended, put, record, rows, run, store_of
 from native import lookup
@@ -409,6 +411,69 @@ def test_a_bucket_that_takes_no_results_is_told_of(server, client, store):
     assert delivery(client, going) == "RESOURCE_NOT_FOUND"
 
 
+def test_another_accounts_queries_are_in_the_owners_record_and_no_results_in_the_operators_bucket(tmp_path):
+    with Foreign() as foreign:
+        foreign.s3().create_bucket(Bucket="elsewhere")
+        env = {"AWS_ACCESS_KEY_ID": "AKIAFOREIGN", "AWS_SECRET_ACCESS_KEY": "secret"}
+        with Server(tmp_path, "--remote-bucket", f"elsewhere={foreign.endpoint}", env=env) as server:
+            accounts = Accounts(server)
+            partner = accounts.make("partner")
+            owner, guest = accounts.client("management", "cloudtrail"), accounts.client("partner", "cloudtrail")
+            arn = owner.create_event_data_store(Name="lent")["EventDataStoreArn"]
+            actions = ["StartQuery", "DescribeQuery", "GetQueryResults", "ListQueries", "CancelQuery"]
+            owner.put_resource_policy(ResourceArn=arn, ResourcePolicy=json.dumps({
+                "Version": "2012-10-17", "Statement": [{
+                    "Effect": "Allow", "Principal": {"AWS": partner}, "Resource": arn,
+                    "Action": [f"cloudtrail:{action}" for action in actions],
+                }],
+            }))
+            query = guest.start_query(QueryStatement=f'SELECT eventName FROM "{arn}" LIMIT 3')["QueryId"]
+            assert ended(guest, query)["QueryStatus"] == "FINISHED"
+            assert len(rows(guest, query)) == 3
+            guest.list_queries(EventDataStore=arn)
+            long = guest.start_query(QueryStatement=endless(f'"{arn}"'))["QueryId"]
+            guest.cancel_query(QueryId=long)
+
+            def recorded():
+                pages = owner.get_paginator("lookup_events").paginate(LookupAttributes=[
+                    {"AttributeKey": "EventSource", "AttributeValue": "cloudtrail.amazonaws.com"}])
+                events = [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
+                theirs = [event for event in events if event["userIdentity"].get("accountId") == partner]
+                assert all(event["sharedEventID"] and event["recipientAccountId"] == ACCOUNT for event in theirs)
+                assert all(event["resources"][0]["ARN"] == arn for event in theirs)
+                return {event["eventName"] for event in theirs} == set(actions)
+
+            eventually(recorded)
+            # Nobody else learns what there is from a query's id.
+            accounts.make("stranger")
+            stranger = accounts.client("stranger", "cloudtrail")
+            assert refused(stranger.describe_query, QueryId=query)[0] == "AccessDeniedException"
+
+            # The bucket elsewhere is written to with the operator's credentials.
+            own = guest.create_event_data_store(Name="theirs")["EventDataStoreArn"].rsplit("/", 1)[1]
+            refusal = refused(
+                guest.start_query, QueryStatement=f"SELECT 1 FROM {own}", DeliveryS3Uri="s3://elsewhere/stolen")
+            assert refusal[0] == "InsufficientS3BucketPolicyException"
+            asked = {"QueryStatement": f'SELECT count(*) AS n FROM "{arn}"', "DeliveryS3Uri": "s3://elsewhere/own"}
+            assert refused(guest.start_query, **asked)[0] == "InsufficientS3BucketPolicyException"
+            mine = run(owner, **{"statement": asked.pop("QueryStatement"), **asked})
+            assert delivery(owner, mine["QueryId"]) == "SUCCESS"
+            keys = [item["Key"] for item in foreign.s3().list_objects_v2(Bucket="elsewhere")["Contents"]]
+            assert len(keys) == 2 and all(key.startswith(f"own/AWSLogs/{ACCOUNT}/") for key in keys)
+
+
+def test_a_query_is_never_told_to_be_cancelled_and_finished(client, store):
+    statement = numbers(store)
+    for number in range(12):
+        query = client.start_query(QueryStatement=statement)["QueryId"]
+        time.sleep(0.004 * number)
+        try:
+            told = client.cancel_query(QueryId=query)["QueryStatus"]
+        except client.exceptions.InactiveQueryException:
+            told = "FINISHED"
+        assert ended(client, query)["QueryStatus"] == told
+
+
 def test_a_store_that_is_deleted_can_not_be_asked(server, client):
     gone = store_of(server, "gone")
     query = run(client, f"SELECT count(*) AS n FROM {gone}")["QueryId"]
@@ -429,6 +494,11 @@ def test_opentrail_query(server, store):
     assert list(csv.reader(io.StringIO(found)))[:2] == [["eventName", "errorCode"], ["Number00", ""]]
     statement = f"SELECT count(*) AS n FROM {store} WHERE eventName = ?"
     assert '"1"' in server.opentrail("query", "--output", "json", "-p", "Number05", statement)
+    # A name anywhere a table can stand, in quotes or not; and a query that begins with a comment.
+    everywhere = '-- names\nWITH q AS (SELECT eventName FROM "questions") SELECT count(*) AS n FROM q, questions o WHERE q.eventName = o.eventName'
+    assert int(json.loads(server.opentrail("query", "--output", "json", everywhere))["n"]) >= EVENTS
+    expanded = server.opentrail("query", "--output", "expanded", numbers(store, "eventName, eventSource") + " LIMIT 1")
+    assert expanded.splitlines()[:2] == ["─[ 1 ]─", "eventName   │ Number00"], expanded
     wrong = subprocess.run(
         [binary(), "query", f"SELECT eventName,\n  evntTime\nFROM {store}"], env=server.cli_env(), capture_output=True,
         text=True, timeout=60,
@@ -436,6 +506,34 @@ def test_opentrail_query(server, store):
     assert wrong.returncode == 1
     lines = wrong.stderr.splitlines()
     assert "line 2:3" in lines[0] and lines[1:3] == ["    evntTime", "    ^"], wrong.stderr
+
+
+def test_opentrail_query_needs_no_list_for_an_id(server, store):
+    arn = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:eventdatastore/{store}"
+    permissions = allow(["cloudtrail:StartQuery", "cloudtrail:DescribeQuery", "cloudtrail:GetQueryResults"], arn)
+    _, who = person(server.client("iam"), permissions)
+    environment = server.cli_env(**who)
+
+    def ask(which):
+        asked = [binary(), "query", "--output", "json", "--store", which, numbers("events") + " LIMIT 1"]
+        return subprocess.run(asked, env=environment, capture_output=True, text=True, timeout=60)
+
+    for which in (store, arn):
+        done = ask(which)
+        assert json.loads(done.stdout) == {"eventName": "Number00"}, done.stderr
+    assert "AccessDenied" in ask("questions").stderr
+
+
+def test_opentrail_query_tells_where_its_results_are(server, store):
+    s3 = results_bucket(server, "told-results")
+    deliver = ["--deliver", "s3://told-results/lake"]
+    done = subprocess.run(
+        [binary(), "query", *deliver, numbers(store)], env=server.cli_env(), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()[-1].removeprefix("delivered to s3://told-results/")
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="told-results")["Contents"]]
+    assert told.endswith("/") and keys and all(key.startswith(told) for key in keys), (told, keys)
 
 
 def test_ctrl_c_cancels(server, client, store):
@@ -447,6 +545,49 @@ def test_ctrl_c_cancels(server, client, store):
     running.send_signal(signal.SIGINT)
     assert running.wait(20) == 130
     assert ended(client, query["QueryId"])["QueryStatus"] == "CANCELLED"
+
+
+def resident(server):
+    """Memory of the server's process, in bytes, and the most that it ever was."""
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        lines = dict(line.split(":", 1) for line in status)
+    return tuple(int(lines[name].split()[0]) << 10 for name in ("VmRSS", "VmHWM"))
+
+
+def test_a_runaway_query_fails_and_hurts_nobody_else(tmp_path):
+    runaway = {
+        "a window": "SELECT max(t) OVER () FROM big",
+        "an array": "SELECT cardinality(array_agg(t)) FROM big",
+        "a window of arrays": "SELECT array_agg(t) OVER (ORDER BY x) FROM big",
+    }
+    with Server(tmp_path, "--query-memory-bytes", str(32 << 20)) as server:
+        client, own = server.client("cloudtrail"), store_of(server, "guarded")
+        put(server, [record("First", "numbers.amazonaws.com")])
+        count = f"SELECT count(*) AS n FROM {own} WHERE eventSource = 'numbers.amazonaws.com'"
+        eventually(lambda: answer(client, count) == [{"n": "1"}])
+        big = (
+            f"WITH big AS (SELECT x, eventName || CAST(x AS varchar) || repeat('y', 100) || CAST(y AS varchar) AS t FROM {own} "
+            "CROSS JOIN UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)) "
+        )
+        before, _ = resident(server)
+        sent, slowest = 1, 0.0
+        for name, statement in runaway.items():
+            query = client.start_query(QueryStatement=big + statement)["QueryId"]
+            while True:
+                began = time.monotonic()
+                put(server, [record(f"Meanwhile{sent}", "numbers.amazonaws.com")])
+                slowest, sent = max(slowest, time.monotonic() - began), sent + 1
+                described = client.describe_query(QueryId=query)
+                if described["QueryStatus"] not in ("QUEUED", "RUNNING"):
+                    break
+            assert described["QueryStatus"] == "FAILED", (name, described)
+            assert "memory" in described["ErrorMessage"], (name, described)
+            assert answer(client, f"SELECT 1 AS one FROM {own} LIMIT 1") == [{"one": "1"}], name
+        eventually(lambda: answer(client, count) == [{"n": str(sent)}])
+        _, most = resident(server)
+        assert most < before + (750 << 20), (before, most)
+        assert slowest < 5, slowest
+        assert "WARN datafusion" not in server.log()
 
 
 def test_results_survive_and_what_ran_has_failed(tmp_path):

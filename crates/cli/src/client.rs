@@ -151,6 +151,19 @@ impl Client {
         read(status, &answer)
     }
 
+    /// The account as which this client asks.
+    pub(crate) async fn account(&self) -> Result<String, ClientError> {
+        let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+        let body = Bytes::from_static(b"Action=GetCallerIdentity&Version=2011-06-15");
+        let (status, answer) = self.endpoint.send("sts", &Method::POST, "/", &headers, body).await?;
+        let text = String::from_utf8_lossy(&answer);
+        let account = text.split_once("<Account>").and_then(|(_, rest)| rest.split_once("</Account>"));
+        account.map(|(account, _)| account.to_owned()).ok_or_else(|| ClientError::Refused {
+            code: status.to_string(),
+            message: "GetCallerIdentity names no account".to_owned(),
+        })
+    }
+
     /// Sends, again and again where that is safe to hope for: every call we make may be repeated.
     async fn send<T: DeserializeOwned>(
         &self,

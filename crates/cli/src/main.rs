@@ -11,6 +11,7 @@ mod master_key;
 mod output;
 mod protect;
 mod query;
+mod query_memory;
 mod serve;
 mod validate;
 mod verify_results;

@@ -8,6 +8,7 @@ use std::{
     fmt,
     io::{self, Read},
     process::ExitCode,
+    time::Instant,
 };
 
 use clap::{Args, ValueEnum};
@@ -26,8 +27,10 @@ const INTERRUPTED: u8 = 130;
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RowOutput {
-    /// For people.
+    /// For people: a table, or each column on a line of its own where rows are wider than the terminal.
     Table,
+    /// For people: each column on a line of its own.
+    Expanded,
     /// One JSON object a line.
     Json,
     /// Comma-separated values, with the names of the columns.
@@ -40,7 +43,7 @@ enum RowOutput {
                   opentrail query --store audit \"SELECT * FROM events WHERE eventName = 'StopLogging'\"")]
 pub(crate) struct QueryArguments {
     /// The query; `-` reads it from standard input
-    #[arg(value_name = "SQL")]
+    #[arg(value_name = "SQL", allow_hyphen_values = true, value_parser = query_text)]
     sql: String,
     /// The event data store that `events` means in the query: its name, ID or ARN
     #[arg(long, value_name = "STORE")]
@@ -56,6 +59,15 @@ pub(crate) struct QueryArguments {
     output: RowOutput,
     #[command(flatten)]
     server: ServerArguments,
+}
+
+/// A query may begin with a comment, which looks like an option; an option that does not exist is no query.
+fn query_text(text: &str) -> Result<String, String> {
+    let is_comment = text.starts_with("--") && text.contains(char::is_whitespace);
+    match text.starts_with('-') && text != "-" && !is_comment {
+        true => Err("there is no such option".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// Why there is no answer.
@@ -154,6 +166,7 @@ pub(crate) async fn run(arguments: QueryArguments) -> Result<ExitCode, QueryErro
         error => error.into(),
     })?;
     let id = started.query_id;
+    let begun = Instant::now();
     let ended = tokio::select! {
         ended = wait::until_ended(&client, &id) => ended?,
         _ = tokio::signal::ctrl_c() => {
@@ -166,19 +179,30 @@ pub(crate) async fn run(arguments: QueryArguments) -> Result<ExitCode, QueryErro
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
+    let took = begun.elapsed();
     if !ended.has_rows() {
         let reason = ended.error_message;
         return Err(QueryError::Ended { id, status: ended.query_status, reason });
     }
     print::rows(&client, &id, arguments.output).await?;
     ended.tell();
-    wait::tell_delivery(&client, &id, &ended).await?;
+    wait::tell_delivery(&client, &id, &ended, took).await?;
     Ok(if ended.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Wrong;
+    use super::{Wrong, query_text};
+
+    #[test]
+    fn a_comment_is_no_option() {
+        for text in ["-- all of them\nSELECT 1", "--all\nSELECT 1", "-", "SELECT 1 -- one"] {
+            assert_eq!(query_text(text).as_deref(), Ok(text));
+        }
+        for text in ["--otuput", "-x", "--sotre=audit"] {
+            assert!(query_text(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_mistake_is_shown_with_its_place() {

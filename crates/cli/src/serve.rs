@@ -123,12 +123,16 @@ pub(crate) struct ServeArguments {
     /// How long files of event data stores that were replaced stay for those who read them
     #[arg(long, env = "OPENTRAIL_LAKE_GRACE", default_value = "2h", value_parser = at_least_a_second, value_name = "DURATION")]
     lake_grace: Duration,
-    /// Memory that all queries of event data stores together may use; what needs more is spilled to disk
+    /// Memory that all queries of event data stores together may use; what needs more is spilled to disk, and a query that
+    /// can't spill is ended where all have allocated 64 MiB and 96 MiB for each core more
     #[arg(long, env = "OPENTRAIL_QUERY_MEMORY_BYTES", default_value_t = 512 << 20, value_parser = clap::value_parser!(u64).range(32 << 20..), value_name = "BYTES")]
     query_memory_bytes: u64,
     /// Disk space that queries may spill to
     #[arg(long, env = "OPENTRAIL_QUERY_SPILL_BYTES", default_value_t = 20 << 30, value_name = "BYTES")]
     query_spill_bytes: u64,
+    /// Disk space for the results of all queries; where it is used up, the oldest go before their seven days are over
+    #[arg(long, env = "OPENTRAIL_QUERY_RESULTS_BYTES", default_value_t = 64 << 30, value_name = "BYTES")]
+    query_results_bytes: u64,
     /// How long a query may run
     #[arg(long, env = "OPENTRAIL_QUERY_TIME", default_value = "1h", value_parser = at_least_a_second, value_name = "DURATION")]
     query_time: Duration,
@@ -235,7 +239,9 @@ impl ServeArguments {
                 memory: usize::try_from(self.query_memory_bytes).unwrap_or(usize::MAX),
                 spill: self.query_spill_bytes,
                 time: self.query_time,
+                results: self.query_results_bytes,
                 concurrent: usize::from(self.queries_at_once),
+                gauge: None,
             },
             tls: self
                 .tls_certificate
@@ -267,7 +273,15 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(serve(arguments.options())) {
+    let mut options = arguments.options();
+    options.queries.gauge = match crate::query_memory::gauge() {
+        Ok(gauge) => Some(gauge),
+        Err(error) => {
+            tracing::error!(%error, "the memory of queries can't be watched");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = %error, "the server can't go on");

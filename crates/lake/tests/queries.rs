@@ -6,8 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use opentrail_journal::disk::{CrashKeeps, Disk, Fault, FaultyDisk, Operation, RealDisk};
 use opentrail_lake::{
     LakeError,
-    query::{DeliveryStatus, KEPT, Listing, Outcome, Query, QueryId, QueryStatus, Record, Row, Shelf},
+    query::{
+        DeliveryStatus, KEPT, Listing, Outcome, Query, QueryId, QueryStatus, Record, ResultSeal, Row, Shelf,
+    },
+    warehouse::DataKey,
 };
+use zeroize::Zeroizing;
 
 const STORE: &str = "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/one";
 
@@ -270,4 +274,28 @@ fn rows_that_are_given_up_take_no_room() {
     drop(writer);
     assert!(!rows.exists());
     shelf.put(&ended(query)).expect("what came of it is kept");
+}
+
+#[test]
+fn sealed_rows_are_read_with_the_keys_of_all_stores_and_not_without() {
+    let key = |byte: u8| DataKey::new(Zeroizing::new([byte; 32]));
+    let seal = |keys: &[DataKey]| ResultSeal::of(keys).expect("a seal");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (shelf, query) = (open(folder.path()), query(now()));
+    let both = seal(&[key(1), key(2)]);
+    let mut writer = shelf.begin(query.id, both.as_ref()).expect("it begins");
+    writer.push((0..2500).map(row).collect()).expect("they are taken");
+    writer.finish().expect("they are durable");
+    let page =
+        |seal: Option<&ResultSeal>| shelf.rows(query.id, seal).and_then(|rows| rows.page(2400, 9, 9999));
+    assert_eq!(page(both.as_ref()).expect("a page").rows, (2400..2409).map(row).collect::<Vec<_>>());
+    for other in [seal(&[]), seal(&[key(1)]), seal(&[key(2), key(1)]), seal(&[key(1), key(3)])] {
+        assert!(matches!(page(other.as_ref()), Err(LakeError::Damaged { .. })));
+    }
+    let path = folder.path().join("queries").join(query.id.to_string()).join("rows");
+    let mut bytes = std::fs::read(&path).expect("rows");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).expect("it is written");
+    assert!(matches!(page(both.as_ref()), Err(LakeError::Damaged { .. })));
 }

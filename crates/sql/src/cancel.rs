@@ -1,13 +1,13 @@
 //! Ending queries that would not notice by themselves that nobody wants them any more.
 //!
 //! A task ends where it waits. A join may go through billions of pairs without waiting, so after planning each join gives
-//! way after some batches of its result, and what it compares pairs with asks whether to go on.
+//! way after some batches of its result, and what it compares pairs with asks whether to go on. So do the functions of a
+//! window ([`crate::windows`]) and what cuts batches into portions ([`crate::portions`]).
 
 use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
@@ -24,20 +24,57 @@ use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
 use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use tokio::sync::Notify;
 
-/// Whether a query is to end.
+use crate::SqlError;
+use crate::portions::Portions;
+use crate::windows;
+
+/// Whether a query is to end, and why.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cancel(Arc<AtomicBool>);
+pub(crate) struct Cancel(Arc<End>);
+
+#[derive(Debug, Default)]
+struct End {
+    why: OnceLock<SqlError>,
+    said: Notify,
+}
 
 impl Cancel {
+    /// Nobody wants the query any more.
     pub(crate) fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.end(SqlError::Cancelled);
     }
 
-    fn check(&self) -> Result<()> {
-        match self.0.load(Ordering::Relaxed) {
-            true => Err(DataFusionError::External(Box::new(crate::SqlError::Cancelled))),
-            false => Ok(()),
+    /// The query is to end. The first reason stays.
+    pub(crate) fn end(&self, why: SqlError) {
+        if self.0.why.set(why).is_ok() {
+            self.0.said.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.0.why.get().is_some()
+    }
+
+    /// Waits until the query is to end.
+    pub(crate) async fn ended(&self) -> SqlError {
+        loop {
+            let said = self.0.said.notified();
+            if let Some(why) = self.0.why.get() {
+                return why.clone();
+            }
+            said.await;
+        }
+    }
+
+    /// # Errors
+    /// Why the query is to end, if it is.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.0.why.get() {
+            Some(why) => Err(DataFusionError::External(Box::new(why.clone()))),
+            None => Ok(()),
         }
     }
 }
@@ -75,7 +112,17 @@ impl GiveWay {
                 Some(filter) => join.builder().with_filter(Some(self.asking(filter))).build_exec()?,
                 None => plan,
             }
-        } else if any.is::<CrossJoinExec>() || any.is::<SortMergeJoinExec>() || any.is::<UnnestExec>() {
+        } else if let Some(unnest) = any.downcast_ref::<UnnestExec>() {
+            let lists = unnest.list_column_indices().iter().map(|list| list.index_in_input_schema).collect();
+            let input = Portions::of_lists(Arc::clone(unnest.input()), lists, self.0.clone());
+            plan.with_new_children(vec![Arc::new(input)])?
+        } else if let Some(window) = any.downcast_ref::<BoundedWindowAggExec>() {
+            windows::note_streamed(window.window_expr());
+            return Ok(Transformed::no(plan));
+        } else if any.is::<WindowAggExec>() {
+            // It gives its whole partition as one batch.
+            Arc::new(Portions::of_rows(plan, self.0.clone()))
+        } else if any.is::<CrossJoinExec>() || any.is::<SortMergeJoinExec>() {
             plan
         } else {
             return Ok(Transformed::no(plan));

@@ -8,11 +8,25 @@ use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
 
+use crate::mismatch::{self, Columns};
+use crate::spoken::in_trinos_types;
 use crate::text::Text;
 use crate::{Mistake, SqlError};
 
-/// What went wrong in planning a query: mostly its author's mistake.
-pub(crate) fn planning(error: &DataFusionError, text: &Text, session: &SessionContext) -> SqlError {
+/// What went wrong in planning a query: mostly its author's mistake. `columns` are those of its tables.
+pub(crate) fn planning(
+    error: &DataFusionError,
+    text: &Text,
+    session: &SessionContext,
+    columns: &Columns,
+) -> SqlError {
+    if let DataFusionError::Plan(message)
+    | DataFusionError::Internal(message)
+    | DataFusionError::Execution(message) = root(error)
+        && let Some(told) = mismatch::told(message, text, columns)
+    {
+        return told;
+    }
     let place = error
         .diagnostic()
         .and_then(|diagnostic| diagnostic.span)
@@ -193,7 +207,7 @@ fn plain(message: &str) -> String {
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }
-    text
+    in_trinos_types(&text)
 }
 
 fn first_line(message: &str) -> String {

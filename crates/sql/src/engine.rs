@@ -14,17 +14,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::cancel::Cancel;
 use crate::deep::STACK;
 use crate::plan::{self, Planned, Request, Shared};
 use crate::running::ended;
 use crate::scan::FooterCache;
-use crate::{Limits, Running, SqlError, Statement, TableData};
+use crate::watch::{Watch, Watching};
+use crate::{Limits, MemoryGauge, Running, SqlError, Statement, TableData};
 
 /// Footers of files that are kept in memory, in bytes: those of some ten thousand files.
 const FOOTER_BYTES: usize = 64 << 20;
 
 /// Queries that are planned at a time without being run.
 const CHECKED_AT_ONCE: usize = 4;
+
+/// What queries may allocate for each thread besides what operators that hold rows ask for, in bytes: what is read and
+/// decompressed of a group of rows of a file, some batches of results of functions, and rows on their way out.
+const MEMORY_OF_THREAD: usize = 96 << 20;
 
 /// By how much the engine's threads stand back behind the others when processors are short, as `nice` has it.
 const NICE: i32 = 10;
@@ -42,6 +48,9 @@ pub struct EngineOptions {
     pub threads: usize,
     /// How many queries run at a time.
     pub concurrent: usize,
+    /// Says how much memory the engine's threads use, whoever allocates it. Where they use `memory`, and 64 MiB and 96 MiB for
+    /// each thread more, queries are ended. `None`: only operators that hold rows are bounded.
+    pub gauge: Option<Arc<dyn MemoryGauge>>,
 }
 
 /// Runs queries, on threads of its own. Cheap to clone; the last one that is dropped ends the threads.
@@ -56,6 +65,7 @@ struct Inner {
     slots: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     concurrent: usize,
+    watch: Option<Watch>,
 }
 
 impl fmt::Debug for Inner {
@@ -76,13 +86,19 @@ impl Drop for Threads {
 }
 
 impl Threads {
-    fn start(threads: usize) -> Result<Self, SqlError> {
+    fn start(threads: usize, gauge: Option<Arc<dyn MemoryGauge>>) -> Result<Self, SqlError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("sql")
             .thread_stack_size(STACK)
             .enable_all()
-            .on_thread_start(stand_back)
+            // Also called on the threads that may be kept waiting for the disk.
+            .on_thread_start(move || {
+                stand_back();
+                if let Some(gauge) = &gauge {
+                    gauge.enter();
+                }
+            })
             .build()
             .map_err(|error| SqlError::Internal(format!("no threads for queries: {error}")))?;
         Ok(Threads(Some(runtime)))
@@ -122,17 +138,22 @@ impl Engine {
             .with_disk_manager_builder(disk)
             .build_arc()
             .map_err(|error| SqlError::Internal(error.strip_backtrace()))?;
+        let besides = FOOTER_BYTES + options.threads.max(1).saturating_mul(MEMORY_OF_THREAD);
+        let limit = options.memory.saturating_add(besides);
+        let watch = options.gauge.clone().map(|gauge| Watch::start(gauge, limit)).transpose()?;
         let shared = Shared {
             runtime,
+            memory: options.memory,
             footers: Arc::new(FooterCache::new(FOOTER_BYTES)),
             partitions: options.threads.max(1),
         };
         let inner = Inner {
-            threads: Threads::start(options.threads)?,
+            threads: Threads::start(options.threads, options.gauge)?,
             shared,
             slots: Arc::new(Semaphore::new(options.concurrent)),
             checks: Arc::new(Semaphore::new(CHECKED_AT_ONCE)),
             concurrent: options.concurrent,
+            watch,
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
@@ -199,29 +220,44 @@ impl Engine {
         deadline: Instant,
     ) -> Result<Running, SqlError> {
         let time = request.limits.time;
-        let (planned, permit) = self.plan(request, permit, deadline).await?;
-        Ok(Running::start(self.inner.threads.handle()?, planned, permit, deadline, time))
+        let (planned, place) = self.plan(request, permit, deadline).await?;
+        Ok(Running::start(self.inner.threads.handle()?, planned, place, deadline, time))
     }
 
-    /// Plans a query on the engine's threads. The permit stays with the work, which may go on for a moment when nobody
+    /// Plans a query on the engine's threads. Its place stays with the work, which may go on for a moment when nobody
     /// waits for it any more.
     async fn plan(
         &self,
         request: Request,
         permit: OwnedSemaphorePermit,
         deadline: Instant,
-    ) -> Result<(Planned, OwnedSemaphorePermit), SqlError> {
+    ) -> Result<(Planned, Place), SqlError> {
         let time = request.limits.time;
+        let cancel = Cancel::default();
+        let place =
+            Place { _permit: permit, _watching: self.inner.watch.as_ref().map(|watch| watch.over(&cancel)) };
+        let own = cancel.clone();
         let shared = self.inner.shared.clone();
         let threads = self.inner.threads.handle()?;
-        let mut planning = Abort(threads.spawn(async move { (plan::plan(&shared, request).await, permit) }));
+        let mut planning =
+            Abort(threads.spawn(async move { (plan::plan(&shared, request, own).await, place) }));
         let planned = tokio::time::timeout_at(deadline, &mut planning.0);
-        match planned.await {
-            Err(_) => Err(SqlError::TimedOut(time)),
-            Ok(Err(error)) => Err(ended(&error)),
-            Ok(Ok((planned, permit))) => Ok((planned?, permit)),
+        tokio::select! {
+            planned = planned => match planned {
+                Err(_) => Err(SqlError::TimedOut(time)),
+                Ok(Err(error)) => Err(ended(&error)),
+                Ok(Ok((planned, place))) => Ok((planned?, place)),
+            },
+            why = cancel.ended() => Err(why),
         }
     }
+}
+
+/// A query's place among those that run, and in the eyes of who watches their memory. It goes with the query's work.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _watching: Option<Watching>,
 }
 
 fn request(

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+/// What the author of a query can do that uses too much.
+const LESS: &str = "Read less (a narrower time range, fewer columns), or hold less: windows, joins, sorts, array_agg and \
+                    UNNEST over many rows.";
+
 /// Why a query was not run, or not to its end.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum SqlError {
@@ -19,11 +23,17 @@ pub enum SqlError {
     /// It was cancelled.
     #[error("the query was cancelled")]
     Cancelled,
-    /// It needs more memory than the engine has, and what it does can't be spilled to disk.
-    #[error("the query needs more memory than queries may use: {0}")]
+    /// It needs more memory than the engine has, and what it does can't be spilled to disk. The text is for the log.
+    #[error("Query exceeded the memory limit for queries. {LESS}")]
     OutOfMemory(String),
-    /// It spilled more to disk than the engine may use there.
-    #[error("the query needs more temporary disk space than queries may use: {0}")]
+    /// All queries together used more memory than they may, in bytes, and it was the one to be ended.
+    #[error(
+        "Query exceeded the memory limit of {}MB for queries. {LESS} If other queries run, try again when they have ended.",
+        .0 >> 20
+    )]
+    ExceededMemory(usize),
+    /// It spilled more to disk than the engine may use there. The text is for the log.
+    #[error("Query exceeded the temporary disk space for queries. {LESS}")]
     OutOfDisk(String),
     /// As many queries run as the engine runs at a time.
     #[error("{0} queries are running already")]

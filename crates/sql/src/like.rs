@@ -1,4 +1,7 @@
 //! `LIKE`: in Trino nothing escapes unless ESCAPE says what, in DataFusion a backslash always does.
+//!
+//! Except where DataFusion looks for what a pattern begins with, to leave out what begins otherwise: there it takes the
+//! backslash for a part of it. So what is compared with a pattern that has or may have one is no plain column.
 
 use std::ops::ControlFlow;
 
@@ -25,7 +28,9 @@ impl VisitorMut for Patterns {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         let at = place(expr.span().start);
-        let Expr::Like { pattern, escape_char, .. } = expr else { return ControlFlow::Continue(()) };
+        let Expr::Like { expr: compared, pattern, escape_char, .. } = expr else {
+            return ControlFlow::Continue(());
+        };
         let escape = match escape_char.take() {
             None => None,
             Some(Value::SingleQuotedString(text)) if text.chars().count() == 1 => text.chars().next(),
@@ -36,11 +41,19 @@ impl VisitorMut for Patterns {
         };
         match (literal(pattern), escape) {
             (Some(text), escape) => match backslashed(text, escape) {
-                Ok(pattern) => *text = pattern,
+                Ok(pattern) => {
+                    if pattern.contains('\\') {
+                        unprune(compared);
+                    }
+                    *text = pattern;
+                }
                 Err(message) => return ControlFlow::Break(SqlError::mistake_at(at, message)),
             },
-            (None, Some('\\')) => {}
-            (None, None) => double_backslashes(pattern),
+            (None, Some('\\')) => unprune(compared),
+            (None, None) => {
+                unprune(compared);
+                double_backslashes(pattern);
+            }
             (None, Some(_)) => {
                 let message = "ESCAPE is supported for patterns that are written out only.";
                 return ControlFlow::Break(SqlError::mistake_at(at, message));
@@ -89,15 +102,25 @@ fn backslashed(pattern: &str, escape: Option<char>) -> Result<String, &'static s
 /// `replace(pattern, '\', '\\')`, for a pattern that is computed.
 fn double_backslashes(pattern: &mut Box<Expr>) {
     let text = |text: &str| Expr::value(Value::SingleQuotedString(text.to_owned()));
-    let computed = std::mem::replace(pattern.as_mut(), text(""));
-    let args = [computed, text("\\"), text("\\\\")];
-    **pattern = Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("replace")]),
+    call("replace", pattern, [text("\\"), text("\\\\")]);
+}
+
+/// `substr(text, 1)`, which is the text.
+fn unprune(compared: &mut Box<Expr>) {
+    call("substr", compared, [Expr::value(Value::Number("1".to_owned(), false))]);
+}
+
+/// Makes an expression the first argument of a function.
+fn call<const N: usize>(name: &str, first: &mut Box<Expr>, others: [Expr; N]) {
+    let own = std::mem::replace(first.as_mut(), Expr::value(Value::Null));
+    let args = std::iter::once(own).chain(others);
+    **first = Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect(),
+            args: args.map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect(),
             clauses: Vec::new(),
         }),
         filter: None,

@@ -121,6 +121,10 @@ impl Visitor for Refuse {
                 refuse(expr, matches!(kind, DoubleColon), "The operator ::")?;
                 refuse(expr, matches!(kind, SafeCast), "SAFE_CAST")
             }
+            Expr::Substring { substring_from: None, substring_for: None, .. } => {
+                let message = "Function 'substr' takes two or three arguments: a text, the first character's number, and how many.";
+                ControlFlow::Break(SqlError::mistake_at(place(expr.span().start), message))
+            }
             Expr::ILike { .. } => refuse(expr, true, "ILIKE"),
             Expr::RLike { .. } => refuse(expr, true, "RLIKE"),
             Expr::Convert { .. } => refuse(expr, true, "CONVERT"),

@@ -1,24 +1,29 @@
 //! A query that runs, and what it has given and read so far.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::cancel::Cancel;
+use crate::engine::Place;
 use crate::plan::Planned;
 use crate::scan::Meter;
 use crate::{SqlError, diagnose, format};
 
-/// How many rows are given at a time, and how many such pieces wait for the caller: what a result may hold in memory.
+/// How many rows are given at a time, or fewer that have so many bytes of text, and how many such pieces wait for the caller:
+/// what a result may hold in memory.
 const ROWS_AT_A_TIME: usize = 1000;
+const BYTES_AT_A_TIME: usize = 4 << 20;
 const PIECES_AHEAD: usize = 2;
 
 /// A row: a text for each column, `None` for NULL.
@@ -53,6 +58,7 @@ pub struct Running {
     task: Option<JoinHandle<()>>,
     deadline: Instant,
     time: Duration,
+    is_stopped: bool,
 }
 
 impl Running {
@@ -60,7 +66,7 @@ impl Running {
     pub(crate) fn start(
         threads: &Handle,
         planned: Planned,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         deadline: Instant,
         time: Duration,
     ) -> Self {
@@ -68,7 +74,7 @@ impl Running {
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         let running = Arc::clone(&plan);
         let task = threads.spawn(async move {
-            let _permit = permit;
+            let _place = place;
             let stream = execute_stream(running, context);
             let ended = match stream {
                 Err(error) => Err(diagnose::running(&error)),
@@ -79,7 +85,7 @@ impl Running {
                 sender.send(Err(error)).await.ok();
             }
         });
-        Running { columns, plan, meter, cancel, pieces, task: Some(task), deadline, time }
+        Running { columns, plan, meter, cancel, pieces, task: Some(task), deadline, time, is_stopped: false }
     }
 
     /// The columns of its result.
@@ -94,7 +100,18 @@ impl Running {
     /// # Errors
     /// Any [`SqlError`] but [`SqlError::Busy`]; after one there are no more rows.
     pub async fn next(&mut self) -> Result<Option<Vec<Vec<Option<String>>>>, SqlError> {
-        let Ok(piece) = tokio::time::timeout_at(self.deadline, self.pieces.recv()).await else {
+        if self.is_stopped {
+            return Ok(None);
+        }
+        let piece = tokio::select! {
+            biased;
+            why = self.cancel.ended() => {
+                self.stop();
+                return Err(why);
+            }
+            piece = tokio::time::timeout_at(self.deadline, self.pieces.recv()) => piece,
+        };
+        let Ok(piece) = piece else {
             self.stop();
             return Err(SqlError::TimedOut(self.time));
         };
@@ -118,6 +135,7 @@ impl Running {
     }
 
     fn stop(&mut self) {
+        self.is_stopped = true;
         self.cancel.cancel();
         if let Some(task) = self.task.take() {
             task.abort();
@@ -143,9 +161,11 @@ async fn give(
 ) -> Result<(), SqlError> {
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| diagnose::running(&error))?;
-        for start in (0..batch.num_rows()).step_by(ROWS_AT_A_TIME) {
-            let length = ROWS_AT_A_TIME.min(batch.num_rows() - start);
-            if sender.send(Ok(rows(&batch.slice(start, length))?)).await.is_err() {
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let rows = rows(&batch, start)?;
+            start += rows.len();
+            if sender.send(Ok(rows)).await.is_err() {
                 return Ok(());
             }
         }
@@ -153,11 +173,44 @@ async fn give(
     Ok(())
 }
 
-fn rows(batch: &RecordBatch) -> Result<Vec<Row>, SqlError> {
+/// The rows of a batch from one on, at least one.
+fn rows(batch: &RecordBatch, start: usize) -> Result<Vec<Row>, SqlError> {
     let columns: &[ArrayRef] = batch.columns();
-    (0..batch.num_rows())
-        .map(|row| columns.iter().map(|column| format::value(column, row)).collect())
-        .collect()
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for row in start..batch.num_rows().min(start + ROWS_AT_A_TIME) {
+        let values: Row =
+            columns.iter().map(|column| format::value(column, row)).collect::<Result<_, SqlError>>()?;
+        bytes += values.iter().flatten().map(String::len).sum::<usize>();
+        rows.push(values);
+        if bytes > BYTES_AT_A_TIME {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// Counts the rows of which a plan knows enough without reading them, as of those that `count(*)` counts.
+pub(crate) fn note_unread(plan: &dyn ExecutionPlan, meter: &Meter) {
+    let mut read = HashMap::new();
+    count_scans(plan, &mut read);
+    for (table, scans) in meter.planned() {
+        let all = scans.len() as u64;
+        let unread = all.saturating_sub(read.get(&table).copied().unwrap_or(0));
+        // Which one of several of the same table is left can't be told.
+        meter.add_rows(scans.iter().sum::<u64>().saturating_mul(unread).checked_div(all).unwrap_or(0));
+    }
+}
+
+/// How often a plan reads files of each table.
+fn count_scans(plan: &dyn ExecutionPlan, scans: &mut HashMap<String, u64>) {
+    if let Some(source) = plan.as_any().downcast_ref::<DataSourceExec>()
+        && let Some(files) = source.data_source().as_any().downcast_ref::<FileScanConfig>()
+    {
+        *scans.entry(files.object_store_url.as_str().to_owned()).or_default() += 1;
+    }
+    for child in plan.children() {
+        count_scans(child.as_ref(), scans);
+    }
 }
 
 /// The rows that a plan has looked at in files: those that scans gave, and those that their filters kept back.

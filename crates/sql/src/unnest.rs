@@ -1,7 +1,8 @@
 //! `UNNEST` in FROM: arrays and maps of the tables before it become rows.
 //!
 //! DataFusion plans UNNEST of constants only. Here it is planned as a node of its own whose expressions refer to the tables
-//! before it, and once the whole query is planned, the join with that node becomes DataFusion's own unnesting of columns.
+//! before it, and once the whole query is planned, the join with that node becomes DataFusion's own unnesting of columns. What
+//! a LATERAL selects of it becomes a projection and a filter above.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use datafusion::common::{
     Column, DFSchema, DFSchemaRef, DataFusionError, Result, TableReference, UnnestOptions, plan_err,
 };
 use datafusion::functions::core::expr_fn::{coalesce, get_field, greatest};
-use datafusion::functions_nested::expr_fn::{cardinality, gen_series, map_keys, map_values};
+use datafusion::functions_nested::expr_fn::{array_length, gen_series, map_keys, map_values};
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
@@ -169,11 +170,13 @@ fn replacement(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
         return unnest(&one_row, node, &node.schema, false).map(Some);
     }
     let LogicalPlan::Join(join) = plan else { return Ok(None) };
-    let Some(node) = find(&join.right) else { return Ok(None) };
+    if !is_unnesting(&join.right) {
+        return Ok(None);
+    }
     let on_true = join.on.is_empty() && join.filter.as_ref().is_none_or(|filter| *filter == lit(true));
     match join.join_type {
         JoinType::Inner => {
-            let joined = unnest(&join.left, node, join.right.schema(), false)?;
+            let joined = beside(&join.left, &join.right, join.right.schema(), false)?;
             match (&join.filter, on_true) {
                 (Some(filter), false) => {
                     LogicalPlanBuilder::from(joined).filter(filter.clone())?.build().map(Some)
@@ -181,7 +184,7 @@ fn replacement(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
                 _ => Ok(Some(joined)),
             }
         }
-        JoinType::Left if on_true => unnest(&join.left, node, join.right.schema(), true).map(Some),
+        JoinType::Left if on_true => beside(&join.left, &join.right, join.right.schema(), true).map(Some),
         JoinType::Left => plan_err!("LEFT JOIN UNNEST can only be ON TRUE"),
         other => plan_err!("{other} JOIN with UNNEST is not supported"),
     }
@@ -194,14 +197,63 @@ fn unnesting(plan: &LogicalPlan) -> Option<&Unnesting> {
     }
 }
 
-/// The UNNEST that a join's side is, beneath its alias.
-fn find(plan: &LogicalPlan) -> Option<&Unnesting> {
+/// Whether a join's side is an UNNEST, or what a LATERAL selects row by row of one.
+fn is_unnesting(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::SubqueryAlias(alias) => find(&alias.input),
-        LogicalPlan::Subquery(subquery) => find(&subquery.subquery),
-        LogicalPlan::Projection(projection) => find(&projection.input),
-        other => unnesting(other),
+        LogicalPlan::SubqueryAlias(alias) => is_unnesting(&alias.input),
+        LogicalPlan::Subquery(subquery) => is_unnesting(&subquery.subquery),
+        LogicalPlan::Projection(projection) => is_unnesting(&projection.input),
+        LogicalPlan::Filter(filter) => is_unnesting(&filter.input),
+        other => unnesting(other).is_some(),
     }
+}
+
+/// The rows of `left`, each once for each row of `right`, which is an UNNEST for which [`is_unnesting`] holds. `schema` names
+/// the columns of `right`. With `all`, rows without elements too.
+fn beside(left: &LogicalPlan, right: &LogicalPlan, schema: &DFSchema, all: bool) -> Result<LogicalPlan> {
+    match right {
+        LogicalPlan::SubqueryAlias(alias) => beside(left, &alias.input, schema, all),
+        LogicalPlan::Subquery(subquery) => beside(left, &subquery.subquery, schema, all),
+        LogicalPlan::Projection(projection) => {
+            let plain = projection.expr.iter().all(|expr| matches!(expr.clone().unalias(), Expr::Column(_)));
+            if all && !plain {
+                return plan_err!("LEFT JOIN LATERAL with UNNEST can only select columns");
+            }
+            let below = beside(left, &projection.input, projection.input.schema(), all)?;
+            let exprs = projection.expr.iter().map(|expr| inner(expr.clone(), left.schema()));
+            selected(below, left, exprs.collect::<Result<_>>()?, schema)
+        }
+        LogicalPlan::Filter(_) if all => plan_err!("LEFT JOIN LATERAL with UNNEST can't have WHERE"),
+        LogicalPlan::Filter(filter) => {
+            let below = beside(left, &filter.input, filter.input.schema(), all)?;
+            let predicate = inner(filter.predicate.clone(), left.schema())?;
+            let kept = LogicalPlanBuilder::from(below).filter(predicate)?.build()?;
+            let same = columns_of(filter.input.schema());
+            selected(kept, left, same, schema)
+        }
+        other => match unnesting(other) {
+            Some(node) => unnest(left, node, schema, all),
+            None => plan_err!("UNNEST can't be joined here"),
+        },
+    }
+}
+
+/// The columns of `left`, and these expressions with the names of a schema.
+fn selected(
+    plan: LogicalPlan,
+    left: &LogicalPlan,
+    exprs: Vec<Expr>,
+    schema: &DFSchema,
+) -> Result<LogicalPlan> {
+    let named = exprs
+        .into_iter()
+        .zip(schema.iter())
+        .map(|(expr, (qualifier, field))| expr.unalias().alias_qualified(qualifier.cloned(), field.name()));
+    LogicalPlanBuilder::from(plan).project(columns_of(left.schema()).into_iter().chain(named))?.build()
+}
+
+fn columns_of(schema: &DFSchema) -> Vec<Expr> {
+    schema.iter().map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field)))).collect()
 }
 
 /// The rows of `left`, each once for each element; `schema` names the new columns. With `all`, rows without elements too.
@@ -233,17 +285,16 @@ fn unnest(left: &LogicalPlan, node: &Unnesting, schema: &DFSchema, all: bool) ->
     if node.ordinality {
         let lengths = lists
             .iter()
-            .map(|(_, list)| coalesce(vec![cast(cardinality(list.clone()), DataType::Int64), lit(0_i64)]))
+            .map(|(_, list)| coalesce(vec![cast(array_length(list.clone()), DataType::Int64), lit(0_i64)]))
             .collect();
         let name = format!("__unnest_{}", lists.len());
         outputs.push(col(Column::from_name(&name)));
         lists.push((name, gen_series(lit(1_i64), greatest(lengths), lit(1_i64))));
     }
-    let own =
-        || left.schema().iter().map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field))));
+    let own = || columns_of(left.schema()).into_iter();
     let with_lists = own().map(Ok).chain(lists.iter().map(|(name, list)| {
         let list = if all {
-            when(cardinality(list.clone()).gt(lit(0_u64)), list.clone()).end()?
+            when(array_length(list.clone()).gt(lit(0_u64)), list.clone()).end()?
         } else {
             list.clone()
         };

@@ -1,11 +1,19 @@
 //! The rows of a query, page after page.
 
+use std::{
+    fmt::Write,
+    io::{self, IsTerminal},
+};
+
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{PAGE, QueryError, RowOutput, call};
 use crate::{client::Client, output::say};
+
+/// Letters on a line of a terminal that does not say.
+const USUAL_WIDTH: usize = 80;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,7 +26,8 @@ struct Page {
 pub(super) async fn rows(client: &Client, id: &str, output: RowOutput) -> Result<(), QueryError> {
     let mut ask = json!({"QueryId": id, "MaxQueryResults": PAGE});
     let mut is_first = true;
-    let mut table: Option<Table> = None;
+    let (mut table, mut kept, mut printed): (Option<Table>, Vec<Vec<Map<String, Value>>>, usize) =
+        (None, Vec::new(), 0);
     loop {
         let page: Page = call(client, "GetQueryResults", &ask).await?;
         for row in &page.query_result_rows {
@@ -30,9 +39,14 @@ pub(super) async fn rows(client: &Client, id: &str, output: RowOutput) -> Result
                     }
                     say!("{}", line(values(row)));
                 }
+                RowOutput::Expanded => {
+                    printed += 1;
+                    say!("{}", expanded(printed, row));
+                }
                 RowOutput::Table => {
                     let table = table.get_or_insert_with(|| with_columns(row));
                     table.add_row(values(row));
+                    kept.push(row.clone());
                 }
             }
             is_first = false;
@@ -42,10 +56,35 @@ pub(super) async fn rows(client: &Client, id: &str, output: RowOutput) -> Result
             None => break,
         }
     }
-    if let Some(table) = table {
-        say!("{table}");
+    let Some(table) = table else { return Ok(()) };
+    let text = table.to_string();
+    // A file or a pipe takes lines of any length.
+    let is_wide = io::stdout().is_terminal() && text.lines().any(|line| line.chars().count() > width());
+    if !is_wide {
+        say!("{text}");
+        return Ok(());
+    }
+    for (number, row) in kept.iter().enumerate() {
+        say!("{}", expanded(number + 1, row));
     }
     Ok(())
+}
+
+/// Letters on a line of the terminal.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0))
+}
+
+/// A row with each column on a line, as psql's `\\x` has it.
+fn expanded(number: usize, row: &[Map<String, Value>]) -> String {
+    let longest = row.iter().flat_map(Map::keys).map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut text = format!("─[ {number} ]─");
+    for (name, value) in row.iter().flat_map(Map::iter) {
+        let value = value.as_str().unwrap_or_default();
+        let indent = format!("\n{:longest$} │ ", "");
+        let _ = write!(text, "\n{name:longest$} │ {}", value.replace('\n', &indent));
+    }
+    text
 }
 
 fn with_columns(row: &[Map<String, Value>]) -> Table {
@@ -72,7 +111,16 @@ fn line<'a>(values: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use serde_json::{Map, json};
+
+    use super::{expanded, line};
+
+    #[test]
+    fn each_column_has_a_line_where_there_is_no_room() {
+        let cell = |name: &str, value: &str| Map::from_iter([(name.to_owned(), json!(value))]);
+        let row = [cell("eventName", "GetObject"), cell("n", "one\ntwo")];
+        assert_eq!(expanded(3, &row), "─[ 3 ]─\neventName │ GetObject\nn         │ one\n          │ two");
+    }
 
     #[test]
     fn values_are_quoted_where_they_must_be() {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::json;
@@ -28,6 +29,13 @@ pub(super) struct Described {
     delivery_s3_uri: Option<String>,
 }
 
+/// The folder of a query's files in the bucket that an URI names: AWS documents it under "Find your CloudTrail Lake saved
+/// query results".
+fn folder(uri: &str, account: &str, id: &str, ended: DateTime<Utc>) -> String {
+    let uri = uri.trim_end_matches('/');
+    format!("{uri}/AWSLogs/{account}/CloudTrail-Lake/Query/{}/{id}/", ended.format("%Y/%m/%d"))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Statistics {
@@ -35,6 +43,8 @@ struct Statistics {
     events_scanned: u64,
     bytes_scanned: u64,
     execution_time_in_millis: u64,
+    /// Seconds since 1970.
+    creation_time: f64,
 }
 
 impl Described {
@@ -54,7 +64,7 @@ impl Described {
 
     /// Tells what it took, on standard error: the rows are on standard output.
     pub(super) fn tell(&self) {
-        let Statistics { events_matched, events_scanned, bytes_scanned, execution_time_in_millis } =
+        let Statistics { events_matched, events_scanned, bytes_scanned, execution_time_in_millis, .. } =
             &self.query_statistics;
         let megabytes = *bytes_scanned as f64 / 1e6;
         let seconds = *execution_time_in_millis as f64 / 1e3;
@@ -97,8 +107,13 @@ pub(super) async fn until_ended(client: &Client, id: &str) -> Result<Described, 
     }
 }
 
-/// Waits until the rows are delivered, where they are, and tells where.
-pub(super) async fn tell_delivery(client: &Client, id: &str, ended: &Described) -> Result<(), QueryError> {
+/// Waits until the rows are delivered, where they are, and tells where. `took` is from the query's start to its end.
+pub(super) async fn tell_delivery(
+    client: &Client,
+    id: &str,
+    ended: &Described,
+    took: Duration,
+) -> Result<(), QueryError> {
     let Some(uri) = ended.delivery_s3_uri.as_deref().filter(|_| ended.is_whole()) else { return Ok(()) };
     let mut pause = FIRST_PAUSE;
     let status = loop {
@@ -110,9 +125,24 @@ pub(super) async fn tell_delivery(client: &Client, id: &str, ended: &Described) 
         pause = LONGEST_PAUSE.min(pause * 2);
     };
     if status == "SUCCESS" {
-        eprintln!("delivered to {uri}");
+        // By the server's clock: the folder has the day on which the query ended.
+        let at = ended.query_statistics.creation_time * 1e3 + took.as_secs_f64() * 1e3;
+        let at = DateTime::from_timestamp_millis(at as i64).unwrap_or_else(Utc::now);
+        eprintln!("delivered to {}", folder(uri, &client.account().await?, id, at));
         return Ok(());
     }
     let reason = Some(format!("the delivery to {uri} ended with {status}"));
     Err(QueryError::Ended { id: id.to_owned(), status: ended.query_status.clone(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+
+    #[test]
+    fn results_are_where_aws_puts_them() {
+        let at = "2026-01-02T23:59:59Z".parse().expect("a time");
+        let found = folder("s3://results/lake/", "111122223333", "an-id", at);
+        assert_eq!(found, "s3://results/lake/AWSLogs/111122223333/CloudTrail-Lake/Query/2026/01/02/an-id/");
+    }
 }

@@ -19,6 +19,7 @@ impl Fault {
             SqlError::TimedOut(_)
             | SqlError::Cancelled
             | SqlError::OutOfMemory(_)
+            | SqlError::ExceededMemory(_)
             | SqlError::OutOfDisk(_) => Self::common(Common::Unavailable, dialect, error.to_string()),
             SqlError::Table(_) | SqlError::Internal(_) => {
                 tracing::error!(%error, "a query can't be planned");

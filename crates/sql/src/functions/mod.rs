@@ -36,6 +36,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::rewrite::ComparedTimes;
 use call::{Function, Scalar};
+pub(crate) use size::of_range;
 pub use time::has_zone;
 pub use types::type_name;
 

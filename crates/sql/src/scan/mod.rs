@@ -122,6 +122,7 @@ impl Table {
         let mut statistics = datafusion::common::Statistics::new_unknown(&self.stored);
         let rows =
             kept.iter().filter_map(|index| self.data.files.get(*index)).map(|file| file.rows).sum::<u64>();
+        self.meter.plan(self.url.as_str(), rows);
         statistics.num_rows = usize::try_from(rows)
             .map_or(datafusion::common::stats::Precision::Absent, |rows| {
                 datafusion::common::stats::Precision::Exact(rows)

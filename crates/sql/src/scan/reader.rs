@@ -25,11 +25,12 @@ use super::narrow::Wanted;
 /// How much is read from a file's end at first, which has the footer and the page index of most files.
 const FOOTER_HINT: usize = 64 << 10;
 
-/// Counts the bytes that a query reads, and the rows of tails.
+/// Counts the bytes that a query reads, and the rows that it looks at outside of files.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     bytes: AtomicU64,
     rows: AtomicU64,
+    planned: Mutex<HashMap<String, Vec<u64>>>,
 }
 
 impl Meter {
@@ -39,6 +40,16 @@ impl Meter {
 
     pub(crate) fn add_rows(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Notes that files of a table are to be read, by the address of its store, and how many rows they have.
+    pub(crate) fn plan(&self, table: &str, rows: u64) {
+        self.planned.lock().entry(table.to_owned()).or_default().push(rows);
+    }
+
+    /// The rows of each plan to read files, by table.
+    pub(crate) fn planned(&self) -> HashMap<String, Vec<u64>> {
+        self.planned.lock().clone()
     }
 
     pub(crate) fn bytes(&self) -> u64 {

@@ -160,3 +160,81 @@ async fn long_chains_are_planned_and_run() {
     let any = (0..450).map(|number| format!("number = {number}")).collect::<Vec<_>>().join(" OR ");
     assert_eq!(stage.lines(&format!("SELECT count(*) FROM {{t}} WHERE {any}")).await, ["6"]);
 }
+
+#[tokio::test]
+async fn messages_speak_of_the_dialects_types() {
+    let stage = Stage::new().await;
+    let mut wrong = Vec::new();
+    for (condition, expected) in [
+        ("userIdentity = 'x'", "line 1:76: Cannot apply operator: row = varchar. Compare one of its fields, as userIdentity.field."),
+        (
+            "requestParameters.bucketName = 'x'",
+            "line 1:81: A map has no fields. Write element_at(requestParameters, 'bucketName').",
+        ),
+        (
+            "requestParameters = 'x'",
+            "line 1:81: Cannot apply operator: map(varchar, varchar) = varchar. Compare one of its values: \
+             element_at(requestParameters, 'key').",
+        ),
+        (
+            "resources = 'x'",
+            "line 1:73: Cannot apply operator: array(row) = varchar. Compare one of its elements: contains(resources, …) or \
+             any_match(resources, x -> …).",
+        ),
+        (
+            "readOnly = 'true'",
+            "line 1:72: Cannot apply operator: boolean = varchar. Write true or false without quotes.",
+        ),
+        ("number = 1 AND readOnly > 5", "line 1:87: Cannot apply operator: boolean > bigint."),
+        (
+            "eventTime > 2024-01-01",
+            "line 1:73: Cannot apply operator: timestamp(3) > bigint. Write a time in quotes: '2024-01-31 00:00:00'.",
+        ),
+        (
+            "eventTime BETWEEN 2024-01-01 AND 2024-01-02",
+            "line 1:73: Cannot check if timestamp(3) is BETWEEN bigint and bigint. Write times in quotes: '2024-01-31 00:00:00'.",
+        ),
+        (
+            "number + eventName > 1",
+            "line 1:70: Cannot apply operator: bigint + varchar. Texts are joined with ||.",
+        ),
+        (
+            "eventName AND readOnly",
+            "line 1:73: Logical expression term must evaluate to a boolean (actual: varchar).",
+        ),
+        (
+            "NOT eventName",
+            "line 1:63: Value of logical NOT expression must evaluate to a boolean (actual: varchar).",
+        ),
+        (
+            "number LIKE 'x'",
+            "line 1:70: Left side of LIKE expression must evaluate to a varchar (actual: bigint).",
+        ),
+        (
+            "substr(eventName) = 'x'",
+            "line 1:70: Function 'substr' takes two or three arguments: a text, the first character's number, and how many.",
+        ),
+        ("eventName", "line 1:63: WHERE clause must evaluate to a boolean: actual type varchar."),
+        (
+            "resources.arn = 'x'",
+            "line 1:73: An array has no fields. Write resources[1].arn, or CROSS JOIN UNNEST(resources).",
+        ),
+        ("userIdentity.arn.x = 'x'", "A value of type varchar has no fields."),
+        ("CASE WHEN readOnly THEN 1 ELSE resources END = 1", "line 1:63: All CASE results must be of one type."),
+        ("coalesce(number, resources) IS NULL", "line 1:63: All arguments of COALESCE must be of one type."),
+        ("resources['x'] = 'x'", "line 1:72: An element of an array is had by its number: resources[1]."),
+        (
+            "requestParameters[1] = 'x'",
+            "line 1:80: The keys of this map are of another type: requestParameters['key'].",
+        ),
+    ] {
+        let told = match stage.try_ask(&format!("SELECT number FROM {{t}} WHERE {condition}")).await {
+            Ok(answer) => format!("{:?}", answer.lines()),
+            Err(error) => error.to_string(),
+        };
+        if told != expected {
+            wrong.push(format!("{condition}\n  {told}\n  {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -56,6 +56,9 @@ async fn rows_are_counted_without_opening_a_file() {
     let stage = with_missing_file().await;
     let answer = stage.ask("SELECT count(*) FROM {t}").await;
     assert_eq!(answer.lines(), ["10"]);
+    assert_eq!(answer.scanned.rows, 10, "they were looked at, though not read");
+    let twice = stage.ask("SELECT count(*) FROM {t} UNION ALL SELECT count(*) FROM {t}").await;
+    assert_eq!((twice.lines(), twice.scanned.rows), (vec!["10".to_owned(), "10".to_owned()], 20));
 }
 
 #[tokio::test]
@@ -122,4 +125,30 @@ async fn columns_that_a_file_has_not_are_null() {
     assert_eq!(lines, ["GetObject|-|-", "PutObject|-|-"]);
     let lines = stage.lines("SELECT number FROM {t} WHERE number IS NOT NULL ORDER BY 1").await;
     assert_eq!(lines, ["4", "5"]);
+}
+
+#[tokio::test]
+async fn an_escaped_character_of_a_pattern_excludes_nothing_that_it_matches() {
+    let mut stage = Stage::new().await;
+    let store = Arc::new(InMemory::new());
+    let names = arrow::array::StringArray::from(vec!["Get_Object", "Get_Object", "Get_Object\\x", "Get_Objects"]);
+    let mut columns = events(0..4).columns().to_vec();
+    columns[1] = Arc::new(names);
+    let batch = arrow::array::RecordBatch::try_new(schema(), columns).expect("a batch");
+    let file = write(&store, "escaped.parquet", &batch, DAY, DAY + MS_OF_DAY).await;
+    let table = stage.tables.get_mut(STORE).expect("the table");
+    (table.store, table.files) = (store, vec![file]);
+    table.tail.clear();
+    for (condition, count) in [
+        (r"eventName LIKE 'Get\_%' ESCAPE '\'", "4"),
+        (r"eventName LIKE 'Get$_Object' ESCAPE '$'", "2"),
+        (r"eventName NOT LIKE 'Get$_Object%' ESCAPE '$'", "0"),
+        (r"eventName LIKE 'Get_Object\%'", "1"),
+        (r"eventName LIKE concat('Get\_', 'Obj%') ESCAPE '\'", "4"),
+        (r"eventName LIKE concat('Get_Object\', '%')", "1"),
+        ("eventName LIKE 'Get_Object%'", "4"),
+    ] {
+        let counted = stage.lines(&format!("SELECT count(eventName) FROM {{t}} WHERE {condition}")).await;
+        assert_eq!(counted, [count], "{condition}");
+    }
 }

@@ -63,6 +63,7 @@ pub(crate) fn engine(folder: &TempDir, change: impl FnOnce(&mut EngineOptions)) 
         spill: 1 << 30,
         threads: 2,
         concurrent: 4,
+        gauge: None,
     };
     change(&mut options);
     Engine::new(options).expect("an engine")

@@ -53,3 +53,34 @@ async fn unnested_rows_are_joined_filtered_and_unnested_again() {
     let within = "SELECT (SELECT count(*) FROM UNNEST(ARRAY[1, 2, 3]) AS t(x) WHERE x > 1)";
     assert_eq!(stage.lines(within).await, ["2"]);
 }
+
+#[tokio::test]
+async fn arrays_of_arrays_are_unnested_one_level_at_a_time() {
+    let stage = Stage::new().await;
+    let sql = "SELECT cardinality(x), n FROM UNNEST(ARRAY[ARRAY[1, 2], ARRAY[3, 4, 5]]) WITH ORDINALITY AS t(x, n) ORDER BY n";
+    assert_eq!(stage.lines(sql).await, ["2|1", "3|2"]);
+    let empty = "SELECT number, cardinality(x) FROM {t} LEFT JOIN UNNEST(ARRAY[CAST(ARRAY[] AS array(bigint)), ARRAY[number]]) AS u(x) \
+                 ON TRUE WHERE number < 1 ORDER BY 2";
+    assert_eq!(stage.lines(empty).await, ["0|0", "0|1"]);
+    let only_empty = "SELECT number, cardinality(x) FROM {t} LEFT JOIN UNNEST(ARRAY[CAST(ARRAY[] AS array(bigint))]) AS u(x) ON TRUE \
+                      WHERE number < 1";
+    assert_eq!(stage.lines(only_empty).await, ["0|0"]);
+}
+
+#[tokio::test]
+async fn a_lateral_select_of_an_unnest_is_what_it_selects() {
+    let stage = Stage::new().await;
+    let sql = "SELECT number, label FROM {t} t CROSS JOIN LATERAL (SELECT CAST(t.number AS varchar) || ':' || upper(arn) AS label \
+               FROM UNNEST(t.resources) AS r(a, b, arn) WHERE arn LIKE '%/1') AS l ORDER BY number";
+    assert_eq!(stage.lines(sql).await, ["2|2:ARN:AWS:S3:::B2/1", "5|5:ARN:AWS:S3:::B5/1"]);
+    let renamed = "SELECT number, one, two FROM {t} CROSS JOIN LATERAL (SELECT arn, b FROM UNNEST(resources) AS r(a, b, arn)) AS l(one, two) \
+                   WHERE number = 1";
+    assert_eq!(stage.lines(renamed).await, ["1|arn:aws:s3:::b1/0|AWS::S3::Object"]);
+    let kept = "SELECT number, x FROM {t} LEFT JOIN LATERAL (SELECT arn AS x FROM UNNEST(resources) AS r(a, b, arn)) AS l ON TRUE \
+                WHERE number < 2 ORDER BY 1";
+    assert_eq!(stage.lines(kept).await, ["0|-", "1|arn:aws:s3:::b1/0"]);
+    let counted = stage
+        .error("SELECT number, c FROM {t} CROSS JOIN LATERAL (SELECT count(*) AS c FROM UNNEST(resources) AS r(a, b, arn)) AS l")
+        .await;
+    assert!(counted.place().is_some(), "{counted}");
+}

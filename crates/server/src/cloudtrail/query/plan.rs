@@ -130,7 +130,13 @@ impl<'a> Plan<'a> {
         let engine = call.rooms.queries.engine();
         match engine.check(self.statement, tables, &self.parameters, PLANNING_TIME).await {
             // What goes wrong over no rows at all may go well over some; what the engine can't do now it may later.
-            Ok(()) | Err(SqlError::Busy(_) | SqlError::Value(_) | SqlError::OutOfMemory(_)) => Ok(()),
+            Ok(())
+            | Err(
+                SqlError::Busy(_)
+                | SqlError::Value(_)
+                | SqlError::OutOfMemory(_)
+                | SqlError::ExceededMemory(_),
+            ) => Ok(()),
             Err(SqlError::TimedOut(time)) => {
                 let seconds = time.as_secs();
                 Err(invalid_statement(format!(
