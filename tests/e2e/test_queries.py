@@ -590,6 +590,21 @@ def test_a_runaway_query_fails_and_hurts_nobody_else(tmp_path):
         assert "WARN datafusion" not in server.log()
 
 
+def test_the_oldest_results_go_where_there_is_no_room_for_all(tmp_path):
+    with Server(tmp_path, "--query-results-bytes", "1") as server:
+        client, own = server.client("cloudtrail"), store_of(server, "crowded")
+        first = run(client, f"SELECT count(*) AS n FROM {own}")
+        assert rows(client, first["QueryId"])
+        second = run(client, f"SELECT count(*) AS n FROM {own}")
+        eventually(lambda: first["QueryId"] not in listed(client, own))
+        assert refused(client.get_query_results, QueryId=first["QueryId"])[0] == "QueryIdNotFoundException"
+        assert rows(client, second["QueryId"]) and listed(client, own) == [second["QueryId"]]
+
+
+def listed(client, store):
+    return [query["QueryId"] for query in client.list_queries(EventDataStore=store)["Queries"]]
+
+
 def test_results_survive_and_what_ran_has_failed(tmp_path):
     with Server(tmp_path) as server:
         client, own = server.client("cloudtrail"), store_of(server, "survivor")

@@ -166,7 +166,10 @@ async fn messages_speak_of_the_dialects_types() {
     let stage = Stage::new().await;
     let mut wrong = Vec::new();
     for (condition, expected) in [
-        ("userIdentity = 'x'", "line 1:76: Cannot apply operator: row = varchar. Compare one of its fields, as userIdentity.field."),
+        (
+            "userIdentity = 'x'",
+            "line 1:76: Cannot apply operator: row = varchar. Compare one of its fields, as userIdentity.field.",
+        ),
         (
             "requestParameters.bucketName = 'x'",
             "line 1:81: A map has no fields. Write element_at(requestParameters, 'bucketName').",
@@ -220,7 +223,10 @@ async fn messages_speak_of_the_dialects_types() {
             "line 1:73: An array has no fields. Write resources[1].arn, or CROSS JOIN UNNEST(resources).",
         ),
         ("userIdentity.arn.x = 'x'", "A value of type varchar has no fields."),
-        ("CASE WHEN readOnly THEN 1 ELSE resources END = 1", "line 1:63: All CASE results must be of one type."),
+        (
+            "CASE WHEN readOnly THEN 1 ELSE resources END = 1",
+            "line 1:63: All CASE results must be of one type.",
+        ),
         ("coalesce(number, resources) IS NULL", "line 1:63: All arguments of COALESCE must be of one type."),
         ("resources['x'] = 'x'", "line 1:72: An element of an array is had by its number: resources[1]."),
         (

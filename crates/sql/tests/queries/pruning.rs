@@ -131,7 +131,8 @@ async fn columns_that_a_file_has_not_are_null() {
 async fn an_escaped_character_of_a_pattern_excludes_nothing_that_it_matches() {
     let mut stage = Stage::new().await;
     let store = Arc::new(InMemory::new());
-    let names = arrow::array::StringArray::from(vec!["Get_Object", "Get_Object", "Get_Object\\x", "Get_Objects"]);
+    let names =
+        arrow::array::StringArray::from(vec!["Get_Object", "Get_Object", "Get_Object\\x", "Get_Objects"]);
     let mut columns = events(0..4).columns().to_vec();
     columns[1] = Arc::new(names);
     let batch = arrow::array::RecordBatch::try_new(schema(), columns).expect("a batch");
