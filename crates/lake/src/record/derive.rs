@@ -96,7 +96,7 @@ impl Derived<'_> {
 
     /// What the column doesn't give is of the rest.
     fn value(&mut self, source: &Source<'_>, row: usize) -> Fits {
-        self.or_rest(|derived| derived.from_column(source, row))
+        self.or_rest(|derived| derived.read_column(source, row))
     }
 
     fn or_rest(&mut self, read: impl FnOnce(&mut Self) -> Fits) -> Fits {
@@ -110,7 +110,7 @@ impl Derived<'_> {
         self.rest()
     }
 
-    fn from_column(&mut self, source: &Source<'_>, row: usize) -> Fits {
+    fn read_column(&mut self, source: &Source<'_>, row: usize) -> Fits {
         let first = self.peek().ok_or(Misfit)?;
         match (first, source) {
             (b'n', _) => self.null(),
