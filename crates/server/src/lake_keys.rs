@@ -46,10 +46,17 @@ pub(crate) struct LakeKeys {
     guard: KeyGuard,
     recorder: Recorder,
     state: State,
-    /// By the store's ARN and the wrapped key.
-    opened: Mutex<HashMap<(String, Vec<u8>), (DataKey, Instant)>>,
+    /// By the store's ARN.
+    opened: Mutex<HashMap<String, Opened>>,
     /// Stores whose keys were refused, since when.
     refused: Mutex<HashMap<String, Instant>>,
+}
+
+/// A table's key that KMS opened.
+struct Opened {
+    wrapped: WrappedKey,
+    key: DataKey,
+    since: Instant,
 }
 
 /// The encryption context of the key of a store's table.
@@ -99,8 +106,8 @@ impl LakeKeys {
 
     fn cached(&self, store: &str, key: &StoreKey) -> Option<DataKey> {
         let mut opened = self.opened.lock();
-        opened.retain(|_, (_, since)| since.elapsed() < WINDOW);
-        opened.get(&(store.to_owned(), key.wrapped.0.clone())).map(|(key, _)| key.clone())
+        opened.retain(|_, opened| opened.since.elapsed() < WINDOW);
+        opened.get(store).filter(|opened| opened.wrapped == key.wrapped).map(|opened| opened.key.clone())
     }
 
     /// A refusal of KMS, which is recorded from time to time.
@@ -176,7 +183,8 @@ impl TableKeys for LakeKeys {
         self.refused.lock().remove(&arn.to_string());
         let mut all = self.opened.lock();
         if all.len() < MAX_OPENED {
-            all.insert((arn.to_string(), key.wrapped.0.clone()), (data_key.clone(), Instant::now()));
+            let (wrapped, since) = (key.wrapped.clone(), Instant::now());
+            all.insert(arn.to_string(), Opened { wrapped, key: data_key.clone(), since });
         }
         Ok(data_key)
     }

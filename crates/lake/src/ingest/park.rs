@@ -27,8 +27,7 @@ impl Lake {
     pub(crate) fn park_locked(&self) -> bool {
         let options = &self.inner.options;
         let crowded = self.tail_bytes() >= options.memory_bytes / 2;
-        let is_due =
-            |live: &Live| crowded || live.waiting().bytes >= options.flush_bytes / PARKED_AT;
+        let is_due = |live: &Live| crowded || live.waiting().bytes >= options.flush_bytes / PARKED_AT;
         let mut parked = false;
         for live in self.tables().iter().filter(|live| live.is_locked() && is_due(live)) {
             if live.park() {

@@ -23,9 +23,9 @@ use std::{
 
 pub use disk_store::{DiskStore, Unsynced};
 pub use location::Location;
-pub use seal::{DataKey, KeyRefused, Seal, Sealing};
 use object_store::{ObjectStore, path::Path};
 use opentrail_journal::disk::Disk;
+pub use seal::{DataKey, KeyRefused, Seal, Sealing};
 
 use self::sealed_store::SealedStore;
 use crate::LakeError;

@@ -156,8 +156,8 @@ impl SealedStore {
     /// Ranges of an object that is not sealed, or was not a moment ago: its beginning is read with them.
     async fn plain_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let known = self.look(location).await?;
-        let mut all = vec![0..HEADER.min(known.stored)];
-        all.extend_from_slice(ranges);
+        let header = std::iter::once(0..HEADER.min(known.stored));
+        let all: Vec<Range<u64>> = header.chain(ranges.iter().cloned()).collect();
         let mut found = self.inner.get_ranges(location, &all).await?;
         if id_in(&found.remove(0)).is_some() {
             return Err(damaged(location));
@@ -172,10 +172,9 @@ impl SealedStore {
             return if found.meta.size == known.stored { Ok(found) } else { Err(damaged(location)) };
         };
         let wanted = match &options.range {
-            Some(range) => range.as_range(file.len).map_err(|error| Error::Generic {
-                store: NAME,
-                source: error.to_string().into(),
-            })?,
+            Some(range) => range
+                .as_range(file.len)
+                .map_err(|error| Error::Generic { store: NAME, source: error.to_string().into() })?,
             None => 0..file.len,
         };
         let chunks = file.chunks(&wanted);

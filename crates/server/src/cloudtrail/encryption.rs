@@ -86,9 +86,10 @@ fn check_caller(action: &str, key: &Key, named: &str, store: &StoreArn, call: &C
     let via = format!("cloudtrail.{}.amazonaws.com", store.region);
     let ask = call.arrival.context(&call.region);
     let wish = Use { action, context: Some(&context), via: Some(&via), named, ask };
-    call.rooms.key_guard.may(&call.caller, key, &wish).map_err(|denied| {
-        Fault::declared("InsufficientEncryptionPolicyException", denied.to_string())
-    })
+    call.rooms
+        .key_guard
+        .may(&call.caller, key, &wish)
+        .map_err(|denied| Fault::declared("InsufficientEncryptionPolicyException", denied.to_string()))
 }
 
 fn closed(key: &str) -> Fault {

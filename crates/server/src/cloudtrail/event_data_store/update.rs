@@ -8,13 +8,7 @@ use opentrail_selector::AdvancedEventSelector;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    asking,
-    create::billing_mode,
-    delete::check_imports,
-    refused,
-    shape::FederatedStore,
-};
+use super::{asking, create::billing_mode, delete::check_imports, refused, shape::FederatedStore};
 use crate::{
     call::Call,
     cloudtrail::{encryption, organization},
