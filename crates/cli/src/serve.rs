@@ -124,7 +124,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "OPENTRAIL_LAKE_GRACE", default_value = "2h", value_parser = at_least_a_second, value_name = "DURATION")]
     lake_grace: Duration,
     /// Memory that all queries of event data stores together may use; what needs more is spilled to disk, and a query that
-    /// can't spill is ended where all have allocated 64 MiB and 96 MiB for each core more
+    /// can't spill is ended where all have allocated three times this, 64 MiB, and 96 MiB for each core
     #[arg(long, env = "OPENTRAIL_QUERY_MEMORY_BYTES", default_value_t = 512 << 20, value_parser = clap::value_parser!(u64).range(32 << 20..), value_name = "BYTES")]
     query_memory_bytes: u64,
     /// Disk space that queries may spill to

@@ -28,6 +28,10 @@ const FOOTER_BYTES: usize = 64 << 20;
 /// Queries that are planned at a time without being run.
 const CHECKED_AT_ONCE: usize = 4;
 
+/// How often an operator that spills has its rows in memory: as it held them, as it gives them out, and sorted. The pool knows
+/// of the first.
+const SPILLING: usize = 3;
+
 /// What queries may allocate for each thread besides what operators that hold rows ask for, in bytes: what is read and
 /// decompressed of a group of rows of a file, some batches of results of functions, and rows on their way out.
 const MEMORY_OF_THREAD: usize = 96 << 20;
@@ -48,8 +52,8 @@ pub struct EngineOptions {
     pub threads: usize,
     /// How many queries run at a time.
     pub concurrent: usize,
-    /// Says how much memory the engine's threads use, whoever allocates it. Where they use `memory`, and 64 MiB and 96 MiB for
-    /// each thread more, queries are ended. `None`: only operators that hold rows are bounded.
+    /// Says how much memory the engine's threads use, whoever allocates it. Where they use three times `memory`, and 64 MiB
+    /// and 96 MiB for each thread more, queries are ended. `None`: only operators that hold rows are bounded.
     pub gauge: Option<Arc<dyn MemoryGauge>>,
 }
 
@@ -139,7 +143,7 @@ impl Engine {
             .build_arc()
             .map_err(|error| SqlError::Internal(error.strip_backtrace()))?;
         let besides = FOOTER_BYTES + options.threads.max(1).saturating_mul(MEMORY_OF_THREAD);
-        let limit = options.memory.saturating_add(besides);
+        let limit = options.memory.saturating_mul(SPILLING).saturating_add(besides);
         let watch = options.gauge.clone().map(|gauge| Watch::start(gauge, limit)).transpose()?;
         let shared = Shared {
             runtime,
