@@ -2,7 +2,7 @@
 //!
 //! Most of a record's bytes are in the columns of its row already, and random ids among them don't compress, wherever
 //! they stand. So a file has for each row the record's *form*: which members stood where and how each was written.
-//! Forms repeat, some hundred make up most files. What no column gives back, a member that the schema lacks for example,
+//! Forms repeat: 30,476 real events have 79. What no column gives back, a member that the schema lacks for example,
 //! is the row's *rest*. The form, the rest and the columns make the record again, byte for byte, which is proved for
 //! each row before it is written; a row of which that is not true keeps its record whole, in `eventJson`.
 //!

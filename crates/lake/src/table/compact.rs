@@ -212,7 +212,15 @@ mod tests {
     fn file(day: u32, number: u32, size: u64) -> Arc<DataFile> {
         let day = NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
         let path = Path::from(format!("{day}-{number}"));
-        Arc::new(DataFile { path, size, rows: 1, day, min_time_ms: i64::from(number), max_time_ms: 0, has_forms: false })
+        Arc::new(DataFile {
+            path,
+            size,
+            rows: 1,
+            day,
+            min_time_ms: i64::from(number),
+            max_time_ms: 0,
+            has_forms: false,
+        })
     }
 
     fn chosen(files: Vec<Arc<DataFile>>) -> Option<Vec<u64>> {

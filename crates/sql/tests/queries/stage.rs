@@ -131,7 +131,14 @@ pub(crate) async fn eventually(what: &str, is: impl Fn() -> bool) {
 pub(crate) async fn table(in_file: &RecordBatch, tail: Vec<RecordBatch>) -> TableData {
     let store = Arc::new(InMemory::new());
     let file = write(&store, "data/a.parquet", in_file, DAY, DAY + 3 * HOUR).await;
-    TableData { schema: schema(), store, files: vec![file], tail, time_column: "eventTime".to_owned(), computed: None }
+    TableData {
+        schema: schema(),
+        store,
+        files: vec![file],
+        tail,
+        time_column: "eventTime".to_owned(),
+        computed: None,
+    }
 }
 
 pub(crate) async fn write(
