@@ -160,7 +160,9 @@ impl Embedded {
         if kms.bucket_key && !self.requesters.calls(requester) {
             return Ok(Vec::new());
         }
-        let events = deed_with_key("GenerateDataKey", &named, &context, &Arrival::of_service(CLOUDTRAIL), None).events(&self.recorder);
+        let events =
+            deed_with_key("GenerateDataKey", &named, &context, &Arrival::of_service(CLOUDTRAIL), None)
+                .events(&self.recorder);
         events.map_err(|error| StoreError::Unavailable { reason: error.to_string() })
     }
 
@@ -171,7 +173,9 @@ impl Embedded {
         fault: &Fault,
     ) -> Result<(), StoreError> {
         let arrival = Arrival::of_service(CLOUDTRAIL);
-        let kept = deed_with_key("GenerateDataKey", key, context, &arrival, Some(fault)).keep(&self.recorder, Dialect::S3).await;
+        let kept = deed_with_key("GenerateDataKey", key, context, &arrival, Some(fault))
+            .keep(&self.recorder, Dialect::S3)
+            .await;
         kept.map_err(|unrecorded| StoreError::Unavailable { reason: unrecorded.message().to_owned() })
     }
 }
