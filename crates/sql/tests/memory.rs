@@ -110,8 +110,13 @@ const RUNAWAY: [(&str, &str); 8] = [
     ),
 ];
 
-/// Queries that make much of little, piece by piece.
-const FRUGAL: [(&str, &str); 3] = [
+/// Queries that make much of little, piece by piece, or spill.
+const FRUGAL: [(&str, &str); 4] = [
+    (
+        "SELECT count(*) FROM (SELECT CAST(a.x AS varchar) || ' and some text ' || CAST(b.x AS varchar) AS t FROM e a, e b \
+         WHERE b.x < 500 GROUP BY 1)",
+        "500000",
+    ),
     (
         "SELECT count(*) FROM UNNEST(sequence(1, 2000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 2000)) AS b(y)",
         "4000000",
