@@ -280,7 +280,7 @@ mod tests {
             || vec![Some(vec![Some(1), Some(2)]), None, Some(vec![]), Some((3..9).map(Some).collect())];
         let cutter = |rows, bytes| Cutter { lists: vec![0], rows, bytes };
         let whole = vec![Some(vec![1, 2]), None, Some(vec![]), Some(vec![3, 4, 5, 6, 7, 8])];
-        assert_eq!(cut(&cutter(100, 1 << 20), batch(lists(), "t")), [whole.clone()]);
+        assert_eq!(cut(&cutter(100, 1 << 20), batch(lists(), "t")), vec![whole.clone()]);
         let by_rows: [Vec<Option<Vec<i64>>>; 3] =
             [whole[..3].to_vec(), vec![Some(vec![3, 4, 5, 6])], vec![Some(vec![7, 8])]];
         assert_eq!(cut(&cutter(4, 1 << 20), batch(lists(), "t")), by_rows);

@@ -26,8 +26,9 @@ struct Page {
 pub(super) async fn rows(client: &Client, id: &str, output: RowOutput) -> Result<(), QueryError> {
     let mut ask = json!({"QueryId": id, "MaxQueryResults": PAGE});
     let mut is_first = true;
-    let (mut table, mut kept, mut printed): (Option<Table>, Vec<Vec<Map<String, Value>>>, usize) =
-        (None, Vec::new(), 0);
+    let mut table: Option<Table> = None;
+    let mut kept: Vec<Vec<Map<String, Value>>> = Vec::new();
+    let mut printed = 0;
     loop {
         let page: Page = call(client, "GetQueryResults", &ask).await?;
         for row in &page.query_result_rows {
