@@ -1,6 +1,5 @@
 //! What a query may do to the memory of the process: a few hundred MB more than queries may have, and no more.
 #![cfg(target_os = "linux")]
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
