@@ -34,6 +34,7 @@ e2e: clients
 bench: clients $(S3S_FS)
 	cargo build --release --locked --package opentrail --package opentrail-bench
 	$(TARGET)/release/opentrail-bench --binary $(TARGET)/release/opentrail --aws $(VENV)/bin/aws --s3s-fs $(S3S_FS) \
+		--python $(PYTHON) \
 		--results docs/benchmarks.json --page docs/benchmarks.md $(BENCH)
 
 ## The S3 server that objects are measured beside

@@ -50,6 +50,9 @@ struct Arguments {
     /// Events over which history is searched
     #[arg(long, default_value_t = 10_000_000, value_name = "COUNT")]
     history_events: u64,
+    /// Events that event data stores are asked about
+    #[arg(long, default_value_t = 10_000_000, value_name = "COUNT")]
+    lake_events: u64,
     /// Folder for the servers' data; a new one inside it is made and removed
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
@@ -65,6 +68,9 @@ struct Arguments {
     /// The S3 server `s3s-fs` to compare with
     #[arg(long, env = "OPENTRAIL_BENCH_S3S_FS", value_name = "FILE")]
     s3s_fs: Option<PathBuf>,
+    /// A Python with DuckDB, which the lake is compared with
+    #[arg(long, env = "OPENTRAIL_BENCH_PYTHON", value_name = "FILE")]
+    python: Option<PathBuf>,
     /// Where the last result of every figure is kept
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
@@ -111,9 +117,11 @@ async fn run(arguments: &Arguments) -> Result<bool, BenchError> {
             scale: arguments.scale,
             connections: arguments.connections,
             history_events: arguments.history_events,
+            lake_events: arguments.lake_events,
             records: arguments.records.clone(),
             aws: arguments.aws.clone(),
             s3s_fs: arguments.s3s_fs.clone(),
+            python: arguments.python.clone(),
         };
         match figure.measure(&setting).await {
             Ok(outcome) => {

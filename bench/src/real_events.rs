@@ -65,6 +65,16 @@ pub(crate) struct RealEvents {
     layouts: Vec<Layout>,
     ids: Ids,
     first: DateTime<Utc>,
+    pace: Pace,
+}
+
+/// How the events' times rise.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// As fast as a run sends them, about.
+    Live,
+    /// So many events evenly over a stretch of time.
+    Over { span: TimeDelta, events: u64 },
 }
 
 impl RealEvents {
@@ -78,7 +88,14 @@ impl RealEvents {
         let layouts = (0..LAYOUTS)
             .map(|_| Layout::of(next.by_ref().take(BATCH as usize), spread))
             .collect::<Result<_, _>>()?;
-        Ok(Self { layouts, ids: Ids { seed }, first: Utc::now() - AGE })
+        Ok(Self { layouts, ids: Ids { seed }, first: Utc::now() - AGE, pace: Pace::Live })
+    }
+
+    /// The same events, but so many of them lie evenly in the time before now.
+    pub(crate) fn over(mut self, span: TimeDelta, events: u64) -> Self {
+        self.first = Utc::now() - AGE - span;
+        self.pace = Pace::Over { span, events: events.max(1) };
+        self
     }
 
     /// Mean size of an event in bytes.
@@ -91,8 +108,13 @@ impl RealEvents {
         &self.layouts[(batch % LAYOUTS) as usize]
     }
 
-    fn time(&self, batch: u64) -> String {
-        event_time(self.first + TimeDelta::seconds((batch / UPLOADS_A_SECOND) as i64))
+    /// The time of event `number`, to the second.
+    pub(crate) fn time(&self, number: u64) -> DateTime<Utc> {
+        let seconds = match self.pace {
+            Pace::Live => number / BATCH / UPLOADS_A_SECOND,
+            Pace::Over { span, events } => number * span.num_seconds().unsigned_abs() / events,
+        };
+        self.first + TimeDelta::seconds(seconds as i64)
     }
 
     /// Writes the own members of event `number`, whose bytes begin at `base` of `out`.
@@ -115,16 +137,20 @@ impl Events for RealEvents {
         let template = &layout.templates[(number % BATCH) as usize];
         let base = out.len();
         out.extend_from_slice(&layout.bytes[template.from..template.to]);
-        self.fill(template, number, &self.time(batch), base, out);
+        self.fill(template, number, &event_time(self.time(number)), base, out);
     }
 
     fn upload(&self, batch: u64, out: &mut Vec<u8>) {
         let layout = self.layout(batch);
-        let time = self.time(batch);
         out.clear();
         out.extend_from_slice(&layout.bytes);
-        for (place, template) in layout.templates.iter().enumerate() {
-            self.fill(template, batch * BATCH + place as u64, &time, template.from, out);
+        let mut last = (self.time(batch * BATCH), event_time(self.time(batch * BATCH)));
+        for (number, template) in (batch * BATCH..).zip(&layout.templates) {
+            let time = self.time(number);
+            if time != last.0 {
+                last = (time, event_time(time));
+            }
+            self.fill(template, number, &last.1, template.from, out);
         }
     }
 

@@ -6,6 +6,7 @@ mod drive;
 mod history;
 mod idle;
 mod ingest;
+mod lake;
 mod lake_files;
 mod listing;
 mod objects;
@@ -31,10 +32,13 @@ pub(crate) struct Setting {
     pub(crate) scale: f64,
     pub(crate) connections: usize,
     pub(crate) history_events: u64,
+    pub(crate) lake_events: u64,
     pub(crate) records: PathBuf,
     pub(crate) aws: Option<PathBuf>,
     /// The other S3 server.
     pub(crate) s3s_fs: Option<PathBuf>,
+    /// A Python with DuckDB.
+    pub(crate) python: Option<PathBuf>,
 }
 
 /// A line, or some, of the design's table of targets.
@@ -60,11 +64,13 @@ pub(crate) enum Figure {
     Decisions,
     /// Lake's Parquet files of CloudTrail's log files
     LakeFiles,
+    /// Imports and queries of an event data store, beside DuckDB, and ingestion while it is asked
+    Lake,
 }
 
 impl Figure {
     /// In the order in which they are measured and told.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Idle,
         Self::Ingest,
         Self::Sustained,
@@ -75,6 +81,7 @@ impl Figure {
         Self::Listing,
         Self::Decisions,
         Self::LakeFiles,
+        Self::Lake,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -89,6 +96,7 @@ impl Figure {
             Self::Listing => "listing",
             Self::Decisions => "decisions",
             Self::LakeFiles => "lake-files",
+            Self::Lake => "lake",
         }
     }
 
@@ -104,6 +112,7 @@ impl Figure {
             Self::Listing => "Listing a bucket of many keys",
             Self::Decisions => "Decisions over policies",
             Self::LakeFiles => "Lake: Parquet files of log files",
+            Self::Lake => "Lake: import, queries, and ingestion beside them",
         }
     }
 
@@ -119,6 +128,7 @@ impl Figure {
             Self::Listing => listing::measure(setting).await,
             Self::Decisions => decisions::measure(setting),
             Self::LakeFiles => lake_files::measure(setting),
+            Self::Lake => lake::measure(setting).await,
         }
     }
 }

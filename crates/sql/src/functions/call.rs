@@ -10,11 +10,15 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::column::Argument;
 use super::types::type_name;
+
+/// The function that gives a map's value, or NULL.
+const PICKS: &str = "element_at";
 
 /// What a parameter takes, and what an argument becomes before the body sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -406,6 +410,19 @@ impl ScalarUDFImpl for Scalar {
         let (overload, coerced) = self.choose(&types)?;
         let result = (overload.returns)(&Types { types: &coerced, literals: args.scalar_arguments })?;
         Ok(Arc::new(Field::new(self.function.name, result, true)))
+    }
+
+    /// What picks a part of a column goes with the column to where that is read, so that nothing above carries the whole
+    /// column. It has to be a function that fails for no row.
+    fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {
+        match arguments {
+            [column, ExpressionPlacement::Literal]
+                if self.function.name == PICKS && column.should_push_to_leaves() =>
+            {
+                ExpressionPlacement::MoveTowardsLeafNodes
+            }
+            _ => ExpressionPlacement::KeepInPlace,
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

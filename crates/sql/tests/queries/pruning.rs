@@ -51,6 +51,24 @@ async fn files_of_other_times_are_not_opened() {
     assert_eq!(stage.lines(none).await, ["0"]);
 }
 
+/// A query has columns of a file that its output does not name; where it has none, a file still has rows.
+#[tokio::test]
+async fn columns_that_only_the_query_itself_reads_are_read() {
+    let stage = Stage::new().await;
+    let rows = stage.lines("SELECT count(*) FROM {t}").await;
+    for sql in [
+        "SELECT count(*) FROM (SELECT DISTINCT * FROM {t})",
+        "SELECT count(*) FROM (SELECT * FROM {t} ORDER BY eventTime LIMIT 100)",
+        "SELECT count(*) FROM {t} WHERE eventName = eventName",
+        "SELECT count(*) FROM {t} WHERE eventName IN (SELECT eventName FROM {t})",
+        "SELECT count(*) FROM {t} AS a WHERE EXISTS (SELECT 1 FROM {t} AS b WHERE b.eventName = a.eventName)",
+        "SELECT sum(n) FROM (SELECT eventName, count(*) AS n FROM {t} GROUP BY eventName)",
+        "SELECT sum(one) FROM (SELECT 1 AS one FROM {t})",
+    ] {
+        assert_eq!(stage.lines(sql).await, rows, "{sql}");
+    }
+}
+
 #[tokio::test]
 async fn rows_are_counted_without_opening_a_file() {
     let stage = with_missing_file().await;
