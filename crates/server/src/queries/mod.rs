@@ -27,7 +27,10 @@ use opentrail_keyring::Keyring;
 use opentrail_lake::{
     LakeError,
     ingest::{Lake, TableKeys},
-    query::{DEFAULT_KEPT_BYTES, DeliveryStatus, Listing, Outcome, Query, QueryId, QueryStatus, Record, ResultSeal, Shelf, open,},
+    query::{
+        DEFAULT_KEPT_BYTES, DeliveryStatus, Listing, Outcome, Query, QueryId, QueryStatus, Record,
+        ResultSeal, Shelf, open,
+    },
     store::{StoreArn, Stores as EventDataStores},
     warehouse::KeyRefused,
 };
@@ -138,17 +141,8 @@ pub(crate) struct Seen {
 impl Queries {
     /// Opens the shelf and the engine. Queries that the last end of the server interrupted have failed.
     pub(crate) async fn open(parts: Parts, options: &QueryOptions) -> Result<Self, ServerError> {
-        let Parts {
-            state,
-            disk,
-            keyring,
-            lake,
-            lake_keys,
-            event_data_stores,
-            buckets,
-            folder,
-            spill_folder,
-        } = parts;
+        let Parts { state, disk, keyring, lake, lake_keys, event_data_stores, buckets, folder, spill_folder } =
+            parts;
         let shelf = blocking(move || Shelf::open(folder, disk)).await?;
         let engine = Engine::new(EngineOptions {
             memory: options.memory,

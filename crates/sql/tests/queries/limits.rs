@@ -22,7 +22,8 @@ async fn a_query_ends_when_its_time_is_over() {
     let stage = Stage::new().await;
     let started = Instant::now();
     let time = Duration::from_millis(300);
-    let mut running = stage.start(ENDLESS, Limits { time, rows: None, spills: true }).await.expect("it starts");
+    let mut running =
+        stage.start(ENDLESS, Limits { time, rows: None, spills: true }).await.expect("it starts");
     assert_eq!(running.next().await, Err(SqlError::TimedOut(time)));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
