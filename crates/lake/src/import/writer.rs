@@ -290,7 +290,7 @@ impl Gatherer {
         }
         let (crew, shape, keep) = (self.crew.clone(), self.live.shape(), self.live.keep());
         let events = new.events;
-        let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, keep, &events)).await? });
+        let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, keep, events)).await? });
         let (encoding, known) = (AbortOnDropHandle::new(encoding), self.known);
         let mut marks = BTreeMap::new();
         let waiting = batch.into_iter().zip(new.taken).map(|(Waiting { piece, done }, taken)| {
@@ -378,11 +378,12 @@ fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>, taken: &mu
     }
 }
 
-fn files_of(shape: Shape, keep: Keep, events: &[Event]) -> Result<Vec<EncodedFile>, LakeError> {
+/// Events are let go as they become rows: what they were read from need not be in memory beside the columns.
+fn files_of(shape: Shape, keep: Keep, events: Vec<Event>) -> Result<Vec<EncodedFile>, LakeError> {
     let mut batches: Vec<RecordBatch> = Vec::new();
     let mut columns = Columns::new(shape);
     for event in events {
-        columns.push(event, Extra::default());
+        columns.push(&event, Extra::default());
         if columns.bytes() >= COLUMN_BYTES {
             batches.push(columns.finish()?);
         }

@@ -1,7 +1,6 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use arrow_schema::{DataType, Field as ArrowField, TimeUnit};
-use iceberg::spec::{FormatVersion, TableMetadataBuilder};
 
 use super::*;
 
@@ -35,29 +34,6 @@ fn every_field_has_an_id_of_its_own_and_none_is_left_out() {
         numbers.sort_unstable();
         let whole: Vec<i32> = (1..=shape.iceberg().highest_field_id()).collect();
         assert_eq!(numbers, whole, "{shape:?}");
-    }
-}
-
-#[test]
-fn a_new_table_keeps_the_ids() {
-    // Iceberg's library numbers the fields of a new table anew, by its own rule.
-    for shape in Shape::ALL {
-        let schema = shape.iceberg();
-        let metadata = TableMetadataBuilder::new(
-            (*schema).clone(),
-            shape.partition_spec(),
-            shape.sort_order(),
-            "memory:///table".to_owned(),
-            FormatVersion::V2,
-            HashMap::new(),
-        )
-        .unwrap()
-        .build()
-        .unwrap()
-        .metadata;
-        assert_eq!(metadata.current_schema().as_struct(), schema.as_struct(), "{shape:?}");
-        assert_eq!(metadata.default_partition_spec().fields().len(), 1);
-        assert_eq!(metadata.default_sort_order().fields.len(), shape.sorted_by().len());
     }
 }
 

@@ -277,3 +277,20 @@ pub(super) fn summary(
     }
     summary
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shape;
+
+    #[test]
+    fn a_new_table_keeps_the_ids_of_its_columns() {
+        for shape in Shape::ALL {
+            let layout = Layout::from(shape);
+            let metadata = new(&layout, "memory:///table", 0).expect("metadata");
+            assert_eq!(metadata.current_schema().as_struct(), layout.schema.as_struct(), "{shape:?}");
+            assert_eq!(metadata.default_partition_spec().fields().len(), 1);
+            assert_eq!(metadata.default_sort_order().fields.len(), shape.sorted_by().len());
+        }
+    }
+}
