@@ -150,11 +150,17 @@ impl Store {
         count.ok_or_else(|| BenchError::Wrong(format!("a count was answered with {rows:?}")))
     }
 
-    /// Fails unless each of these events is there once.
+    /// Fails unless each of these events is there once. Ids are looked at in sixteenths, which take no disk space.
     pub(super) async fn each_once(&self, connection: &mut Connection) -> Result<(), BenchError> {
-        let twice = format!("SELECT eventID {} GROUP BY eventID HAVING count(*) > 1 LIMIT 1", brought());
-        let (_, twice) = self.ask(connection, &twice).await?;
-        check(twice.is_empty(), || format!("an event is there more than once: {twice:?}"))
+        for digit in "0123456789abcdef".chars() {
+            let twice = format!(
+                "SELECT eventID {} AND substr(eventID, 1, 1) = '{digit}' GROUP BY eventID HAVING count(*) > 1 LIMIT 1",
+                brought()
+            );
+            let (_, twice) = self.ask(connection, &twice).await?;
+            check(twice.is_empty(), || format!("an event is there more than once: {twice:?}"))?;
+        }
+        Ok(())
     }
 }
 

@@ -57,7 +57,7 @@ async fn columns_that_only_the_query_itself_reads_are_read() {
     let stage = Stage::new().await;
     let rows = stage.lines("SELECT count(*) FROM {t}").await;
     for sql in [
-        "SELECT count(*) FROM (SELECT DISTINCT * FROM {t})",
+        "SELECT count(*) FROM (SELECT DISTINCT eventTime, number FROM {t})",
         "SELECT count(*) FROM (SELECT * FROM {t} ORDER BY eventTime LIMIT 100)",
         "SELECT count(*) FROM {t} WHERE eventName = eventName",
         "SELECT count(*) FROM {t} WHERE eventName IN (SELECT eventName FROM {t})",
