@@ -46,7 +46,9 @@ const STRETCH: f64 = 20.0;
 /// Longest wait until files are merged, and until uploaded events are seen.
 const SETTLE_LIMIT: Duration = Duration::from_secs(600);
 /// Files that were merged go quickly, so that the folder's size is that of the table.
-const FLAGS: [&str; 6] = ["--lake-grace", "30s", "--query-time", "30s", "--lake-tidy-interval", "5s"];
+const FLAGS: [&str; 6] = ["--lake-grace", "60s", "--query-time", "60s", "--lake-tidy-interval", "5s"];
+/// No file came or went for so long when merging has come to its end: longer than those that were merged stay.
+const QUIET: Duration = Duration::from_secs(75);
 
 /// Each engine's seconds for a question.
 struct Took {
@@ -286,7 +288,7 @@ async fn beside(
 async fn settled(data: &Path) -> Result<u64, BenchError> {
     let began = Instant::now();
     let mut last = (parquet(data)?, Instant::now());
-    while last.1.elapsed() < Duration::from_secs(45) {
+    while last.1.elapsed() < QUIET {
         if began.elapsed() > SETTLE_LIMIT {
             return Err(BenchError::TooLate { what: "the end of merging", limit: SETTLE_LIMIT });
         }
