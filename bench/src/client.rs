@@ -100,6 +100,15 @@ impl Access {
         Ok(Connection { sender: self.open().await?, host, access: self.clone() })
     }
 
+    /// So many connections.
+    pub(crate) async fn connections(&self, count: usize) -> Result<Vec<Connection>, BenchError> {
+        let mut open = Vec::with_capacity(count);
+        for _ in 0..count {
+            open.push(self.connect().await?);
+        }
+        Ok(open)
+    }
+
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, BenchError> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;

@@ -92,10 +92,7 @@ pub(crate) async fn run(
             }
         }
     };
-    let mut open = Vec::new();
-    for _ in 0..connections {
-        open.push(access.connect().await?);
-    }
+    let open = access.connections(connections).await?;
     let mut load = Load::default();
     for part in futures::future::try_join_all(open.into_iter().map(worker)).await? {
         load.batches += part.batches;

@@ -33,6 +33,9 @@ const AGE: TimeDelta = TimeDelta::minutes(20);
 /// Regions over which the events are spread; the real ones are nearly all of one region.
 const REGIONS: [&str; 5] = ["us-east-1", "us-west-1", "us-west-2", "eu-west-1", "eu-central-1"];
 
+/// How the name of a log file ends.
+pub(crate) const LOG_FILE: &str = ".json.gz";
+
 const ID_MARK: &str = "@event-id-of-the-record-36-characters";
 const TIME_MARK: &str = "@event-time-20-chars";
 
@@ -224,7 +227,7 @@ fn choose(records: Vec<Map<String, Value>>) -> Vec<Map<String, Value>> {
 /// All records below a folder, each once, in an order of their own that mixes sizes and services.
 fn read_all(folder: &Path) -> Result<Vec<Map<String, Value>>, BenchError> {
     let mut files = Vec::new();
-    find_files(folder, &mut files)?;
+    find_files(folder, LOG_FILE, &mut files)?;
     files.sort();
     let mut seen = HashSet::new();
     let mut records = Vec::new();
@@ -248,13 +251,13 @@ fn read_all(folder: &Path) -> Result<Vec<Map<String, Value>>, BenchError> {
     Ok(order.into_iter().map(|(_, record)| record).collect())
 }
 
-/// Every file below a folder.
-pub(crate) fn find_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), BenchError> {
+/// Every file below a folder whose name has this end.
+pub(crate) fn find_files(folder: &Path, end: &str, found: &mut Vec<PathBuf>) -> Result<(), BenchError> {
     for entry in std::fs::read_dir(folder).map_err(BenchError::file(folder))? {
         let path = entry?.path();
         if path.is_dir() {
-            find_files(&path, found)?;
-        } else if path.to_string_lossy().ends_with(".json.gz") {
+            find_files(&path, end, found)?;
+        } else if path.to_string_lossy().ends_with(end) {
             found.push(path);
         }
     }

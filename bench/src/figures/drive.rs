@@ -33,10 +33,7 @@ pub(super) async fn drive<F>(
 where
     F: AsyncFn(&mut Connection, usize, u64) -> Result<Option<String>, BenchError>,
 {
-    let mut open = Vec::new();
-    for _ in 0..clients {
-        open.push(access.connect().await?);
-    }
+    let open = access.connections(clients).await?;
     let began = Instant::now();
     let call = &call;
     let clients = open.into_iter().enumerate().map(|(client, mut connection)| async move {

@@ -11,7 +11,7 @@ use super::Setting;
 use crate::{
     error::{BenchError, check},
     outcome::{Outcome, Target, Unit},
-    real_events::find_files,
+    real_events::{LOG_FILE, find_files},
 };
 
 /// What issue 5 asks for: bytes on disk for a byte of CloudTrail's own files.
@@ -73,7 +73,7 @@ pub(super) fn measure(setting: &Setting) -> Result<Outcome, BenchError> {
 
 fn read(folder: &Path) -> Result<Vec<Vec<u8>>, BenchError> {
     let mut paths = Vec::new();
-    find_files(folder, &mut paths)?;
+    find_files(folder, LOG_FILE, &mut paths)?;
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).map_err(BenchError::file(path))).collect()
 }

@@ -153,3 +153,9 @@ impl Setting {
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
+
+/// The middle one of some times.
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}

@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::{Setting, megabytes};
+use super::{Setting, megabytes, middle};
 use crate::{
     bucket::Bucket,
     error::{BenchError, check},
@@ -216,11 +216,6 @@ fn with_opentrail(
 
 fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-fn middle(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 fn version(aws: &Path) -> Result<String, BenchError> {

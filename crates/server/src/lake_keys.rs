@@ -22,6 +22,7 @@ use opentrail_lake::{
     store::{EventDataStore, StoreArn, StoreKey, WrappedKey},
     warehouse::{DataKey, KeyRefused},
 };
+use opentrail_policy::Context;
 use opentrail_state::State;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
@@ -60,7 +61,7 @@ struct Opened {
 }
 
 /// The encryption context of the key of a store's table.
-pub(crate) fn context_of(store: &StoreArn) -> EncryptionContext {
+fn context_of(store: &StoreArn) -> EncryptionContext {
     context_of_trail(&store.to_string())
 }
 
@@ -81,6 +82,21 @@ impl LakeKeys {
         };
         let allowed = self.guard.may(&Caller::service(CLOUDTRAIL), key, &wish);
         allowed.map_err(|denied| denied.to_string())
+    }
+
+    /// Whether a caller may do this for a store through a service, `cloudtrail` or `s3`. `ask` has the request's own
+    /// condition keys; the key is `named` as the caller named it.
+    pub(crate) fn lets_caller(
+        &self,
+        (caller, ask): (&Caller, Context),
+        action: &str,
+        (key, named): (&Key, &str),
+        (store, service): (&StoreArn, &str),
+    ) -> Result<(), String> {
+        let context = context_of(store);
+        let via = format!("{service}.{}.amazonaws.com", store.region);
+        let wish = Use { action, context: Some(&context), via: Some(&via), named, ask };
+        self.guard.may(caller, key, &wish).map_err(|denied| denied.to_string())
     }
 
     /// A key for the table of a store, under this key of KMS. That is in the record when this returns.

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -127,19 +128,23 @@ const FRUGAL: [(&str, &str); 4] = [
     ),
 ];
 
+fn engine(folder: &Path, gauge: Arc<Gauge>) -> Engine {
+    Engine::new(EngineOptions {
+        memory: MEMORY,
+        spill_folder: folder.join("spill"),
+        spill: 1 << 30,
+        threads: 2,
+        concurrent: 2,
+        gauge: Some(gauge),
+    })
+    .expect("an engine")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_runaway_query_ends_before_it_takes_the_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let gauge = Arc::new(Gauge(Arena::new().expect("an arena")));
-    let engine = Engine::new(EngineOptions {
-        memory: MEMORY,
-        spill_folder: folder.path().join("spill"),
-        spill: 1 << 30,
-        threads: 2,
-        concurrent: 2,
-        gauge: Some(gauge.clone()),
-    })
-    .expect("an engine");
+    let engine = engine(folder.path(), gauge.clone());
     let before = most_resident();
     for (name, sql) in RUNAWAY {
         let peak = Peak::of(&gauge);
@@ -169,15 +174,7 @@ async fn a_runaway_query_ends_before_it_takes_the_memory() {
 async fn what_ran_before_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let gauge = Arc::new(Gauge(Arena::new().expect("an arena")));
-    let engine = Engine::new(EngineOptions {
-        memory: MEMORY,
-        spill_folder: folder.path().join("spill"),
-        spill: 1 << 30,
-        threads: 2,
-        concurrent: 2,
-        gauge: Some(gauge),
-    })
-    .expect("an engine");
+    let engine = engine(folder.path(), gauge);
     let statement = Statement::parse(&format!("{NUMBERS} SELECT a.x FROM e a, e b")).expect("a query");
     let mut first = engine.run(&statement, BTreeMap::new(), &[], Limits::default()).await.expect("it starts");
     let mut given = first.next().await.expect("rows").map_or(0, |rows| rows.len());

@@ -91,10 +91,7 @@ impl Logs {
                 }
             }
         };
-        let mut open = Vec::new();
-        for _ in 0..CONNECTIONS {
-            open.push(access.connect().await?);
-        }
+        let open = access.connections(CONNECTIONS).await?;
         futures::future::try_join_all(open.into_iter().map(worker)).await.map(drop)
     }
 }

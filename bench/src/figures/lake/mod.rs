@@ -8,14 +8,14 @@ mod store;
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::TimeDelta;
 
-use super::{Setting, megabytes};
+use super::{Setting, megabytes, middle};
 use crate::{
     client::{Access, Connection},
     error::{BenchError, check},
@@ -24,7 +24,7 @@ use crate::{
     load::{self, Until},
     outcome::{Outcome, Target, Unit},
     process::Server,
-    real_events::{RealEvents, Spread},
+    real_events::{RealEvents, Spread, find_files},
     usage::{self, Stretch},
 };
 use duckdb::DuckDb;
@@ -50,11 +50,11 @@ const FLAGS: [&str; 6] = ["--lake-grace", "60s", "--query-time", "60s", "--lake-
 /// No file came or went for so long when merging has come to its end: longer than those that were merged stay.
 const QUIET: Duration = Duration::from_secs(75);
 
-/// Each engine's seconds for a question.
+/// What each engine took for a question.
 struct Took {
     name: &'static str,
-    lake: f64,
-    duckdb: f64,
+    lake: Duration,
+    duckdb: Duration,
     rows: usize,
 }
 
@@ -165,8 +165,8 @@ async fn compare(
     for question in questions {
         all.push(one(connection, store, peer, question).await?);
     }
-    let (lake, duckdb) =
-        all.iter().fold((0.0, 0.0), |(lake, duckdb), took| (lake + took.lake, duckdb + took.duckdb));
+    let lake = all.iter().map(|took| took.lake).sum::<Duration>().as_secs_f64();
+    let duckdb = all.iter().map(|took| took.duckdb).sum::<Duration>().as_secs_f64();
     outcome.aims(
         "ten questions in total, compared with DuckDB over its own Parquet of the same files",
         duckdb / lake,
@@ -181,7 +181,8 @@ async fn compare(
 }
 
 fn line(took: &Took) -> String {
-    format!("{}: {:.3} s, DuckDB {:.3} s ({} rows)", took.name, took.lake, took.duckdb, took.rows)
+    let (lake, duckdb) = (took.lake.as_secs_f64(), took.duckdb.as_secs_f64());
+    format!("{}: {lake:.3} s, DuckDB {duckdb:.3} s ({} rows)", took.name, took.rows)
 }
 
 async fn one(
@@ -207,15 +208,10 @@ async fn one(
             )
         })?;
         count = ours.len();
-        lake.push(took.as_secs_f64());
-        duckdb.push(theirs.seconds);
+        lake.push(took);
+        duckdb.push(Duration::from_secs_f64(theirs.seconds));
     }
     Ok(Took { name: question.name, lake: middle(lake), duckdb: middle(duckdb), rows: count })
-}
-
-fn middle(mut times: Vec<f64>) -> f64 {
-    times.sort_unstable_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Uploads into the store, first by themselves, then while a client asks one question after the other.
@@ -301,20 +297,12 @@ async fn settled(data: &Path) -> Result<u64, BenchError> {
     Ok(last.0.values().sum())
 }
 
-/// The Parquet files below a folder.
-fn parquet(folder: &Path) -> Result<BTreeMap<std::path::PathBuf, u64>, BenchError> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(BenchError::file(folder))? {
-        let entry = entry?;
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(parquet(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "parquet")
-            // A file may go while the folder is looked through.
-            && let Ok(metadata) = entry.metadata()
-        {
-            found.insert(path, metadata.len());
-        }
-    }
-    Ok(found)
+/// The Parquet files below a folder and their sizes.
+fn parquet(folder: &Path) -> Result<BTreeMap<PathBuf, u64>, BenchError> {
+    let mut paths = Vec::new();
+    find_files(folder, ".parquet", &mut paths)?;
+    // A file may go meanwhile.
+    let sized =
+        paths.into_iter().filter_map(|path| Some((path.clone(), std::fs::metadata(path).ok()?.len())));
+    Ok(sized.collect())
 }

@@ -1,69 +1,51 @@
 //! From a record and its row's columns to its form.
 
 use arrow_array::Array;
-use opentrail_event::JsonScanner;
 
 use super::{
-    Fits, Misfit, escape,
+    Fits, Misfit,
+    cursor::Cursor,
+    escape,
     source::{Members, Source, span},
     walk::{self, ALSO, FIRST_MEMBER, NULL, OTHER, RAW, REST, STRING, Sink},
 };
 
 /// The record's form; none for a record that has white space between its members, for example.
 pub(super) fn form(record: &str, rows: &Members<'_>, row: usize) -> Option<Vec<u8>> {
-    let mut derived = Derived { record: record.as_bytes(), at: 0, form: Vec::with_capacity(128) };
+    let mut derived = Derived { record: Cursor::new(record.as_bytes()), form: Vec::with_capacity(128) };
     derived.object(rows, row).ok()?;
-    (derived.at == record.len()).then_some(derived.form)
+    derived.record.is_at_end().then_some(derived.form)
 }
 
 struct Derived<'a> {
-    record: &'a [u8],
-    at: usize,
+    record: Cursor<'a>,
     form: Vec<u8>,
 }
 
 /// What a column gives is held against the record.
 impl Sink for Derived<'_> {
     fn put(&mut self, bytes: &[u8]) -> Fits {
-        if self.left().starts_with(bytes) {
-            self.at += bytes.len();
-            return Ok(());
-        }
-        Err(Misfit)
+        self.record.pass(bytes)
     }
 
     fn rest(&mut self) -> Fits {
-        let mut scanner = JsonScanner::new(self.record, self.at);
-        scanner.skip_value().map_err(|_| Misfit)?;
-        self.at = scanner.at();
-        Ok(())
+        self.record.value().map(drop)
     }
 }
 
 impl Derived<'_> {
-    fn left(&self) -> &[u8] {
-        self.record.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.record.get(self.at).copied()
-    }
-
     fn object(&mut self, members: &Members<'_>, row: usize) -> Fits {
         if !members.has(row) {
             return Err(Misfit);
         }
         self.put(b"{")?;
-        if self.peek() == Some(b'}') {
+        if self.record.peek() == Some(b'}') {
             return self.close(b'}');
         }
         let mut guess = 0;
         loop {
-            let mut scanner = JsonScanner::new(self.record, self.at);
-            let key = scanner.string().map_err(|_| Misfit)?;
-            self.at = scanner.at();
+            let key = self.record.string()?;
             self.put(b":")?;
-            let key = self.record.get(key.start..key.end).unwrap_or_default();
             match members.find(guess, key) {
                 Some((at, also)) => {
                     guess = at + 1;
@@ -80,8 +62,8 @@ impl Derived<'_> {
                     self.rest()?;
                 }
             }
-            match self.peek() {
-                Some(b',') => self.at += 1,
+            match self.record.peek() {
+                Some(b',') => self.record.at += 1,
                 Some(b'}') => return self.close(b'}'),
                 _ => return Err(Misfit),
             }
@@ -90,7 +72,7 @@ impl Derived<'_> {
 
     fn close(&mut self, bracket: u8) -> Fits {
         self.form.push(bracket);
-        self.at += 1;
+        self.record.at += 1;
         Ok(())
     }
 
@@ -100,18 +82,18 @@ impl Derived<'_> {
     }
 
     fn or_rest(&mut self, read: impl FnOnce(&mut Self) -> Fits) -> Fits {
-        let (at, length) = (self.at, self.form.len());
-        if read(self).is_ok() && matches!(self.peek(), Some(b',' | b'}' | b']')) {
+        let (at, length) = (self.record.at, self.form.len());
+        if read(self).is_ok() && matches!(self.record.peek(), Some(b',' | b'}' | b']')) {
             return Ok(());
         }
-        self.at = at;
+        self.record.at = at;
         self.form.truncate(length);
         self.form.push(REST);
         self.rest()
     }
 
     fn read_column(&mut self, source: &Source<'_>, row: usize) -> Fits {
-        let first = self.peek().ok_or(Misfit)?;
+        let first = self.record.peek().ok_or(Misfit)?;
         match (first, source) {
             (b'n', _) => self.null(),
             (b'{', Source::Maps { maps, keys, values }) if maps.is_valid(row) => {
@@ -123,12 +105,12 @@ impl Derived<'_> {
                     }
                     escape::string(keys.get(entry)?, self)?;
                     self.put(b":")?;
-                    self.or_rest(|derived| match derived.peek() {
+                    self.or_rest(|derived| match derived.record.peek() {
                         Some(b'n') => derived.null(),
                         first => derived.text(first, values.get(entry)?),
                     })?;
                 }
-                if self.peek() == Some(b'}') { self.close(b'}') } else { Err(Misfit) }
+                if self.record.peek() == Some(b'}') { self.close(b'}') } else { Err(Misfit) }
             }
             (b'{', Source::Group(members)) => {
                 self.form.push(b'{');
@@ -154,7 +136,7 @@ impl Derived<'_> {
             if number > 0 {
                 self.put(b",")?;
             }
-            self.or_rest(|derived| match derived.peek() {
+            self.or_rest(|derived| match derived.record.peek() {
                 Some(b'n') => derived.null(),
                 Some(b'{') => {
                     derived.form.push(b'{');
@@ -163,7 +145,7 @@ impl Derived<'_> {
                 _ => Err(Misfit),
             })?;
         }
-        if self.peek() == Some(b']') { self.close(b']') } else { Err(Misfit) }
+        if self.record.peek() == Some(b']') { self.close(b']') } else { Err(Misfit) }
     }
 
     fn null(&mut self) -> Fits {

@@ -34,6 +34,7 @@
 //!
 //! Both are part of what files promise: what was written once must always be read.
 
+mod cursor;
 mod derive;
 mod escape;
 mod prove;

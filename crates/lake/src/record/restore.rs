@@ -1,9 +1,8 @@
 //! The record again.
 
-use opentrail_event::JsonScanner;
-
 use super::{
     Fits, Misfit,
+    cursor::Cursor,
     source::Members,
     walk::{self, Sink},
 };
@@ -16,16 +15,15 @@ pub(super) fn restore(
     row: usize,
     into: &mut Vec<u8>,
 ) -> Fits {
-    let rest = rest.unwrap_or_default().as_bytes();
-    let mut restored = Restored { into, rest, at: 0 };
+    let rest = Cursor::new(rest.unwrap_or_default().as_bytes());
+    let mut restored = Restored { into, rest };
     walk::record(form.as_bytes(), rows, row, &mut restored)?;
-    if restored.at == rest.len() { Ok(()) } else { Err(Misfit) }
+    if restored.rest.is_at_end() { Ok(()) } else { Err(Misfit) }
 }
 
 struct Restored<'a> {
     into: &'a mut Vec<u8>,
-    rest: &'a [u8],
-    at: usize,
+    rest: Cursor<'a>,
 }
 
 impl Sink for Restored<'_> {
@@ -35,16 +33,10 @@ impl Sink for Restored<'_> {
     }
 
     fn rest(&mut self) -> Fits {
-        if self.at > 0 {
-            if self.rest.get(self.at) != Some(&b',') {
-                return Err(Misfit);
-            }
-            self.at += 1;
+        if self.rest.at > 0 {
+            self.rest.pass(b",")?;
         }
-        let mut scanner = JsonScanner::new(self.rest, self.at);
-        scanner.skip_value().map_err(|_| Misfit)?;
-        self.into.extend_from_slice(self.rest.get(self.at..scanner.at()).ok_or(Misfit)?);
-        self.at = scanner.at();
+        self.into.extend_from_slice(self.rest.value()?);
         Ok(())
     }
 }

@@ -12,7 +12,6 @@ use crate::{
     call::Call,
     fault::Fault,
     kms::permit::Use,
-    lake_keys,
     store::{CLOUDTRAIL, context_of_trail, service_context},
 };
 
@@ -82,14 +81,11 @@ pub(super) fn check_reader(store: &EventDataStore, call: &Call) -> Result<(), Fa
 }
 
 fn check_caller(action: &str, key: &Key, named: &str, store: &StoreArn, call: &Call) -> Result<(), Fault> {
-    let context = lake_keys::context_of(store);
-    let via = format!("cloudtrail.{}.amazonaws.com", store.region);
-    let ask = call.arrival.context(&call.region);
-    let wish = Use { action, context: Some(&context), via: Some(&via), named, ask };
+    let who = (&call.caller, call.arrival.context(&call.region));
     call.rooms
-        .key_guard
-        .may(&call.caller, key, &wish)
-        .map_err(|denied| Fault::declared("InsufficientEncryptionPolicyException", denied.to_string()))
+        .lake_keys
+        .lets_caller(who, action, (key, named), (store, "cloudtrail"))
+        .map_err(|denied| Fault::declared("InsufficientEncryptionPolicyException", denied))
 }
 
 fn closed(key: &str) -> Fault {

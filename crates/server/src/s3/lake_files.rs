@@ -17,7 +17,7 @@ use opentrail_lake::{
 use opentrail_vault::VaultError;
 
 use super::{access, catalog, headers, refusal::Refusal, scene::Scene};
-use crate::{cloudtrail::keeps_out, glue, kms::permit::Use, lake_keys};
+use crate::{cloudtrail::keeps_out, glue};
 
 /// The key in the lake's bucket that a path names; `None` for a path of anything else.
 pub(super) fn key_of(path: &str) -> Option<String> {
@@ -77,16 +77,9 @@ fn may_read(scene: &Scene, key: &str) -> Result<Arc<EventDataStore>, Refusal> {
 fn may_decrypt(scene: &Scene, store: &EventDataStore) -> bool {
     let Some(kms_key) = &store.kms_key else { return true };
     let Ok(key) = scene.rooms.lake_keys.usable(store, kms_key) else { return false };
-    let context = lake_keys::context_of(&store.arn());
-    let via = format!("s3.{}.amazonaws.com", store.region);
-    let wish = Use {
-        action: "kms:Decrypt",
-        context: Some(&context),
-        via: Some(&via),
-        named: &key.arn,
-        ask: scene.arrival.context(&store.region),
-    };
-    scene.rooms.key_guard.may(&scene.caller(), &key, &wish).is_ok()
+    let (caller, ask) = (scene.caller(), scene.arrival.context(&store.region));
+    let keys = &scene.rooms.lake_keys;
+    keys.lets_caller((&caller, ask), "kms:Decrypt", (&key, &key.arn), (&store.arn(), "s3")).is_ok()
 }
 
 fn not_there(scene: &Scene, key: &str) -> Refusal {

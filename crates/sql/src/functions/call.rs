@@ -17,9 +17,6 @@ use datafusion::logical_expr::{
 use super::column::Argument;
 use super::types::type_name;
 
-/// The function that gives a map's value, or NULL.
-const PICKS: &str = "element_at";
-
 /// What a parameter takes, and what an argument becomes before the body sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -103,6 +100,8 @@ pub(crate) struct Function {
     pub volatility: Volatility,
     /// A better expression, where the arguments' types allow one.
     pub simplify: Option<Simplify>,
+    /// Whether all it does is to pick a part of its first argument, and where it fails, it does so whatever the row has.
+    pub picks: bool,
 }
 
 /// A batch of arguments, after coercion.
@@ -129,6 +128,7 @@ macro_rules! function {
             }),+],
             volatility: datafusion::logical_expr::Volatility::Immutable,
             simplify: None,
+            picks: false,
         }
     };
     (@repeats $repeats:ident) => { true };
@@ -413,11 +413,11 @@ impl ScalarUDFImpl for Scalar {
     }
 
     /// What picks a part of a column goes with the column to where that is read, so that nothing above carries the whole
-    /// column. It has to be a function that fails for no row.
+    /// column.
     fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {
         match arguments {
             [column, ExpressionPlacement::Literal]
-                if self.function.name == PICKS && column.should_push_to_leaves() =>
+                if self.function.picks && column.should_push_to_leaves() =>
             {
                 ExpressionPlacement::MoveTowardsLeafNodes
             }

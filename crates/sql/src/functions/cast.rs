@@ -31,6 +31,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         }],
         volatility: Volatility::Immutable,
         simplify: Some(simplify),
+        picks: false,
     },
     Function {
         name: "$try_cast",
@@ -43,6 +44,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         }],
         volatility: Volatility::Immutable,
         simplify: None,
+        picks: false,
     },
 ];
 

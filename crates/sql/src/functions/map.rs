@@ -20,9 +20,12 @@ use super::types::{map_of, row_of, type_name};
 
 /// The functions of this file.
 pub(crate) static FUNCTIONS: &[Function] = &[
-    function!("element_at",
-        (Map, Key) -> value => |call| map_value(call, false),
-        (Array, Bigint) -> returns::element => |call| array_element(call, false)),
+    Function {
+        picks: true,
+        ..function!("element_at",
+            (Map, Key) -> value => |call| map_value(call, false),
+            (Array, Bigint) -> returns::element => |call| array_element(call, false))
+    },
     function!("$subscript",
         (Map, Key) -> value => |call| map_value(call, true),
         (Array, Bigint) -> returns::element => |call| array_element(call, true),
@@ -38,6 +41,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         }],
         volatility: Volatility::Immutable,
         simplify: Some(simplify_field),
+        picks: false,
     },
     function!("$row", (Any; repeats) -> row => make_row),
     function!("$map", () -> empty_map => no_map, (Array, Array) -> map_from => make_map),

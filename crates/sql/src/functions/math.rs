@@ -107,6 +107,7 @@ pub(crate) static RANDOM: &[Function] = &[Function {
     ],
     volatility: Volatility::Volatile,
     simplify: None,
+    picks: false,
 }];
 
 fn double(call: &Call, compute: impl Fn(f64) -> f64) -> Result<ArrayRef> {

@@ -23,6 +23,7 @@ macro_rules! moments {
         ],
         volatility: Volatility::Stable,
         simplify: Some($simplify),
+        picks: false,
     }),*] };
 }
 

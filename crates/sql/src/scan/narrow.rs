@@ -1,8 +1,7 @@
-//! Reading only the columns, and of rows only the fields, that a query asks for.
+//! Reading only the fields of a row that a query asks for.
 //!
-//! DataFusion reads columns as a whole, and `userIdentity` has some thirty fields in files of their own columns; and for
-//! each file it looks at all columns, read or not, which for small files takes longer than reading. A footer that leaves
-//! out the others makes a file look as if it had been written without them.
+//! DataFusion reads columns as a whole, and `userIdentity` has some thirty fields in files of their own columns. A footer
+//! that leaves out the others makes a file look as if it had been written without them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -19,12 +18,9 @@ use datafusion::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 /// Where a file says which Arrow types it was written from. A footer without some of the fields can't have it.
 const ARROW_SCHEMA: &str = "ARROW:schema";
 
-/// What is read.
+/// The columns of which not everything is read, each with the paths in it that are.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
-    /// The columns of which anything is; `None` is all.
-    columns: Option<BTreeSet<String>>,
-    /// The columns of which not everything is, each with the paths in it that are.
     fields: BTreeMap<String, BTreeSet<Vec<String>>>,
 }
 
@@ -32,7 +28,6 @@ impl Wanted {
     /// What an optimized plan reads.
     pub(crate) fn of(plan: &LogicalPlan) -> Result<Self> {
         let mut uses = Uses::default();
-        let mut columns = BTreeSet::new();
         uses.all_of(plan);
         plan.apply_with_subqueries(|node| {
             // What comes out of these has other names than what goes in.
@@ -42,26 +37,14 @@ impl Wanted {
             for expr in node.expressions() {
                 uses.expression(&expr)?;
             }
-            if let LogicalPlan::TableScan(scan) = node {
-                columns.extend(scan.projected_schema.fields().iter().map(|field| field.name().clone()));
-            }
             Ok(TreeNodeRecursion::Continue)
         })?;
         let Uses { whole, mut fields } = uses;
-        columns.extend(whole.iter().chain(fields.keys()).cloned());
         fields.retain(|column, _| !whole.contains(column));
-        Ok(Wanted { columns: Some(columns), fields })
-    }
-
-    /// Whether anything of a column is read.
-    fn reads(&self, column: &str) -> bool {
-        self.columns.as_ref().is_none_or(|columns| columns.contains(column))
+        Ok(Wanted { fields })
     }
 
     fn keeps(&self, path: &[String]) -> bool {
-        if path.first().is_none_or(|column| !self.reads(column)) {
-            return false;
-        }
         let Some(wanted) = path.first().and_then(|column| self.fields.get(column)) else { return true };
         wanted.iter().any(|wanted| path.iter().skip(1).zip(wanted).all(|(own, wanted)| own == wanted))
     }
@@ -78,18 +61,13 @@ impl Wanted {
             .filter(|(_, kept)| **kept)
             .filter_map(|(leaf, _)| leaf.path().parts().first().map(String::as_str))
             .collect();
-        // Where no column is read, as when rows are counted, the first stays: a file has columns.
-        let first = leaves.first().and_then(|leaf| leaf.path().parts().first()).map(String::as_str);
-        let any =
-            leaves.iter().any(|leaf| leaf.path().parts().first().is_some_and(|column| self.reads(column)));
-        let reads = |column: &str| if any { self.reads(column) } else { Some(column) == first };
         // A column of which nothing is left keeps its first field, which tells where the row is NULL.
         let kept: Vec<bool> = leaves
             .iter()
             .zip(kept)
             .map(|(leaf, kept)| {
                 let column = leaf.path().parts().first().map(String::as_str).unwrap_or_default();
-                kept || (reads(column) && !present.contains(column) && seen.insert(column))
+                kept || (!present.contains(column) && seen.insert(column))
             })
             .collect();
         if kept.iter().all(|kept| *kept) {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use opentrail_event::RecordResource;
-use opentrail_lake::store::{self, EventDataStore, StoreKey, WrappedKey};
+use opentrail_lake::store::{self, EventDataStore, StoreKey};
 use opentrail_selector::AdvancedEventSelector;
 use opentrail_state::Transaction;
 use serde::{Deserialize, Serialize};
@@ -58,9 +58,7 @@ impl Input {
         let arn = store.arn();
         let key = encryption::key_for_store(named, &arn, call)?;
         let made = match &store.kms_key {
-            Some(_) => {
-                StoreKey { arn: key.arn.clone(), wrapped: WrappedKey(Vec::new()), since_creation: false }
-            }
+            Some(has) => StoreKey { arn: key.arn.clone(), ..has.clone() },
             None => call.rooms.lake_keys.make(&key, &arn).await?,
         };
         // A call is prepared once.
