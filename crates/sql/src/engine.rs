@@ -237,6 +237,10 @@ impl Engine {
         deadline: Instant,
     ) -> Result<(Planned, Place), SqlError> {
         let time = request.limits.time;
+        // A plan that is made at once would come before the time is looked at.
+        if Instant::now() >= deadline {
+            return Err(SqlError::TimedOut(time));
+        }
         let cancel = Cancel::default();
         let place =
             Place { _permit: permit, _watching: self.inner.watch.as_ref().map(|watch| watch.over(&cancel)) };
