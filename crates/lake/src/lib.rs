@@ -16,7 +16,7 @@ pub mod table;
 pub mod warehouse;
 
 pub use columns::{Columns, Extra};
-pub use encode::{EncodedFile, encode, encode_keeping};
+pub use encode::{EncodedFile, Expected, Run, encode, encode_keeping, merge};
 pub use error::LakeError;
 pub use record::{Keep, records};
 pub use schema::Shape;

@@ -4,14 +4,23 @@
 
 mod model;
 
-use std::{collections::BTreeMap, fs, io::Read, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use arrow_array::{Array, RecordBatch, cast::AsArray, types::TimestampMicrosecondType};
 use bytes::Bytes;
 use chrono::NaiveDate;
 use model::{expected, row_of};
 use opentrail_event::Event;
-use opentrail_lake::{Columns, EncodedFile, Extra, Shape, encode};
+use opentrail_lake::{Columns, EncodedFile, Expected, Extra, Keep, LakeError, Run, Shape, encode, merge};
 use parquet::{
     arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector},
     file::{
@@ -191,16 +200,54 @@ fn there_is_a_file_for_each_day_and_rows_are_in_order() {
     }
 }
 
+/// What compaction does.
 #[test]
-fn files_of_files_have_the_same_rows() {
-    // What compaction does.
-    let events = made_up(500, 1);
-    let small: Vec<EncodedFile> =
-        events.chunks(100).flat_map(|events| encode(Shape::Event, &batches(events, 50)).unwrap()).collect();
-    let read_back: Vec<RecordBatch> = small.iter().flat_map(read).collect();
-    let whole = encode(Shape::Event, &read_back).unwrap();
-    let [whole] = &whole[..] else { panic!("one day is one file") };
-    assert_eq!(sorted(rows(&read(whole))), sorted(events.iter().map(expected)));
+fn a_file_of_files_has_their_rows_in_order() {
+    let events = made_up(20_000, 1);
+    for (many, at_once) in [(1, 64), (7, 100), (40, 1_000)] {
+        let small: Vec<EncodedFile> = events
+            .chunks(events.len() / many)
+            .flat_map(|events| encode(Shape::Event, &batches(events, 4_000)).unwrap())
+            .collect();
+        let (pulled, runs) = runs(&small, at_once);
+        let expected = Expected { rows: events.len() as u64, bytes: 0, keep: Keep::Forms };
+        let merged = merge(Shape::Event, runs, expected).unwrap();
+        let [whole] = &encode(Shape::Event, &batches(&events, 4_000)).unwrap()[..] else { panic!("one day") };
+        assert_eq!((merged.day, merged.rows, pulled.load(Ordering::Relaxed)), (whole.day, 20_000, 20_000));
+        assert_eq!((merged.min_time, merged.max_time), (whole.min_time, whole.max_time));
+        let key =
+            |row: &Value| [&row["eventSource"], &row["eventName"], &row["eventTime"]].map(Value::to_string);
+        let (merged, whole) = (rows(&read(&merged)), rows(&read(whole)));
+        assert_eq!(merged.iter().map(key).collect::<Vec<_>>(), whole.iter().map(key).collect::<Vec<_>>());
+        assert_eq!(sorted(merged), sorted(whole));
+    }
+}
+
+/// Rows of several days, or none, make no file.
+#[test]
+fn what_is_not_of_one_day_is_not_merged() {
+    let two_days = encode(Shape::Event, &batches(&made_up(100, 2), 100)).unwrap();
+    for files in [&two_days[..], &[]] {
+        let expected = Expected { rows: 100, bytes: 0, keep: Keep::Forms };
+        let merged = merge(Shape::Event, runs(files, 10).1, expected);
+        assert!(matches!(merged, Err(LakeError::Arrow(_))), "{merged:?}");
+    }
+}
+
+/// The rows of files, so many at once, and how many were asked for.
+fn runs(files: &[EncodedFile], at_once: usize) -> (Arc<AtomicUsize>, Vec<Run>) {
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let runs = files.iter().map(|file| {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file.bytes.clone()).unwrap();
+        let pulled = pulled.clone();
+        let run: Run = Box::new(reader.with_batch_size(at_once).build().unwrap().map(move |batch| {
+            let batch = batch?;
+            pulled.fetch_add(batch.num_rows(), Ordering::Relaxed);
+            Ok(RecordBatch::try_new(Shape::Event.arrow(), batch.columns().to_vec())?)
+        }));
+        run
+    });
+    (pulled.clone(), runs.collect())
 }
 
 #[test]

@@ -19,7 +19,7 @@ use object_store::ObjectStoreExt;
 use opentrail_event::Event;
 use opentrail_journal::disk::RealDisk;
 use opentrail_lake::{
-    Columns, EncodedFile, Extra, Keep, Shape, encode_keeping,
+    Columns, EncodedFile, Extra, Keep, Run, Shape, encode_keeping,
     table::{Layout, Marks, Records, Table, TableOptions},
     warehouse::{Location, Warehouse},
 };
@@ -186,8 +186,8 @@ fn first_version() -> Layout {
     let schema = Arc::new(Schema::builder().with_schema_id(0).with_fields(fields).build().unwrap());
     let arrow = Arc::new(iceberg::arrow::schema_to_arrow_schema(&schema).unwrap());
     let order = Shape::Event.sort_order();
-    let encode = Arc::new(|_: &[RecordBatch], _| panic!("it is not compacted"));
-    Layout { schema, arrow, partitions: Shape::Event.partition_spec(), order, encode }
+    let merge = Arc::new(|_: Vec<Run>, _| panic!("it is not compacted"));
+    Layout { schema, arrow, partitions: Shape::Event.partition_spec(), order, merge }
 }
 
 /// A file as that version wrote it: each record whole, no form.

@@ -1,19 +1,19 @@
 //! Rows become Parquet files.
 
+mod file;
+mod merge;
 mod order;
 mod properties;
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_select::interleave::interleave_record_batch;
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
-use parquet::{
-    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
-    file::metadata::ParquetMetaData,
-};
+use parquet::file::metadata::ParquetMetaData;
 
+use self::file::FileWriter;
+pub use self::merge::{Expected, Run, merge};
 use crate::{
     LakeError,
     record::{Keep, Stored, without_records},
@@ -86,36 +86,12 @@ fn encode_day(
     rows: &[order::Row],
     keep: Keep,
 ) -> Result<EncodedFile, LakeError> {
-    let schema = shape.arrow();
-    // Arrow's own copy of the schema would be a tenth of a small file and says nothing that Parquet's doesn't.
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties::of(shape, rows.len()))
-        .with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
+    let mut file = FileWriter::new(shape, keep, rows.len() as u64, 0)?;
     let mut places = Vec::with_capacity(CHUNK_ROWS.min(rows.len()));
     for chunk in rows.chunks(CHUNK_ROWS) {
         places.clear();
         places.extend(chunk.iter().map(|row| (row.batch as usize, row.row as usize)));
-        let ordered = interleave_record_batch(&batches.slim, &places)?;
-        let record = |row: usize| {
-            let (batch, row) = *places.get(row)?;
-            batches.stored.get(batch)?.record(row)
-        };
-        writer.write(&keep.rows(shape, &ordered, record)?)?;
+        file.write(&batches.slim, &batches.stored, &places)?;
     }
-    let metadata = Arc::new(writer.finish()?);
-    let times = || rows.iter().map(|row| row.time);
-    Ok(EncodedFile {
-        day: rows.first().and_then(order::Row::date).unwrap_or_default(),
-        // Finishing has flushed it; `into_inner` would finish it again, which fails.
-        bytes: Bytes::from(std::mem::take(writer.inner_mut())),
-        rows: rows.len() as u64,
-        metadata,
-        min_time: instant(times().min()),
-        max_time: instant(times().max()),
-    })
-}
-
-fn instant(micros: Option<i64>) -> DateTime<Utc> {
-    micros.and_then(DateTime::from_timestamp_micros).unwrap_or_default()
+    file.finish()
 }

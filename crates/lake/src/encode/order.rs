@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{
-    Array, RecordBatch, StringArray, StructArray, cast::AsArray, types::TimestampMicrosecondType,
-};
-use arrow_schema::ArrowError;
-use chrono::{Days, NaiveDate};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray};
+use arrow_schema::{DataType, TimeUnit};
 
+use super::file;
 use crate::{
     LakeError,
     schema::{self, Shape},
 };
 
-const DAY_MICROS: i64 = 86_400_000_000;
 /// The most columns of texts that rows are sorted by.
 const RANKS: usize = 4;
 
@@ -25,38 +22,24 @@ pub(super) struct Row {
     /// For each column of texts that is sorted by, the text's place among the texts; 0 for null.
     ranks: [u32; RANKS],
     /// Microseconds since 1970.
-    pub(super) time: i64,
+    time: i64,
     pub(super) batch: u32,
     pub(super) row: u32,
-}
-
-impl Row {
-    pub(super) fn date(&self) -> Option<NaiveDate> {
-        let epoch = NaiveDate::default();
-        match u64::try_from(self.day) {
-            Ok(days) => epoch.checked_add_days(Days::new(days)),
-            Err(_) => epoch.checked_sub_days(Days::new(self.day.unsigned_abs())),
-        }
-    }
 }
 
 /// All rows in order, the days one after the other.
 pub(super) fn sorted(shape: Shape, batches: &[RecordBatch]) -> Result<Vec<Row>, LakeError> {
     let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for (number, batch) in (0u32..).zip(batches) {
-        let times = batch
-            .column_by_name(schema::TIME)
-            .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
-            .ok_or_else(|| ArrowError::SchemaError("a batch has no eventTime in microseconds".to_owned()))?;
-        rows.extend((0u32..).zip(times.values()).map(|(row, time)| Row {
-            day: time.div_euclid(DAY_MICROS),
+        rows.extend((0u32..).zip(file::times(batch)?).map(|(row, time)| Row {
+            day: file::day_of(*time),
             ranks: [0; RANKS],
             time: *time,
             batch: number,
             row,
         }));
     }
-    let texts = shape.sorted_by().iter().filter(|path| **path != [schema::TIME]);
+    let texts = shape.sorted_by().iter().filter(|path| kind(path) == DataType::Utf8);
     for (place, path) in texts.enumerate().take(RANKS) {
         rank(batches, path, |row, rank| {
             if let Some(row) = rows.get_mut(row) {
@@ -71,7 +54,8 @@ pub(super) fn sorted(shape: Shape, batches: &[RecordBatch]) -> Result<Vec<Row>, 
 /// Tells the rank of each row's text, rows counted through all batches. Texts that are sorted by repeat a
 /// lot, so that their order is found once for each text and not for each row.
 fn rank(batches: &[RecordBatch], path: &[&str], mut tell: impl FnMut(usize, u32)) {
-    let columns: Vec<Option<StringArray>> = batches.iter().map(|batch| column(batch, path)).collect();
+    let texts = |batch| column(batch, path)?.as_string_opt::<i32>().cloned();
+    let columns: Vec<Option<StringArray>> = batches.iter().map(texts).collect();
     let mut numbers: HashMap<&str, u32, xxhash_rust::xxh3::Xxh3DefaultBuilder> = HashMap::default();
     let mut found: Vec<Option<u32>> = Vec::new();
     for (batch, column) in batches.iter().zip(&columns) {
@@ -102,13 +86,20 @@ fn rank(batches: &[RecordBatch], path: &[&str], mut tell: impl FnMut(usize, u32)
     }
 }
 
-/// A column of texts, or a member of a struct that is one. A struct that is null has no member.
-fn column(batch: &RecordBatch, path: &[&str]) -> Option<StringArray> {
+/// A column that rows are sorted by, or a member of a struct that is one. A struct that is null has no member.
+pub(super) fn column(batch: &RecordBatch, path: &[&str]) -> Option<ArrayRef> {
     let (name, rest) = path.split_first()?;
     let mut column = batch.column_by_name(name)?.clone();
     for name in rest {
-        let parent: &StructArray = column.as_struct_opt()?;
-        column = parent.column_by_name(name)?.clone();
+        column = column.as_struct_opt()?.column_by_name(name)?.clone();
     }
-    column.as_string_opt::<i32>().cloned()
+    Some(column).filter(|column| *column.data_type() == kind(path))
+}
+
+/// What is in a column that rows are sorted by.
+pub(super) fn kind(path: &[&str]) -> DataType {
+    match path {
+        [schema::TIME] => DataType::Timestamp(TimeUnit::Microsecond, None),
+        _ => DataType::Utf8,
+    }
 }

@@ -25,7 +25,7 @@ const BLOOM_FALSE: f64 = 0.02;
 /// they are a tenth shorter.
 const RANDOM: [&str; 3] = ["eventID", "requestID", "sharedEventID"];
 
-pub(super) fn of(shape: Shape, rows: usize) -> WriterProperties {
+pub(super) fn of(shape: Shape, rows: u64) -> WriterProperties {
     let level = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
     let record = ColumnPath::from(schema::RECORD);
     let time = ColumnPath::from(schema::TIME);
@@ -62,8 +62,8 @@ fn column(path: &[&str]) -> ColumnPath {
 
 /// Bloom filters for what events are looked up by. Each is made as large as the values need that are in the
 /// row group, which for most of these columns is next to nothing.
-fn blooms(shape: Shape, rows: usize, mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let most = rows.min(GROUP_ROWS) as u64;
+fn blooms(shape: Shape, rows: u64, mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    let most = rows.min(GROUP_ROWS as u64);
     for path in looked_up(shape) {
         let path = column(path);
         builder = builder

@@ -5,29 +5,28 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use object_store::ObjectStoreExt;
-
 use super::{
     Inner,
     commit::Change,
     rows,
     snapshot::{DataFile, Snapshot},
 };
-use crate::{EncodedFile, Keep, LakeError};
+use crate::{EncodedFile, Expected, Keep, LakeError, Run};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-/// How much larger rows are in memory than in a file, before any were seen.
-pub(super) const FIRST_EXPANSION: f64 = 12.0;
-/// Whatever was measured, no less and no more.
-const EXPANSION: (f64, f64) = (2.0, 100.0);
+/// How much larger rows are in memory than in a file, as real records are.
+const EXPANSION: u64 = 12;
+/// How many rows of a file are in memory at once, however large or small they are.
+const ROWS_AT_ONCE: (u64, u64) = (64, 4096);
 /// Files whose sizes differ by less than this factor are of one tier.
 const TIER: u64 = 8;
 /// How many files of one tier are merged while a day still grows. Each row is written again once a tier.
 const MANY: usize = 8;
 /// How many are when it doesn't.
 const FEW: usize = 2;
-/// A day that no file was added to for so long doesn't grow. Events come some time after they happened, too.
-const QUIET_AFTER: TimeDelta = TimeDelta::minutes(15);
+/// A day that no file was added to for so long doesn't grow. One that does after all is merged with [`FEW`] files at a
+/// time, which writes rows more often and does no other harm.
+const QUIET_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// How many files are merged at once.
 const AT_ONCE: usize = 64;
 
@@ -38,11 +37,9 @@ pub struct Compacted {
     pub day: NaiveDate,
     /// How many there were.
     pub files_before: usize,
-    /// How many became of them.
-    pub files_after: usize,
     /// Their bytes.
     pub bytes_before: u64,
-    /// The bytes of what became of them.
+    /// The bytes of the one that they became.
     pub bytes_after: u64,
 }
 
@@ -50,26 +47,17 @@ impl Inner {
     pub(super) async fn compact(&self, now: DateTime<Utc>) -> Result<Option<Compacted>, LakeError> {
         loop {
             let snapshot = self.state().snapshot.clone();
-            let expansion = *self.expansion.lock();
-            let full = full_size(self.options.target_bytes, self.options.rewrite_memory, expansion);
             let growing = self.growing(now);
             let keep = self.options.records.now();
-            let work = match formed(&snapshot, keep) {
-                Some(file) => Some((vec![file], 1)),
-                None => choose(&snapshot, |day| growing.contains(&day), full).map(|chosen| (chosen, FEW)),
-            };
-            let Some((chosen, least)) = work else { return Ok(None) };
-            let Some((merged, new)) = self.merged(&chosen, least, keep).await? else {
-                if *self.expansion.lock() > expansion {
-                    // Files were larger in memory than thought: fewer are small now.
-                    continue;
-                }
-                return Ok(None);
-            };
-            let report = report(&merged, &new);
-            let (added, objects) = self.describe(&new)?;
+            let chosen = formed(&snapshot, keep)
+                .map(|file| vec![file])
+                .or_else(|| choose(&snapshot, |day| growing.contains(&day), self.options.target_bytes));
+            let Some(chosen) = chosen else { return Ok(None) };
+            let new = self.merged(&chosen, keep).await?;
+            let report = report(&chosen, &new);
+            let (added, objects) = self.describe(&[new])?;
             let uploaded = self.upload(objects).await?;
-            let change = Change { added, removed: merged, ..Change::default() };
+            let change = Change { added, removed: chosen, ..Change::default() };
             match self.commit(change, uploaded, now).await {
                 Ok(_) => return Ok(Some(report)),
                 // Retention took a day away meanwhile.
@@ -86,50 +74,26 @@ impl Inner {
         added.keys().copied().chain([now.date_naive()]).collect()
     }
 
-    /// Reads files, as many of the first ones as fit into memory but `least`, and writes their rows in order; `None`
-    /// where these are less, or become no fewer files. One that is written again alone may.
-    async fn merged(
-        &self,
-        chosen: &[Arc<DataFile>],
-        least: usize,
-        keep: Keep,
-    ) -> Result<Option<(Vec<Arc<DataFile>>, Vec<EncodedFile>)>, LakeError> {
-        let mut batches = Vec::new();
-        let (mut merged, mut in_memory, mut in_files) = (Vec::new(), 0, 0);
+    /// One file of many. Their rows go through memory some at a time; the new file is in memory as a whole.
+    async fn merged(&self, chosen: &[Arc<DataFile>], keep: Keep) -> Result<EncodedFile, LakeError> {
+        let share = self.options.rewrite_memory / (chosen.len() as u64).max(1);
+        let mut runs: Vec<Run> = Vec::with_capacity(chosen.len());
         for file in chosen {
-            let bytes = self.warehouse.store().get(&file.path).await?.bytes().await?;
-            in_files += bytes.len() as u64;
-            let schema = self.layout.arrow.clone();
-            let read = blocking(move || rows::read(bytes, &schema)).await?;
-            let found: u64 = read.iter().map(|batch| batch.num_rows() as u64).sum();
-            if found != file.rows {
-                let reason = format!("it has {found} rows and not {}", file.rows);
-                return Err(LakeError::Table { table: file.path.to_string(), reason });
-            }
-            in_memory += rows::bytes(&read);
-            if in_memory > self.options.rewrite_memory && merged.len() >= least {
-                break;
-            }
-            merged.push(file.clone());
-            batches.extend(read);
-            if in_memory > self.options.rewrite_memory {
-                break;
-            }
+            let at_once = share / (file.size * EXPANSION / file.rows.max(1)).max(1);
+            let at_once = at_once.clamp(ROWS_AT_ONCE.0, ROWS_AT_ONCE.1) as usize;
+            runs.push(rows::run(self.warehouse.store(), file, &self.layout.arrow, at_once).await?);
         }
-        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-        let expansion = in_memory as f64 / in_files.max(1) as f64;
-        *self.expansion.lock() = expansion.clamp(EXPANSION.0, EXPANSION.1);
-        if merged.len() < least {
-            return Ok(None);
-        }
-        let encode = self.layout.encode.clone();
-        let new = blocking(move || encode(&batches, keep)).await?;
-        let (before, after) = (total(&merged), new.iter().map(|file| file.rows).sum::<u64>());
-        if before != after || new.iter().any(|file| Some(file.day) != merged.first().map(|file| file.day)) {
-            let reason = format!("{before} rows of one day became {after}, or rows of another");
+        let rows = chosen.iter().map(|file| file.rows).sum();
+        let bytes = chosen.iter().map(|file| file.size).sum::<u64>();
+        let expected = Expected { rows, bytes: usize::try_from(bytes).unwrap_or(0), keep };
+        let merge = self.layout.merge.clone();
+        let new = tokio::task::spawn_blocking(move || merge(runs, expected)).await;
+        let new = new.map_err(|_| LakeError::Interrupted)??;
+        if new.rows != rows || chosen.iter().any(|file| file.day != new.day) {
+            let reason = format!("{rows} rows of one day became {}, or rows of another", new.rows);
             return Err(LakeError::Table { table: self.names.table().to_string(), reason });
         }
-        Ok((new.len() < merged.len() || least == 1).then_some((merged, new)))
+        Ok(new)
     }
 }
 
@@ -142,35 +106,13 @@ fn formed(snapshot: &Snapshot, keep: Keep) -> Option<Arc<DataFile>> {
     }
 }
 
-fn total(files: &[Arc<DataFile>]) -> u64 {
-    files.iter().map(|file| file.rows).sum()
-}
-
-fn report(merged: &[Arc<DataFile>], new: &[EncodedFile]) -> Compacted {
+fn report(merged: &[Arc<DataFile>], new: &EncodedFile) -> Compacted {
     Compacted {
-        day: merged.first().map(|file| file.day).unwrap_or_default(),
+        day: new.day,
         files_before: merged.len(),
-        files_after: new.len(),
         bytes_before: merged.iter().map(|file| file.size).sum(),
-        bytes_after: new.iter().map(|file| file.bytes.len() as u64).sum(),
+        bytes_after: new.bytes.len() as u64,
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
-) -> Result<T, LakeError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| LakeError::Interrupted)?
-}
-
-/// How large a file is that is merged no more: one that is as large as it should be, or fills the memory.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an estimate"
-)]
-fn full_size(target: u64, memory: u64, expansion: f64) -> u64 {
-    target.min((memory as f64 / expansion) as u64).max(1)
 }
 
 /// The files that are best merged next: those of the tier, of any day, that has most.
@@ -245,11 +187,5 @@ mod tests {
     #[test]
     fn no_more_than_a_file_may_have_is_merged() {
         assert_eq!(chosen((0..9).map(|n| file(3, n, 300)).collect()), Some(vec![300; 3]));
-    }
-
-    #[test]
-    fn memory_decides_how_large_a_file_may_be() {
-        assert_eq!(full_size(1000, 4000, 8.0), 500);
-        assert_eq!(full_size(100, 4000, 8.0), 100);
     }
 }

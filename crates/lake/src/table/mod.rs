@@ -36,7 +36,7 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use compact::Compacted;
-pub use options::{Encode, Layout, Records, TableOptions};
+pub use options::{Layout, Merge, Records, TableOptions};
 pub use snapshot::{DataFile, Marks, Snapshot};
 
 use crate::{LakeError, encode::EncodedFile, warehouse::Warehouse};
@@ -64,8 +64,6 @@ struct Inner {
     swept_ms: AtomicI64,
     /// The first metadata file that may be there.
     metadata_from: tokio::sync::Mutex<u64>,
-    /// How much larger rows are in memory than in a file, as compaction found.
-    expansion: parking_lot::Mutex<f64>,
 }
 
 impl Inner {

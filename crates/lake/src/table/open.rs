@@ -166,7 +166,6 @@ impl Table {
             added: parking_lot::Mutex::default(),
             swept_ms: AtomicI64::new(0),
             metadata_from: tokio::sync::Mutex::new(first),
-            expansion: parking_lot::Mutex::new(super::compact::FIRST_EXPANSION),
         };
         Self { inner: Arc::new(inner) }
     }

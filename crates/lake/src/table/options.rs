@@ -2,14 +2,19 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use iceberg::spec::{PartitionSpec, Schema, SortOrder};
 
-use crate::{LakeError, encode::EncodedFile, record::Keep, schema::Shape};
+use crate::{
+    LakeError,
+    encode::{EncodedFile, Expected, Run},
+    record::Keep,
+    schema::Shape,
+};
 
-/// Sorts rows and writes them as Parquet, one file for each UTC day, with their records as is said.
-pub type Encode = Arc<dyn Fn(&[RecordBatch], Keep) -> Result<Vec<EncodedFile>, LakeError> + Send + Sync>;
+/// Makes one Parquet file of the rows of many, which are of one UTC day, in the table's order. It is called where it may
+/// block, which runs do.
+pub type Merge = Arc<dyn Fn(Vec<Run>, Expected) -> Result<EncodedFile, LakeError> + Send + Sync>;
 
 /// The columns of a table and how its files are written.
 #[derive(Clone)]
@@ -22,8 +27,8 @@ pub struct Layout {
     pub partitions: PartitionSpec,
     /// How rows are ordered in a file.
     pub order: SortOrder,
-    /// What writes the files that compaction makes.
-    pub encode: Encode,
+    /// What makes the files of compaction.
+    pub merge: Merge,
 }
 
 impl From<Shape> for Layout {
@@ -33,7 +38,7 @@ impl From<Shape> for Layout {
             arrow: shape.arrow(),
             partitions: shape.partition_spec(),
             order: shape.sort_order(),
-            encode: Arc::new(move |rows, keep| crate::encode::encode_keeping(shape, rows, keep)),
+            merge: Arc::new(move |runs, expected| crate::encode::merge(shape, runs, expected)),
         }
     }
 }
@@ -50,9 +55,9 @@ pub struct TableOptions {
     /// How long files stay after the table is without them, for those who read an older snapshot. No shorter
     /// than the longest query.
     pub grace: Duration,
-    /// How large compaction makes a file, in bytes. It makes smaller ones where `rewrite_memory` asks for it.
+    /// How large compaction makes a file, in bytes, at most. It is in memory while it is made.
     pub target_bytes: u64,
-    /// How many bytes of rows compaction holds in memory.
+    /// About how many bytes of rows compaction holds in memory on their way from files to another.
     pub rewrite_memory: u64,
     /// How files are to keep records.
     pub records: Records,
@@ -91,8 +96,8 @@ impl Default for TableOptions {
         Self {
             // A query of CloudTrail Lake runs for an hour at most.
             grace: Duration::from_secs(2 * 3600),
-            target_bytes: 128 << 20,
-            rewrite_memory: 256 << 20,
+            target_bytes: 64 << 20,
+            rewrite_memory: 32 << 20,
             records: Records::default(),
         }
     }

@@ -1,37 +1,48 @@
 //! Rows of a file, in the columns that the table has now.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, ListArray, RecordBatch, RecordBatchReader, StructArray, cast::AsArray, make_array,
-    new_null_array,
+    Array, ArrayRef, ListArray, RecordBatch, StructArray, cast::AsArray, make_array, new_null_array,
 };
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef};
-use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use futures::StreamExt;
+use object_store::ObjectStore;
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, async_reader::ParquetObjectReader};
+use tokio::runtime::Handle;
 
-use crate::LakeError;
+use super::snapshot::DataFile;
+use crate::{LakeError, Run};
 
-/// How many rows are decoded at a time.
-const DECODED_AT_ONCE: usize = 4096;
+/// A file's rows, `at_once` at a time. Columns that it lacks, because it is older than they are, are null. The run blocks
+/// while it reads, and needs the runtime that this is called in.
+pub(super) async fn run(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+    schema: &SchemaRef,
+    at_once: usize,
+) -> Result<Run, LakeError> {
+    let reader = ParquetObjectReader::new(store.clone(), file.path.clone()).with_file_size(file.size);
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
+    let found = builder.metadata().file_metadata().num_rows();
+    if u64::try_from(found) != Ok(file.rows) {
+        let reason = format!("it has {found} rows and not {}", file.rows);
+        return Err(LakeError::Table { table: file.path.to_string(), reason });
+    }
+    let mut rows = builder.with_batch_size(at_once).build()?;
+    let (schema, runtime) = (schema.clone(), Handle::current());
+    let batches = iter::from_fn(move || runtime.block_on(rows.next()));
+    Ok(Box::new(batches.map(move |batch| with_columns(&batch?, &schema))))
+}
 
-/// All rows of a file. Columns that it lacks, because it is older than they are, are null.
-pub(super) fn read(file: Bytes, schema: &SchemaRef) -> Result<Vec<RecordBatch>, LakeError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    // The reader makes room for so many rows in each column.
-    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(DECODED_AT_ONCE);
-    let reader = builder.with_batch_size(DECODED_AT_ONCE.min(rows.max(1))).build()?;
-    let found = reader.schema();
-    reader
-        .map(|batch| {
-            let batch = batch?;
-            if found.fields() == schema.fields() {
-                return Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?);
-            }
-            let columns = conform_all(found.fields(), batch.columns(), schema.fields(), batch.num_rows())?;
-            Ok(RecordBatch::try_new(schema.clone(), columns)?)
-        })
-        .collect()
+fn with_columns(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, LakeError> {
+    let from = batch.schema_ref().fields();
+    let columns = if from == schema.fields() {
+        batch.columns().to_vec()
+    } else {
+        conform_all(from, batch.columns(), schema.fields(), batch.num_rows())?
+    };
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 
 fn conform_all(
@@ -73,17 +84,11 @@ fn conform(array: &ArrayRef, to: &FieldRef) -> Result<ArrayRef, LakeError> {
     }
 }
 
-/// What rows take in memory.
-pub(super) fn bytes(batches: &[RecordBatch]) -> u64 {
-    batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_array::{Int32Array, StringArray};
     use arrow_buffer::OffsetBuffer;
     use arrow_schema::{Field, Schema};
-    use parquet::arrow::ArrowWriter;
 
     use super::*;
 
@@ -104,25 +109,21 @@ mod tests {
             None,
         );
         let batch = RecordBatch::try_new(
-            Arc::new(old.clone()),
+            Arc::new(old),
             vec![Arc::new(Int32Array::from(vec![1, 2])), Arc::new(resources)],
         )
         .unwrap();
-        let mut writer = ArrowWriter::try_new(Vec::new(), Arc::new(old), None).unwrap();
-        writer.write(&batch).unwrap();
-        let file = Bytes::from(writer.into_inner().unwrap());
-
         let wider = Fields::from(vec![field("arn", DataType::Utf8), field("type", DataType::Utf8)]);
         let new = Arc::new(Schema::new(vec![
             field("name", DataType::Utf8),
             field("id", DataType::Int32),
             field("resources", list(&wider)),
         ]));
-        let read = read(file, &new).unwrap();
-        assert_eq!(read[0].schema(), new);
-        assert_eq!(read[0].column(0).null_count(), 2);
-        assert_eq!(read[0].column(1).as_ref(), &Int32Array::from(vec![1, 2]) as &dyn Array);
-        let second = read[0].column(2).as_list::<i32>().value(1);
+        let read = with_columns(&batch, &new).unwrap();
+        assert_eq!(read.schema(), new);
+        assert_eq!(read.column(0).null_count(), 2);
+        assert_eq!(read.column(1).as_ref(), &Int32Array::from(vec![1, 2]) as &dyn Array);
+        let second = read.column(2).as_list::<i32>().value(1);
         assert_eq!(second.as_struct().column(0).as_string::<i32>().value(1), "c");
         assert_eq!(second.as_struct().column(1).null_count(), 2);
     }

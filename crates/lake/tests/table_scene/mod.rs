@@ -14,7 +14,7 @@ use iceberg::spec::{
 use object_store::{ObjectStoreExt, path::Path};
 use opentrail_journal::disk::{CrashKeeps, Disk, FaultyDisk};
 use opentrail_lake::{
-    EncodedFile, Keep, LakeError,
+    EncodedFile, LakeError, Run,
     table::{Layout, Marks, Snapshot, Table, TableOptions},
     warehouse::{Location, Warehouse},
 };
@@ -76,7 +76,11 @@ pub fn layout(columns: usize) -> Layout {
         .build(&schema)
         .unwrap();
     let arrow = Arc::new(iceberg::arrow::schema_to_arrow_schema(&schema).unwrap());
-    Layout { schema, arrow, partitions, order, encode: Arc::new(|rows, _| encode(rows)) }
+    let merge = |runs: Vec<Run>, _| {
+        let rows = runs.into_iter().flatten().collect::<Result<Vec<_>, _>>()?;
+        Ok(encode(&rows)?.remove(0))
+    };
+    Layout { schema, arrow, partitions, order, merge: Arc::new(merge) }
 }
 
 pub fn batch(layout: &Layout, rows: &[(String, i64)]) -> RecordBatch {
@@ -127,7 +131,7 @@ fn encode(batches: &[RecordBatch]) -> Result<Vec<EncodedFile>, LakeError> {
 }
 
 pub fn files(layout: &Layout, rows: &[(String, i64)]) -> Vec<EncodedFile> {
-    (layout.encode)(&[batch(layout, rows)], Keep::default()).unwrap()
+    encode(&[batch(layout, rows)]).unwrap()
 }
 
 pub struct Scene {
