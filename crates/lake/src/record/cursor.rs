@@ -2,7 +2,10 @@
 
 use opentrail_event::JsonScanner;
 
-use super::{Fits, Misfit};
+use super::{
+    Fits, Misfit,
+    piece::{is_plain, is_same},
+};
 
 pub(super) struct Cursor<'a> {
     text: &'a [u8],
@@ -23,12 +26,27 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes these bytes, which must be there.
+    #[inline]
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Fits {
-        if self.text.get(self.at..).is_some_and(|left| left.starts_with(bytes)) {
-            self.at += bytes.len();
+        let end = self.at + bytes.len();
+        if self.text.get(self.at..end).is_some_and(|here| is_same(here, bytes)) {
+            self.at = end;
             return Ok(());
         }
         Err(Misfit)
+    }
+
+    /// Passes a text that needs no escapes; `false` if it does need some.
+    #[inline]
+    pub(super) fn pass_plain(&mut self, text: &[u8]) -> Result<bool, Misfit> {
+        let fits = self.pass(text);
+        if is_plain(text) {
+            return fits.map(|()| true);
+        }
+        if fits.is_ok() {
+            self.at -= text.len();
+        }
+        Ok(false)
     }
 
     /// Passes a value: its bytes.

@@ -3,18 +3,19 @@
 use arrow_array::Array;
 
 use super::{
-    Fits, Misfit,
+    Fits, Misfit, Sink,
     cursor::Cursor,
-    escape,
+    form::{ALSO, FIRST_MEMBER, NULL, OTHER, RAW, REST, STRING},
     source::{Members, Source, span},
-    walk::{self, ALSO, FIRST_MEMBER, NULL, OTHER, RAW, REST, STRING, Sink},
+    value,
 };
 
 /// The record's form; none for a record that has white space between its members, for example.
-pub(super) fn form(record: &str, rows: &Members<'_>, row: usize) -> Option<Vec<u8>> {
+pub(super) fn form(record: &str, rows: &Members<'_>, row: usize) -> Option<String> {
     let mut derived = Derived { record: Cursor::new(record.as_bytes()), form: Vec::with_capacity(128) };
     derived.object(rows, row).ok()?;
-    derived.record.is_at_end().then_some(derived.form)
+    // It has whole keys of the record, which is text, and characters.
+    if derived.record.is_at_end() { String::from_utf8(derived.form).ok() } else { None }
 }
 
 struct Derived<'a> {
@@ -28,6 +29,11 @@ impl Sink for Derived<'_> {
         self.record.pass(bytes)
     }
 
+    #[inline]
+    fn put_plain(&mut self, text: &[u8]) -> Result<bool, Misfit> {
+        self.record.pass_plain(text)
+    }
+
     fn rest(&mut self) -> Fits {
         self.record.value().map(drop)
     }
@@ -35,9 +41,7 @@ impl Sink for Derived<'_> {
 
 impl Derived<'_> {
     fn object(&mut self, members: &Members<'_>, row: usize) -> Fits {
-        if !members.has(row) {
-            return Err(Misfit);
-        }
+        value::present(members.nulls(), row)?;
         self.put(b"{")?;
         if self.record.peek() == Some(b'}') {
             return self.close(b'}');
@@ -103,11 +107,13 @@ impl Derived<'_> {
                     if number > 0 {
                         self.put(b",")?;
                     }
-                    escape::string(keys.get(entry)?, self)?;
-                    self.put(b":")?;
+                    self.put(b"\"")?;
+                    value::string(keys.get(entry)?, self)?;
+                    self.put(b"\":")?;
                     self.or_rest(|derived| match derived.record.peek() {
                         Some(b'n') => derived.null(),
-                        first => derived.text(first, values.get(entry)?),
+                        Some(b'"') => derived.quoted(|derived| value::string(values.get(entry)?, derived)),
+                        _ => derived.raw(|derived| derived.put(values.get(entry)?.as_bytes())),
                     })?;
                 }
                 if self.record.peek() == Some(b'}') { self.close(b'}') } else { Err(Misfit) }
@@ -121,11 +127,8 @@ impl Derived<'_> {
                 self.object(items, span(lists.value_offsets(), row)?.start)
             }
             (b'[', Source::Lists { lists, items }) => self.array(items, span(lists.value_offsets(), row)?),
-            (first, source) => {
-                let code = if first == b'"' { STRING } else { RAW };
-                self.form.push(code);
-                walk::scalar(code, source, row, self)
-            }
+            (b'"', source) => self.quoted(|derived| derived.scalar(STRING, source, row)),
+            (_, source) => self.raw(|derived| derived.scalar(RAW, source, row)),
         }
     }
 
@@ -153,9 +156,28 @@ impl Derived<'_> {
         self.put(b"null")
     }
 
-    fn text(&mut self, first: Option<u8>, text: &str) -> Fits {
-        let code = if first == Some(b'"') { STRING } else { RAW };
-        self.form.push(code);
-        walk::text(code, text, self)
+    fn quoted(&mut self, read: impl FnOnce(&mut Self) -> Fits) -> Fits {
+        self.form.push(STRING);
+        self.put(b"\"")?;
+        read(self)?;
+        self.put(b"\"")
+    }
+
+    fn raw(&mut self, read: impl FnOnce(&mut Self) -> Fits) -> Fits {
+        self.form.push(RAW);
+        read(self)
+    }
+
+    /// A value that is one column's, without quotes.
+    fn scalar(&mut self, code: u8, source: &Source<'_>, row: usize) -> Fits {
+        match (source, code) {
+            (Source::Texts(texts), STRING) => value::string(texts.get(row)?, self),
+            (Source::Texts(texts), _) => self.put(texts.get(row)?.as_bytes()),
+            (Source::Flags(flags), _) => value::flag(flags, row, self),
+            (Source::Times(times), STRING) => value::time(times, row, self),
+            (Source::Integers(numbers), _) => value::integer(numbers, row, self),
+            (Source::Doubles(numbers), _) => value::double(numbers, row, self),
+            _ => Err(Misfit),
+        }
     }
 }

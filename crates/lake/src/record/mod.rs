@@ -34,14 +34,21 @@
 //!
 //! Both are part of what files promise: what was written once must always be read.
 
+mod array;
+mod compile;
 mod cursor;
 mod derive;
 mod escape;
+mod form;
+mod piece;
+mod program;
+mod programs;
 mod prove;
 mod restore;
 mod rows;
 mod source;
-mod walk;
+mod time;
+mod value;
 
 pub use rows::{Keep, records};
 pub(crate) use rows::{Stored, without_records};
@@ -51,6 +58,17 @@ pub(crate) use rows::{Stored, without_records};
 struct Misfit;
 
 type Fits = Result<(), Misfit>;
+
+/// Takes a record's bytes in their order.
+trait Sink {
+    fn put(&mut self, piece: &[u8]) -> Fits;
+
+    /// Takes a text if it is a JSON string as it stands, but for the quotes. Otherwise it takes nothing and says so.
+    fn put_plain(&mut self, text: &[u8]) -> Result<bool, Misfit>;
+
+    /// Here comes the next value that no column has.
+    fn rest(&mut self) -> Fits;
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,15 @@
 //! That a form makes the record again.
 
-use super::{
-    Fits,
-    cursor::Cursor,
-    source::Members,
-    walk::{self, Sink},
-};
+use super::{Fits, Misfit, Sink, cursor::Cursor, program::Program};
 
 /// Whether the form makes this record of the row, byte for byte; `rest` is then what it needs besides the columns.
 ///
 /// It is what [`super::restore`] does, but for putting the bytes together: each piece is held against the record.
-pub(super) fn proves(form: &[u8], record: &str, rows: &Members<'_>, row: usize, rest: &mut Vec<u8>) -> bool {
+#[inline]
+pub(super) fn proves(program: &Program<'_>, record: &str, row: usize, rest: &mut Vec<u8>) -> bool {
     rest.clear();
     let mut proof = Proof { record: Cursor::new(record.as_bytes()), rest };
-    walk::record(form, rows, row, &mut proof).is_ok() && proof.record.is_at_end()
+    program.run(row, &mut proof).is_ok() && proof.record.is_at_end()
 }
 
 struct Proof<'a> {
@@ -22,8 +18,14 @@ struct Proof<'a> {
 }
 
 impl Sink for Proof<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Fits {
-        self.record.pass(bytes)
+    #[inline]
+    fn put(&mut self, piece: &[u8]) -> Fits {
+        self.record.pass(piece)
+    }
+
+    #[inline]
+    fn put_plain(&mut self, text: &[u8]) -> Result<bool, Misfit> {
+        self.record.pass_plain(text)
     }
 
     fn rest(&mut self) -> Fits {

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray, builder::StringBuilder, new_null_array};
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, RecordBatch, builder::StringBuilder, new_null_array};
 use arrow_schema::{ArrowError, DataType};
 
 use super::{
+    array::Records,
     derive::form,
+    programs::Programs,
     prove::proves,
-    restore::restore,
+    restore::Restorer,
     source::{Members, Texts},
 };
 use crate::{
     LakeError,
     schema::{FORM, RECORD, REST, Shape},
 };
+
+/// How long a rest may be for a form to be taken that fits a record and is not its own: the column of a member may have
+/// what such a form leaves to the rest.
+const SHORT_REST: usize = 32;
 
 /// How a file keeps records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -76,14 +81,17 @@ impl Keep {
         record: impl Fn(usize) -> Option<&'r str>,
     ) -> Result<RecordBatch, LakeError> {
         let rows = Members::of_rows(shape, batch);
+        let mut programs = Programs::new(&rows);
         let stored = Stored::of(batch)?;
         let mut kept = Kept::default();
         for row in 0..batch.num_rows() {
             match (self, record(row), stored.form(row)) {
-                (Self::Forms, Some(record), _) => kept.form_of(record, &rows, row),
+                (Self::Forms, Some(record), _) => kept.form_of(record, &rows, &mut programs, row),
                 (Self::Whole, Some(record), _) => kept.whole(record),
                 (Self::Forms, None, Some(form)) => kept.formed(form, stored.rest(row)),
-                (Self::Whole, None, Some(form)) => kept.restored(form, stored.rest(row), &rows, row)?,
+                (Self::Whole, None, Some(form)) => {
+                    kept.restored(form, stored.rest(row), &mut programs, row)?
+                }
                 (_, None, None) => return Err(damaged("a row has no record")),
             }
         }
@@ -103,10 +111,8 @@ struct Kept {
     records: StringBuilder,
     forms: StringBuilder,
     rests: StringBuilder,
-    /// The form of the row before: rows are in such an order that the next has the same, most likely.
-    last: Vec<u8>,
     rest: Vec<u8>,
-    bytes: Vec<u8>,
+    restorer: Restorer,
 }
 
 impl Kept {
@@ -122,15 +128,11 @@ impl Kept {
         self.rests.append_option(rest);
     }
 
-    fn form_of(&mut self, record: &str, rows: &Members<'_>, row: usize) {
-        if self.last.is_empty() || !proves(&self.last, record, rows, row, &mut self.rest) {
-            match form(record, rows, row) {
-                Some(form) if proves(&form, record, rows, row, &mut self.rest) => self.last = form,
-                _ => return self.whole(record),
-            }
-        }
-        let texts = (std::str::from_utf8(&self.last), std::str::from_utf8(&self.rest));
-        let (Ok(form), Ok(rest)) = texts else { return self.whole(record) };
+    fn form_of(&mut self, record: &str, rows: &Members<'_>, programs: &mut Programs<'_, '_>, row: usize) {
+        let form = self.proven(record, rows, programs, row);
+        let (Some(form), Ok(rest)) = (form, std::str::from_utf8(&self.rest)) else {
+            return self.whole(record);
+        };
         if form.len() + rest.len() >= record.len() {
             return self.whole(record);
         }
@@ -139,16 +141,34 @@ impl Kept {
         self.rests.append_option(Some(rest).filter(|rest| !rest.is_empty()));
     }
 
+    /// A form that makes the record; `rest` is then what it needs besides. Most often it is one of the latest, and the
+    /// record need not be taken apart.
+    fn proven<'p>(
+        &mut self,
+        record: &str,
+        rows: &Members<'_>,
+        programs: &'p mut Programs<'_, '_>,
+        row: usize,
+    ) -> Option<&'p str> {
+        let rest = &mut self.rest;
+        let is_recent =
+            programs.try_recent(|program| proves(program, record, row, rest) && rest.len() <= SHORT_REST);
+        if !is_recent {
+            let program = programs.of(&form(record, rows, row)?).ok()?;
+            return proves(program, record, row, rest).then_some(&program.form);
+        }
+        programs.latest().map(|program| &*program.form)
+    }
+
     fn restored(
         &mut self,
         form: &str,
         rest: Option<&str>,
-        rows: &Members<'_>,
+        programs: &mut Programs<'_, '_>,
         row: usize,
     ) -> Result<(), LakeError> {
-        self.bytes.clear();
-        restore(form, rest, rows, row, &mut self.bytes).map_err(|_| misfit())?;
-        let record = std::str::from_utf8(&self.bytes).map_err(|_| misfit())?;
+        let program = programs.of(form).map_err(|_| misfit())?;
+        let record = self.restorer.record(program, rest, row).map_err(|_| misfit())?;
         self.records.append_value(record);
         self.forms.append_null();
         self.rests.append_null();
@@ -158,28 +178,29 @@ impl Kept {
 
 /// The records of rows as a file has them, byte for byte as they came.
 ///
-/// The batch has the columns of [`Shape::arrow`], found by their names; texts may be views.
+/// The batch has the columns of [`Shape::arrow`], found by their names; texts may be views, and if those of `eventJson`
+/// are, so are these.
 ///
 /// # Errors
 /// [`LakeError::Arrow`] if a row has neither record nor form, or a form that doesn't fit it.
 pub fn records(shape: Shape, batch: &RecordBatch) -> Result<ArrayRef, LakeError> {
     let stored = Stored::of(batch)?;
     let rows = Members::of_rows(shape, batch);
-    let mut bytes = Vec::new();
-    let mut ends = Vec::with_capacity(batch.num_rows() + 1);
-    ends.push(0);
+    let mut programs = Programs::new(&rows);
+    let mut restorer = Restorer::default();
+    let mut records = Records::like(stored.records, batch.num_rows());
     for row in 0..batch.num_rows() {
-        match (stored.record(row), stored.form(row)) {
-            (Some(record), _) => bytes.extend_from_slice(record.as_bytes()),
+        let record = match (stored.record(row), stored.form(row)) {
+            (Some(record), _) => record,
             (None, Some(form)) => {
-                restore(form, stored.rest(row), &rows, row, &mut bytes).map_err(|_| misfit())?;
+                let program = programs.of(form).map_err(|_| misfit())?;
+                restorer.record(program, stored.rest(row), row).map_err(|_| misfit())?
             }
             (None, None) => return Err(damaged("a row has no record")),
-        }
-        ends.push(i32::try_from(bytes.len()).map_err(|_| ArrowError::OffsetOverflowError(bytes.len()))?);
+        };
+        records.push(record)?;
     }
-    let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
-    Ok(Arc::new(StringArray::try_new(ends, Buffer::from_vec(bytes), None::<NullBuffer>)?))
+    Ok(records.finish())
 }
 
 fn with_columns(batch: &RecordBatch, new: &[(&str, ArrayRef)]) -> Result<RecordBatch, LakeError> {

@@ -45,8 +45,6 @@ pub(super) struct Members<'a> {
 pub(super) struct Member<'a> {
     name: &'static str,
     also: Option<&'static str>,
-    /// `,"name":`.
-    key: Vec<u8>,
     pub(super) source: Source<'a>,
 }
 
@@ -67,6 +65,7 @@ impl<'a> Texts<'a> {
     }
 
     /// The text at `row`, which is below the number of rows; `None` for null.
+    #[inline]
     pub(super) fn at(self, row: usize) -> Option<&'a str> {
         match self {
             Self::Plain(texts) => (row < texts.len() && texts.is_valid(row)).then(|| texts.value(row)),
@@ -74,6 +73,7 @@ impl<'a> Texts<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn get(self, row: usize) -> Result<&'a str, Misfit> {
         self.at(row).ok_or(Misfit)
     }
@@ -95,9 +95,9 @@ impl<'a> Members<'a> {
         Some(Self { nulls: structs.nulls(), members })
     }
 
-    /// Whether there is an object at `row`.
-    pub(super) fn has(&self, row: usize) -> bool {
-        self.nulls.is_none_or(|nulls| row < nulls.len() && nulls.is_valid(row))
+    /// Which of the objects there are; none if all.
+    pub(super) fn nulls(&self) -> Option<&'a NullBuffer> {
+        self.nulls
     }
 
     pub(super) fn get(&self, at: usize) -> Option<&Member<'a>> {
@@ -120,9 +120,8 @@ impl<'a> Members<'a> {
 }
 
 impl Member<'_> {
-    /// `,"name":`.
-    pub(super) fn key(&self) -> &[u8] {
-        &self.key
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The other name.
@@ -133,7 +132,7 @@ impl Member<'_> {
 
 fn member<'a>(field: &Field, array: Option<&'a ArrayRef>) -> Member<'a> {
     let source = array.and_then(|array| source(field, array)).unwrap_or(Source::None);
-    Member { name: field.name, also: field.also, key: format!(",\"{}\":", field.name).into_bytes(), source }
+    Member { name: field.name, also: field.also, source }
 }
 
 fn source<'a>(field: &Field, array: &'a ArrayRef) -> Option<Source<'a>> {

@@ -12,6 +12,9 @@ use crate::{
     schema::{FORM, RECORD, REST, Shape},
 };
 
+mod many_forms;
+mod pieces;
+
 fn batch(records: &[String]) -> RecordBatch {
     let mut columns = Columns::new(Shape::Event);
     for record in records {
@@ -134,6 +137,16 @@ fn files_of_files_and_whole_ones_have_the_same_records() {
     }
 }
 
+fn restored(
+    form: &str,
+    rest: Option<&str>,
+    rows: &source::Members<'_>,
+    row: usize,
+) -> Result<String, Misfit> {
+    let program = compile::compile(form, rows)?;
+    restore::Restorer::default().record(&program, rest, row).map(str::to_owned)
+}
+
 #[test]
 fn a_form_that_does_not_fit_is_an_error() {
     let batch = batch(&[record(r#","errorCode":"x""#)]);
@@ -142,12 +155,10 @@ fn a_form_that_does_not_fit_is_an_error() {
         "", "}", "x", "#", "#s", "#s}", "1s%s+q}", "1s%s-}", "1s}}", "|99:a}", "|x}", "~1s}", "$s}", "$[}",
         "3{}", "\u{7f}s}",
     ] {
-        let mut into = Vec::new();
-        let restored = restore::restore(form, None, &rows, 0, &mut into);
-        assert!(restored.is_err() || form == "}", "{form}: {}", String::from_utf8_lossy(&into));
+        let restored = restored(form, None, &rows, 0);
+        assert!(restored.is_err() || form == "}", "{form}: {}", restored.unwrap_or_default());
     }
-    let mut into = Vec::new();
-    assert!(restore::restore("}", Some("1"), &rows, 0, &mut into).is_err());
+    assert!(restored("}", Some("1"), &rows, 0).is_err());
 }
 
 fn gather(folder: &Path, found: &mut Vec<String>) {
@@ -298,6 +309,6 @@ proptest! {
     fn no_form_panics(form in "[#-~0-9:snr{}\\[\\]|~é-]{0,30}", rest in "[\\[\\]{}\",:0-9a-z ]{0,12}") {
         let batch = batch(&[record(r#","resources":[{"ARN":"x"}],"requestParameters":{"a":"b"},"userIdentity":{"arn":"c"}"#)]);
         let rows = source::Members::of_rows(Shape::Event, &batch);
-        let _ = restore::restore(&form, Some(&rest), &rows, 0, &mut Vec::new());
+        let _ = restored(&form, Some(&rest), &rows, 0);
     }
 }
