@@ -194,6 +194,30 @@ async fn an_odd_file_with_an_event_on_each_of_many_days_does_no_harm() {
     at_work.stop().await;
 }
 
+/// It takes more room unpacked than there is for all files, and small ones are around it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_larger_than_the_room_for_all_is_taken_all_the_same() {
+    const LARGE: usize = 130;
+    let (scene, store, bucket) = scene().await;
+    let padding = "x".repeat(800_000);
+    let large = |number: usize| {
+        let event = event_at(format!("{number:06}"), "us-east-1", noon(1));
+        event.raw_str().replacen("alice", &padding, 1)
+    };
+    let texts: Vec<_> = (10..10 + LARGE).map(large).collect();
+    let events = 10 + LARGE + 10;
+    bucket.put(key("us-east-1", noon(1), 0), file(0..10, noon(1)));
+    bucket.put(key("us-east-1", noon(1), 1), packed(&format!("{{\"Records\":[{}]}}", texts.join(","))));
+    bucket.put(key("us-east-1", noon(1), 2), file(10 + LARGE..events, noon(1)));
+    let at_work = AtWork::start(&scene, &bucket);
+    let import = at_work.import(&scene, &store, TimeRange::default()).await;
+    let (status, statistics) = at_work.ended(&import).await;
+    assert_eq!(status, ImportStatus::Completed);
+    assert_eq!((statistics.files_completed, statistics.events_completed), (3, events as u64));
+    assert_eq!(scene.ids(store.id).await, ids_of(0..events));
+    at_work.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_can_not_be_listed_fails_the_import_until_it_can() {
     let (scene, store, bucket) = scene().await;

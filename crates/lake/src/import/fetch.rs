@@ -4,24 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, future::join_all, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     crew::Crew,
     ledger::Fault,
     location::Choice,
+    room::{Held, Room},
     source::{Source, SourceError, SourceObject},
     unpack::{MAX_FILE_BYTES, Unpacked, Unreadable, announced, unpack},
 };
 use crate::error::LakeError;
 
-/// Bytes of files that are fetched and not unpacked.
-const PACKED_BYTES: u64 = 48 << 20;
-/// Bytes of files that are unpacked and not in a batch.
-const UNPACKED_BYTES: u64 = 256 << 20;
-/// Memory is counted in pieces of this size.
-const PIECE_BYTES: u64 = 1 << 10;
 /// Small files are handled together, up to so many and so many bytes.
 const GROUP: usize = 32;
 const GROUP_BYTES: u64 = 256 << 10;
@@ -35,33 +30,6 @@ const UNKNOWN_BYTES: u64 = 1 << 20;
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// The memory that files may take before they are in a batch.
-pub(crate) struct Room {
-    packed: Arc<Semaphore>,
-    unpacked: Arc<Semaphore>,
-}
-
-impl Room {
-    pub(crate) fn new() -> Self {
-        let pieces = |bytes: u64| Arc::new(Semaphore::new(usize::try_from(bytes / PIECE_BYTES).unwrap_or(1)));
-        Self { packed: pieces(PACKED_BYTES), unpacked: pieces(UNPACKED_BYTES) }
-    }
-}
-
-/// Takes room for so many bytes, or for all that there may be.
-async fn take(room: &Arc<Semaphore>, bytes: u64, most: u64) -> Option<OwnedSemaphorePermit> {
-    let pieces = bytes.min(most).div_ceil(PIECE_BYTES).max(1).min(most / PIECE_BYTES);
-    room.clone().acquire_many_owned(u32::try_from(pieces).ok()?).await.ok()
-}
-
-/// Gives back what was taken beyond so many bytes: a file may be smaller than it says, or none that has events, and those
-/// after it are not to wait for a batch with it.
-fn keep(mut room: OwnedSemaphorePermit, bytes: u64) -> OwnedSemaphorePermit {
-    let needed = usize::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(usize::MAX);
-    drop(room.split(room.num_permits().saturating_sub(needed)));
-    room
-}
-
 /// Files beside each other in the listing, and what ended it.
 struct Listed {
     files: Vec<SourceObject>,
@@ -71,7 +39,7 @@ struct Listed {
 struct Fetched {
     files: Vec<(String, Result<Bytes, Fault>)>,
     failed: Option<SourceError>,
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<Held>,
 }
 
 /// A file that was read, or not.
@@ -93,14 +61,14 @@ pub(crate) struct ReadGroup {
     pub(crate) files: Vec<ReadFile>,
     /// What ended the listing, if that was not its end.
     pub(crate) failed: Option<SourceError>,
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<Held>,
 }
 
 /// What reads the files of an import.
 pub(crate) struct Fetcher {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) crew: Crew,
-    pub(crate) room: Room,
+    pub(crate) room: Arc<Room>,
 }
 
 /// Keys as they are found.
@@ -167,7 +135,7 @@ impl Fetcher {
         let fetched = groups
             .then(async |listed| {
                 let bytes = listed.files.iter().map(|file| file.size).sum();
-                (listed, take(&self.room.packed, bytes, PACKED_BYTES).await)
+                (listed, self.room.packed(bytes).await)
             })
             .map(|(listed, room)| {
                 let source = self.source.clone();
@@ -178,7 +146,7 @@ impl Fetcher {
             let fetched = fetched.map_err(|_| LakeError::Interrupted)?;
             let bodies = fetched.files.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
             let bytes = bodies.map(|body| announced(body).min(MAX_FILE_BYTES)).sum();
-            let room = take(&self.room.unpacked, bytes, UNPACKED_BYTES).await;
+            let room = self.room.texts(bytes).await;
             Ok::<_, LakeError>((fetched, room))
         });
         roomy
@@ -188,7 +156,7 @@ impl Fetcher {
                     self.crew.run(move || files.into_iter().map(read_one).collect()).await?;
                 drop(packed);
                 let taken = files.iter().filter_map(|file| file.outcome.as_ref().ok()).map(|read| read.bytes);
-                let room = room.map(|room| keep(room, taken.sum()));
+                let room = room.map(|room| room.keep(taken.sum()));
                 Ok(ReadGroup { files, failed, room })
             })
             .buffered(self.crew.size() * 2)
@@ -222,7 +190,7 @@ async fn gather(keys: &mut Keys) -> Option<Listed> {
     }
 }
 
-async fn fetch(source: Arc<dyn Source>, listed: Listed, room: Option<OwnedSemaphorePermit>) -> Fetched {
+async fn fetch(source: Arc<dyn Source>, listed: Listed, room: Option<Held>) -> Fetched {
     let files = join_all(listed.files.into_iter().map(async |file| {
         let outcome = if file.size > MAX_FILE_BYTES {
             let message = format!("The file has {} bytes, more than {MAX_FILE_BYTES}.", file.size);

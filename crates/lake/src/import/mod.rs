@@ -5,8 +5,8 @@
 //! store's table, each commit with the mark up to which key everything is done. So a start after a crash goes on where
 //! the table says, with nothing lost and nothing twice. An event that the store has is left out.
 //!
-//! Memory: files on their way take what [`fetch`] allows; batches on their way at most four times what [`writer`]
-//! gathers, as records and as columns; the ids of a store's days what [`seen`] keeps.
+//! Memory: files and events on their way, of all imports and uploads together, take what [`room`] has, from when they are
+//! fetched until they are encoded; the ids of a store's days what [`seen`] keeps.
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-copy-trail-to-lake-eds.html>
 
@@ -16,6 +16,7 @@ mod fetch;
 mod ledger;
 mod location;
 mod refusal;
+mod room;
 mod rules;
 mod run;
 mod seen;

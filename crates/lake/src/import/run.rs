@@ -19,6 +19,7 @@ use super::{
     fetch::{Fetcher, Keys, ReadFile, ReadGroup, Unread},
     ledger::{FailureStatus, Fault, Ledger, Ledgers, MAX_FAILURES, Progress},
     location::{Choice, Location, folder_of},
+    room::{Held, portions},
     source::SourceError,
     unpack::{MAX_FILE_BYTES, Unpacked, Unreadable, unpack},
     writer::{Done, NotWritten, Piece, Step, Taken, Writer},
@@ -315,11 +316,29 @@ impl Hand<'_> {
         }))
     }
 
+    /// Hands events over, which take this room. The files that they are of are done with the last of them: a crash in between
+    /// reads the files again and finds the others in the store.
     async fn hand_over(
         &mut self,
         events: Vec<Event>,
         done: Done,
-        room: Option<tokio::sync::OwnedSemaphorePermit>,
+        mut room: Option<Held>,
+    ) -> Result<(), RunError> {
+        let mut portions = portions(events).into_iter().peekable();
+        while let Some(events) = portions.next() {
+            let is_last = portions.peek().is_none();
+            let room = if is_last { room.take() } else { None };
+            let done = if is_last { done.clone() } else { Done::default() };
+            self.hand_over_portion(events, done, room).await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over_portion(
+        &mut self,
+        events: Vec<Event>,
+        done: Done,
+        room: Option<Held>,
     ) -> Result<(), RunError> {
         let step = Step {
             session: self.session,

@@ -21,9 +21,10 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     crew::Crew,
     document::{Import, ImportStatus},
-    fetch::{Fetcher, Room},
+    fetch::Fetcher,
     ledger::{Failure, FailureStatus, Fault, Ledger, Ledgers, Progress},
     location::Location,
+    room::{Room, bytes_of, portions},
     rules::ImportRules,
     run::{LEFT_OUT, LISTING, MAX_AHEAD, Run, RunError, Shown, kept},
     source::{Source, SourceError},
@@ -112,6 +113,7 @@ struct Inner {
     rules: ImportRules,
     ledgers: Ledgers,
     crew: Crew,
+    room: Arc<Room>,
     writers: Mutex<HashMap<StoreId, (Writer, Instant)>>,
     running: Mutex<HashMap<Uuid, Running>>,
     /// Imports whose documents are about to go; what they left goes after them.
@@ -136,6 +138,7 @@ impl Imports {
             rules: ImportRules::new(state.clone(), stores.clone()),
             ledgers: Ledgers::open(folder, disk)?,
             crew: Crew::new().map_err(LakeError::disk(folder))?,
+            room: Arc::new(Room::new()),
             lake,
             state: state.clone(),
             stores,
@@ -244,9 +247,21 @@ impl Imports {
     ) -> Result<Uploaded, NotWritten> {
         let (events, expired) = kept(events, oldest_kept(store, now));
         let writer = self.inner.writer(store);
-        let answer = writer.write(Piece { events, step: None, room: None }).await?;
-        let taken = answer.await.unwrap_or_else(|_| Err(NotWritten::interrupted()))?;
-        Ok(Uploaded { taken, expired })
+        let mut room = self.inner.room.texts(bytes_of(&events) as u64).await;
+        let mut portions = portions(events).into_iter().peekable();
+        let mut answers = Vec::new();
+        while let Some(events) = portions.next() {
+            // What is handed over is written in its order.
+            let room = if portions.peek().is_none() { room.take() } else { None };
+            answers.push(writer.write(Piece { events, step: None, room }).await?);
+        }
+        let mut uploaded = Uploaded { taken: Taken::default(), expired };
+        for answer in answers {
+            let taken = answer.await.unwrap_or_else(|_| Err(NotWritten::interrupted()))?;
+            uploaded.taken.accepted += taken.accepted;
+            uploaded.taken.duplicates += taken.duplicates;
+        }
+        Ok(uploaded)
     }
 
     /// Works until `stop`.
@@ -371,11 +386,12 @@ impl Inner {
         })?;
         let location = Location::parse(&import.source.location_uri)
             .map_err(|error| SourceError::refused("InvalidImportSource", error.to_string()))?;
+        self.check_key(&store).await?;
         let source = buckets.source(import).await?;
         Ok(Run {
             import: import.clone(),
             location,
-            fetcher: Fetcher { source, crew: self.crew.clone(), room: Room::new() },
+            fetcher: Fetcher { source, crew: self.crew.clone(), room: self.room.clone() },
             writer: self.writer(&store),
             ledgers: self.ledgers.clone(),
             shown: shown.clone(),
@@ -384,7 +400,17 @@ impl Inner {
         })
     }
 
-    /// Notes why an import could not begin.
+    /// What is imported is sealed with the store's key. Without it an import would wait for as long as the key is closed.
+    async fn check_key(&self, store: &EventDataStore) -> Result<(), SourceError> {
+        let Some(key) = &store.kms_key else { return Ok(()) };
+        let opened = self.lake.inner.options.keys.open(store, key).await;
+        opened.map(drop).map_err(|refused| {
+            let message = format!("The KMS key {} of the event data store can't be used: {refused}", key.arn);
+            SourceError::refused("InsufficientEncryptionPolicy", message)
+        })
+    }
+
+    /// Notes why an import could not begin, or not go on.
     async fn refuse(
         &self,
         import: &Import,
@@ -433,7 +459,8 @@ impl Inner {
         let mut writers = self.writers.lock();
         let start = || {
             let live = self.lake.table_of(store);
-            (Writer::start(self.lake.clone(), live, self.crew.clone()), Instant::now())
+            let writer = Writer::start(self.lake.clone(), live, self.crew.clone(), self.room.clone());
+            (writer, Instant::now())
         };
         let (writer, used) = writers.entry(store.id).or_insert_with(start);
         *used = Instant::now();

@@ -17,12 +17,16 @@ use arrow_array::RecordBatch;
 use chrono::NaiveDate;
 use opentrail_event::Event;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     crew::Crew,
     ledger::Progress,
+    room::{BATCH_BYTES, Held, Room, bytes_of},
     seen::{Seen, shares},
     under_way::UnderWay,
 };
@@ -32,17 +36,18 @@ use crate::{
     table::Marks,
 };
 
-/// Bytes of records after which a batch is written.
-const BATCH_BYTES: usize = 64 << 20;
 /// Longest time that records of an import wait for more.
 const LINGER: Duration = Duration::from_secs(5);
+/// They wait no longer for the next when somebody waits for the room that they take.
+const SHORT_LINGER: Duration = Duration::from_millis(250);
 /// Longest time that a batch waits for what this server recorded before it. While a table can't be written and memory is
 /// full, nothing is taken from the journal.
 const CATCH_UP: Duration = Duration::from_secs(30);
 /// Pieces that wait for their turn.
 const WAITING: usize = 256;
-/// Bytes of columns after which another batch of Arrow's is begun.
-const COLUMN_BYTES: usize = 128 << 20;
+/// Bytes of columns after which another batch of Arrow's is begun. Builders have up to twice of what is in them, so they are
+/// small beside a batch; and so that jemalloc gives what one let go to the next: allocations above 8 MiB it maps anew.
+const COLUMN_BYTES: usize = 8 << 20;
 
 /// What became of some events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,8 +111,8 @@ pub(crate) struct Piece {
     pub(crate) events: Vec<Event>,
     /// Of an import; uploads have none.
     pub(crate) step: Option<Step>,
-    /// The memory that the events take.
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    /// The memory that the events take, given back when they are in a file.
+    pub(crate) room: Option<Held>,
 }
 
 struct Waiting {
@@ -125,7 +130,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the writer of a store.
-    pub(crate) fn start(lake: Lake, live: Live, crew: Crew) -> Self {
+    pub(crate) fn start(lake: Lake, live: Live, crew: Crew, room: Arc<Room>) -> Self {
         let (pieces, waiting) = mpsc::channel(WAITING);
         let (commits, to_commit) = mpsc::channel(1);
         let (committed, known_committed) = watch::channel(0);
@@ -135,6 +140,7 @@ impl Writer {
             lake: lake.clone(),
             live: live.clone(),
             crew,
+            room,
             seen: Seen::default(),
             sessions: sessions.clone(),
             failures: failures.clone(),
@@ -188,6 +194,7 @@ struct Gatherer {
     lake: Lake,
     live: Live,
     crew: Crew,
+    room: Arc<Room>,
     seen: Seen,
     sessions: Arc<AtomicU64>,
     failures: Arc<AtomicU64>,
@@ -242,20 +249,31 @@ impl Gatherer {
 
     /// Adds what comes until the batch is full, or somebody waits for it and there is nothing more.
     async fn gather(&self, batch: &mut Vec<Waiting>, pieces: &mut mpsc::Receiver<Waiting>) {
-        let bytes_of = |piece: &Piece| piece.events.iter().map(|event| event.raw().len()).sum::<usize>();
-        let mut bytes: usize = batch.iter().map(|waiting| bytes_of(&waiting.piece)).sum();
-        let until = tokio::time::Instant::now() + LINGER;
+        let mut bytes: usize = batch.iter().map(|waiting| bytes_of(&waiting.piece.events)).sum();
+        let until = Instant::now() + LINGER;
         let is_last = |waiting: &Waiting| waiting.piece.step.as_ref().is_some_and(|step| step.done.is_last);
         while bytes < BATCH_BYTES && !batch.last().is_some_and(is_last) {
             // An upload has somebody who waits for its answer.
             let next = if batch.iter().any(|waiting| waiting.piece.step.is_none()) {
                 pieces.try_recv().ok()
             } else {
-                tokio::time::timeout_at(until, pieces.recv()).await.ok().flatten()
+                self.next(pieces, until).await
             };
             let Some(next) = next else { return };
-            bytes += bytes_of(&next.piece);
+            bytes += bytes_of(&next.piece.events);
             batch.push(next);
+        }
+    }
+
+    /// What comes next until then, or for a short time only if there is no room for more.
+    async fn next(&self, pieces: &mut mpsc::Receiver<Waiting>, until: Instant) -> Option<Waiting> {
+        loop {
+            let look = until.min(Instant::now() + SHORT_LINGER);
+            match tokio::time::timeout_at(look, pieces.recv()).await {
+                Ok(next) => return next,
+                Err(_) if look == until || self.room.is_short() => return None,
+                Err(_) => {}
+            }
         }
     }
 
@@ -288,13 +306,10 @@ impl Gatherer {
         for share in &shares {
             (batch, new) = self.admit(batch, new, share, &view).await?;
         }
-        let (crew, shape, keep) = (self.crew.clone(), self.live.shape(), self.live.keep());
-        let events = new.events;
-        let encoding = tokio::spawn(async move { crew.run(move || files_of(shape, keep, events)).await? });
-        let (encoding, known) = (AbortOnDropHandle::new(encoding), self.known);
         let mut marks = BTreeMap::new();
+        let mut rooms = Vec::new();
         let waiting = batch.into_iter().zip(new.taken).map(|(Waiting { piece, done }, taken)| {
-            drop(piece.room);
+            rooms.extend(piece.room);
             if let Some(step) = piece.step {
                 let mut progress = step.progress.lock();
                 progress.add(&step.done, taken);
@@ -305,6 +320,9 @@ impl Gatherer {
             (done, taken)
         });
         let waiting = waiting.collect();
+        let (crew, shape, keep) = (self.crew.clone(), self.live.shape(), self.live.keep());
+        let encoding = tokio::spawn(encode(crew, move || files_of(shape, keep, new.events), rooms));
+        let (encoding, known) = (AbortOnDropHandle::new(encoding), self.known);
         let number = self.under_way.sent(days, shares.len());
         Ok(Some(Commit { encoding, marks, waiting, failures, known, number }))
     }
@@ -378,6 +396,20 @@ fn admit(seen: &mut Seen, piece: Vec<Event>, events: &mut Vec<Event>, taken: &mu
     }
 }
 
+/// Has events encoded. The room that they take is free when they are in files: until then they take more of it and not less.
+async fn encode(
+    crew: Crew,
+    files: impl FnOnce() -> Result<Vec<EncodedFile>, LakeError> + Send + 'static,
+    rooms: Vec<Held>,
+) -> Result<Vec<EncodedFile>, LakeError> {
+    let encode = move || {
+        let files = files();
+        drop(rooms);
+        files
+    };
+    crew.run(encode).await?
+}
+
 /// Events are let go as they become rows: what they were read from need not be in memory beside the columns.
 fn files_of(shape: Shape, keep: Keep, events: Vec<Event>) -> Result<Vec<EncodedFile>, LakeError> {
     let mut batches: Vec<RecordBatch> = Vec::new();
@@ -437,4 +469,32 @@ async fn write(
         return Ok(());
     }
     live.append_knowing(known, files, marks, lake.now()).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_room_of_a_batch_is_free_when_it_is_encoded_and_not_before() {
+        let (room, crew) = (Room::new(), Crew::new().expect("threads"));
+        let all = room.texts(u64::MAX).await.expect("there is room");
+        let (begin, begins) = mpsc::channel();
+        let files = move || {
+            begins.recv().expect("it begins");
+            Ok(Vec::new())
+        };
+        // Nobody waits for it: a writer that ends has batches under way.
+        let encoding = tokio::spawn(encode(crew, files, vec![all]));
+        tokio::task::yield_now().await;
+        encoding.abort();
+        let mut next = Box::pin(room.texts(1));
+        assert!(next.as_mut().now_or_never().is_none());
+        begin.send(()).expect("it waits");
+        assert!(next.await.is_some());
+    }
 }
