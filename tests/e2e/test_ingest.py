@@ -117,12 +117,14 @@ def test_bad_records_are_named_and_the_good_ones_kept(server):
     upload = [
         good[0], 7, record(eventID=None), good[1], record(eventTime="yesterday"), record(eventName=None),
         record(awsRegion="not a region"), record(userIdentity="me"), good[2], record(eventID="x" * 129),
+        record(eventTime="2999-01-01T00:00:00Z"),
     ]
     counts = accepted(put_events(server, json.dumps({"Records": upload}).encode()))
     assert counts["Accepted"] == 3
     rejected = {bad["Index"]: bad["Reason"] for bad in counts["Rejected"]}
-    assert sorted(rejected) == [1, 2, 4, 5, 6, 7, 9]
-    words = {1: "object", 2: "eventID", 4: "eventTime", 5: "eventName", 6: "awsRegion", 7: "userIdentity", 9: "eventID"}
+    assert sorted(rejected) == [1, 2, 4, 5, 6, 7, 9, 10]
+    words = {1: "object", 2: "eventID", 4: "eventTime", 5: "eventName", 6: "awsRegion", 7: "userIdentity", 9: "eventID",
+             10: "future"}
     for index, word in words.items():
         assert word in rejected[index], (index, rejected[index])
     assert all(soon(server, one["eventID"]) for one in good)

@@ -14,6 +14,7 @@ from pyiceberg.catalog import load_catalog
 from identity import EVERYTHING, allow, code, person, refused, trust
 from lake import answer, ended, put, record, rows, run, store_of
 from server import ACCOUNT, REGION, ROOT_KEY, ROOT_SECRET, Server, binary, eventually
+from test_imports import Bucket
 
 FLAGS = ["--lake-flush-interval", "1s", "--lake-tidy-interval", "1s"]
 OWNERS = {"Sid": "owners", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*",
@@ -187,6 +188,9 @@ def test_a_disabled_key_closes_its_store_and_no_other(server, client, key):
     put(server, more)
     events += more
     assert code(client.start_query, QueryStatement=statement) == "InsufficientEncryptionPolicyException"
+    arn, bucket = client.get_event_data_store(EventDataStore=store)["EventDataStoreArn"], Bucket(server)
+    error, message = refused(client.start_import, Destinations=[arn], ImportSource=bucket.source())
+    assert error == "InsufficientEncryptionPolicyException" and "disabled" in message
 
     kms.enable_key(KeyId=own)
     assert ids_in(client, store, source) == ids_of(events)

@@ -1,6 +1,7 @@
 //! Stores that have a key: what is on the disk of them, and what happens while the key can't be had.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod import_scene;
 mod ingest_scene;
 
 use std::{
@@ -15,10 +16,12 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use import_scene::{AtWork, Bucket, file, key as name_of, noon, real_time};
 use ingest_scene::{Scene, ids_of, now, numbered, options, owner, region};
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, path::Path};
 use opentrail_journal::disk::{CrashKeeps, FaultyDisk};
 use opentrail_lake::{
+    import::{ImportStatus, TimeRange},
     ingest::{LakeOptions, TableKeys},
     store::{CreateEventDataStore, EventDataStore, StoreId, StoreKey, UpdateEventDataStore, WrappedKey},
     warehouse::{DataKey, KeyRefused, Seal, Sealing, Warehouse},
@@ -374,4 +377,29 @@ async fn ranges_of_a_sealed_file_are_those_of_the_plain_one() {
         .await
         .unwrap();
     assert!(store.get_range(&other, 0..10).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_into_a_store_whose_key_is_closed_fails_and_says_why_until_it_is_open() {
+    let service = Arc::<Service>::default();
+    let scene = Scene::new(LakeOptions { keys: service.clone(), ..real_time() }).await;
+    let store = sealed(&scene, "mine").await;
+    let bucket = Arc::new(Bucket::default());
+    bucket.put(name_of("us-east-1", noon(1), 0), file(0..10, noon(1)));
+    service.is_now(CLOSED);
+    let at_work = AtWork::start(&scene, &bucket);
+    let import = at_work.import(&scene, &store, TimeRange::default()).await;
+    assert_eq!(at_work.ended(&import).await.0, ImportStatus::Failed);
+    let (failures, _) = at_work.imports.failures(&import, None, 10).unwrap().unwrap();
+    let [(_, _, failure)] = failures.as_slice() else { panic!("{failures:?}") };
+    assert_eq!(failure.fault.kind, "InsufficientEncryptionPolicy");
+    assert!(failure.fault.message.contains("the key is disabled"), "{}", failure.fault.message);
+    assert!(bucket.reads().is_empty());
+
+    service.is_now(OPEN);
+    at_work.retry(&scene, &import).await;
+    let (status, statistics) = at_work.ended(&import).await;
+    assert_eq!((status, statistics.events_completed), (ImportStatus::Completed, 10));
+    assert_eq!(scene.ids(store.id).await, ids_of(0..10));
+    at_work.stop().await;
 }

@@ -72,8 +72,8 @@ pub(crate) struct NoRecords {
     first: Rejected,
 }
 
-/// The good records of an upload, and why the others are not among them: where there is a `newest` time, events after it
-/// are none that happened.
+/// The good records of an upload, and why the others are not among them: events after the `newest` time are none that
+/// happened.
 ///
 /// # Errors
 /// [`NoRecords`] with more than [`MAX_REJECTED`] bad ones.
@@ -81,7 +81,7 @@ pub(crate) fn sort(
     body: Bytes,
     owner: AccountId,
     regions: &Regions,
-    newest: Option<DateTime<Utc>>,
+    newest: DateTime<Utc>,
 ) -> Result<(Vec<Event>, Vec<Rejected>), NoRecords> {
     let mut good = Vec::new();
     let mut rejected: Vec<Rejected> = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn sort(
         match record {
             Err(error) => rejected.push(Rejected { index: error.index, reason: error.reason.to_string() }),
             Ok(raw) => match Event::parse(raw) {
-                Ok(event) if newest.is_some_and(|newest| event.time() > newest) => {
+                Ok(event) if event.time() > newest => {
                     rejected.push(Rejected { index, reason: "eventTime is in the future".to_owned() });
                 }
                 Ok(event) if regions.take(owner, event.region()) => good.push(event),
@@ -220,7 +220,8 @@ mod tests {
     use super::{MAX_REJECTED, Regions};
 
     fn sort(body: String) -> Result<(Vec<super::Event>, Vec<super::Rejected>), super::NoRecords> {
-        super::sort(body.into(), "123456789012".parse().expect("an account"), &Regions::default(), None)
+        let owner = "123456789012".parse().expect("an account");
+        super::sort(body.into(), owner, &Regions::default(), chrono::DateTime::<chrono::Utc>::MAX_UTC)
     }
 
     #[test]

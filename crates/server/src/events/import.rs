@@ -131,7 +131,7 @@ impl Upload<'_> {
         let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
         let newest = arrival.at + MAX_AHEAD;
         // Regions are counted for digest chains, and nothing of this is delivered.
-        let (events, rejected) = read(&Arc::default(), store.account, bytes, packed, Some(newest)).await?;
+        let (events, rejected) = read(&Arc::default(), store.account, bytes, packed, newest).await?;
         let stage = Stage::Begins { records: events.len(), rejected: rejected.len() };
         let begins = deed(account, arrival, Who::Known(caller), region, Some(arn), stage);
         begins.keep(&rooms.recorder, Dialect::Rest).await?;

@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use http::{Response, header::CONTENT_ENCODING, request::Parts};
 use opentrail_event::{AccountId, Category, Event, RecordResource, Region};
 use opentrail_identity::{Ask, Caller};
+use opentrail_lake::import::MAX_AHEAD;
 use opentrail_wire::value;
 use serde_json::json;
 
@@ -123,7 +124,8 @@ async fn take(
     permit(rooms, caller, region, arrival, "opentrail:PutEvents", &resource)?;
     let packed = is_packed(parts, &bytes);
     let unpacking = if packed { rooms.bodies.unpacking().await } else { None };
-    let (events, rejected) = read(&rooms.regions, account, bytes, packed, None).await?;
+    let newest = arrival.at + MAX_AHEAD;
+    let (events, rejected) = read(&rooms.regions, account, bytes, packed, newest).await?;
     let record = |part: &Part<'_>| {
         deed(account, arrival, Who::Known(caller), region, Ok(part)).events(&rooms.recorder)
     };
@@ -149,13 +151,13 @@ pub(super) fn is_packed(parts: &Parts, bytes: &[u8]) -> bool {
         || parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip")
 }
 
-/// The good records of a body and the others; where there is a `newest` time, those after it are among the others.
+/// The good records of a body and the others, among which are those that have a time after `newest`.
 pub(super) async fn read(
     regions: &Arc<Regions>,
     account: AccountId,
     bytes: Bytes,
     packed: bool,
-    newest: Option<DateTime<Utc>>,
+    newest: DateTime<Utc>,
 ) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
     if bytes.len() <= INLINE_BYTES && !packed {
         return sorted(bytes, account, regions, newest);
@@ -173,7 +175,7 @@ fn sorted(
     bytes: Bytes,
     owner: AccountId,
     regions: &Regions,
-    newest: Option<DateTime<Utc>>,
+    newest: DateTime<Utc>,
 ) -> Result<(Vec<Event>, Vec<Rejected>), Fault> {
     admission::sort(bytes, owner, regions, newest)
         .map_err(|error| Fault::common(Common::Malformed, Dialect::Rest, error.to_string()))

@@ -123,6 +123,7 @@ impl Write for StartImport {
             input.stage(call, &mut tx)?.import
         };
         may_pass(&import, call)?;
+        check_key(&import, call)?;
         check_bucket(&import, call).await
     }
 
@@ -149,6 +150,17 @@ fn may_pass(import: &Import, call: &Call) -> Result<(), Fault> {
     context.set("iam:PassedToService", CLOUDTRAIL);
     context.set("iam:AssociatedResourceArn", import.destination.as_str());
     call.permit("iam:PassRole", role, context)
+}
+
+/// Whether CloudTrail may use the store's key, with which it seals what it imports.
+fn check_key(import: &Import, call: &Call) -> Result<(), Fault> {
+    let rules = call.rooms.imports.rules();
+    let store = rules.destination(call.account, &call.region, &import.destination).map_err(refused)?;
+    let Some(key) = &store.kms_key else { return Ok(()) };
+    call.rooms.lake_keys.usable(&store, key).map(drop).map_err(|refusal| {
+        let message = format!("The KMS key {} of the event data store can't be used: {refusal}", key.arn);
+        Fault::declared("InsufficientEncryptionPolicyException", message)
+    })
 }
 
 /// Whether the role can read the bucket: its list, and the first file that is to be imported.
