@@ -4,9 +4,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(TARGET)/python
 PYTHON := $(VENV)/bin/python
 E2E_WORKERS ?= 2
+AZURITE := $(TARGET)/azurite
 S3S_FS := $(TARGET)/peers/bin/s3s-fs
 
-.PHONY: run test check unit e2e bench fuzz clients deny
+.PHONY: run test check unit e2e bench fuzz clients azurite deny
 
 ## Build and start the server with embedded defaults
 run:
@@ -26,7 +27,7 @@ unit: clients
 	OPENTRAIL_TEST_PYTHON=$(PYTHON) cargo test --workspace --locked --quiet
 
 ## The whole system, with the real AWS CLI and boto3
-e2e: clients
+e2e: clients azurite
 	cargo build --locked --package opentrail
 	OPENTRAIL_BINARY=$(TARGET)/debug/opentrail $(PYTHON) -m pytest tests/e2e -n $(E2E_WORKERS) --dist loadfile -q
 
@@ -47,6 +48,15 @@ clients: $(VENV)/.ready
 $(VENV)/.ready: tests/e2e/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+## Azure Blob Storage on this machine, from npm
+azurite: $(AZURITE)/.ready
+
+$(AZURITE)/.ready: tests/e2e/azurite/package.json tests/e2e/azurite/package-lock.json
+	mkdir -p $(AZURITE)
+	cp $^ $(AZURITE)
+	npm ci --prefix $(AZURITE) --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 ## Fuzz the parsers of requests, events and policies, each for FUZZ_SECONDS

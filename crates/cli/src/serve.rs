@@ -109,8 +109,9 @@ pub(crate) struct ServeArguments {
     /// How long a day of lifecycle rules is; for tests, which can't wait for days
     #[arg(long, env = "OPENTRAIL_LIFECYCLE_DAY", default_value = "24h", value_parser = short_day, value_name = "DURATION")]
     lifecycle_day: Duration,
-    /// Where the tables of event data stores are: a folder, or s3://BUCKET/PREFIX with region, endpoint and credentials
-    /// from AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in the data folder if absent
+    /// Where the tables of event data stores are: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
+    /// az://CONTAINER/PREFIX, with endpoint and credentials from the variables that the service's own tools read
+    /// (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT, …); in the data folder if absent
     #[arg(long, env = "OPENTRAIL_LAKE_WAREHOUSE", value_name = "LOCATION")]
     lake_warehouse: Option<LakeLocation>,
     /// How long events of event data stores wait at most until they are in files, which is when other engines see

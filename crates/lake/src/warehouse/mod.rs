@@ -1,7 +1,8 @@
 //! Where tables are kept: an object store and how its files are named in Iceberg's metadata.
 //!
-//! Within the data folder it is [`DiskStore`], over the same seam to the file system as everything else.
-//! Elsewhere it is any service that speaks S3. All of the lake sees an [`ObjectStore`] only.
+//! Within the data folder it is [`DiskStore`], over the same seam to the file system as everything else. Elsewhere it is a
+//! service that speaks S3, Azure Blob Storage or Google Cloud Storage. All of the lake sees an [`ObjectStore`] only, and
+//! asks of it that [`PutMode::Create`](object_store::PutMode) never replaces, which is how tables are committed.
 //!
 //! A table may have a key ([`Seal`]): then a store around that one seals each of its files, data, manifests and metadata
 //! alike, and opens what is read of them ([`Warehouse::sealed_with`]).
@@ -13,6 +14,7 @@ mod read;
 mod seal;
 mod sealed_file;
 mod sealed_store;
+mod services;
 mod upload;
 mod write;
 
@@ -22,12 +24,12 @@ use std::{
 };
 
 pub use disk_store::{DiskStore, Unsynced};
-pub use location::Location;
+pub use location::{Location, StorageAccount};
 use object_store::{ObjectStore, path::Path};
 use opentrail_journal::disk::Disk;
 pub use seal::{DataKey, KeyRefused, Seal, Sealing};
 
-use self::sealed_store::SealedStore;
+use self::{sealed_store::SealedStore, services::Service};
 use crate::LakeError;
 
 /// The bucket under whose name the server's S3 door hands out the files of a warehouse that is in its data
@@ -40,6 +42,7 @@ pub struct Warehouse {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     root: Arc<str>,
+    is_behind_door: bool,
     /// The same store, where it is one table's of which files may be sealed.
     sealed: Option<Arc<SealedStore>>,
 }
@@ -52,7 +55,8 @@ impl Warehouse {
     /// [`LakeError::Disk`] where the folder can't be made or is in use.
     pub fn in_data_folder(folder: &FilePath, disk: Arc<dyn Disk>) -> Result<Self, LakeError> {
         let store = DiskStore::open(folder, disk)?;
-        Ok(Self::new(Arc::new(store), Path::default(), format!("s3://{DOOR_BUCKET}")))
+        let here = Self::new(Arc::new(store), Path::default(), format!("s3://{DOOR_BUCKET}"));
+        Ok(Self { is_behind_door: true, ..here })
     }
 
     /// A warehouse at a location that an option names.
@@ -61,23 +65,25 @@ impl Warehouse {
     /// [`LakeError::Disk`] where the folder can't be made or is in use, [`LakeError::Warehouse`] where settings
     /// of the object store are wrong. Nothing is asked of a service on the network.
     pub fn at(location: &Location, disk: Arc<dyn Disk>) -> Result<Self, LakeError> {
-        match location {
+        let (Service { store, root }, prefix) = match location {
             Location::Folder(folder) => {
                 let folder = absolute(folder)?;
                 let root = location::file_uri(&folder)?;
-                Ok(Self::new(Arc::new(DiskStore::open(&folder, disk)?), Path::default(), root))
+                return Ok(Self::new(Arc::new(DiskStore::open(&folder, disk)?), Path::default(), root));
             }
-            Location::S3 { bucket, prefix } => {
-                let store = location::s3(bucket)?;
-                Ok(Self::new(store, prefix.clone(), format!("s3://{bucket}")))
+            Location::S3 { bucket, prefix } => (services::s3(bucket)?, prefix),
+            Location::Azure { container, account, prefix } => {
+                (services::azure(container, account.as_ref())?, prefix)
             }
-        }
+            Location::Google { bucket, prefix } => (services::google(bucket)?, prefix),
+        };
+        Ok(Self::new(store, prefix.clone(), root))
     }
 
     /// A warehouse in any object store; `root` is the URI that stands for the store's own root, such as
     /// `s3://bucket`, without a slash at the end, and `prefix` where the tables are below it.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, root: impl Into<Arc<str>>) -> Self {
-        Self { store, prefix, root: root.into(), sealed: None }
+        Self { store, prefix, root: root.into(), is_behind_door: false, sealed: None }
     }
 
     /// The same place as one table sees it, whose files are sealed as `seal` says.
@@ -120,7 +126,7 @@ impl Warehouse {
 
     /// Whether its files have names that the server's S3 door answers to.
     pub fn is_behind_door(&self) -> bool {
-        self.root.strip_prefix("s3://") == Some(DOOR_BUCKET)
+        self.is_behind_door
     }
 
     /// The folder of a table with this name.
