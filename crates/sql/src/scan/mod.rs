@@ -102,11 +102,12 @@ impl Table {
         let Some((computed, place)) = computed else {
             let stored = schema.fields().iter().map(|field| self.stored.index_of(field.name()));
             let stored = stored.collect::<std::result::Result<Vec<_>, _>>()?;
-            return self.stored_columns(state, stored, &self.wanted, kept, limit);
+            return self.stored_columns(state, stored, &self.wanted, kept, limit, None);
         };
         let all = (0..self.stored.fields().len()).collect();
+        let rows = state.config().batch_size().min(computed::MOST_ROWS);
         // It is made of whole columns.
-        let stored = self.stored_columns(state, all, &Arc::default(), kept, limit)?;
+        let stored = self.stored_columns(state, all, &Arc::default(), kept, limit, Some(rows))?;
         Ok(Arc::new(computed::Compute::new(stored, computed.clone(), schema, place)))
     }
 
@@ -117,6 +118,7 @@ impl Table {
         wanted: &Arc<OnceLock<Wanted>>,
         kept: &[usize],
         limit: Option<usize>,
+        batch_rows: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = self.groups(kept, state.config().target_partitions());
         let mut statistics = datafusion::common::Statistics::new_unknown(&self.stored);
@@ -142,6 +144,7 @@ impl Table {
             .with_statistics(statistics)
             .with_projection_indices(Some(projection))?
             .with_limit(limit)
+            .with_batch_size(batch_rows)
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
