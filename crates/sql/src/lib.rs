@@ -7,6 +7,7 @@
 //! The crate knows no event and no event data store: tables have names and schemas, that is all.
 
 mod cancel;
+mod codes;
 mod deep;
 mod diagnose;
 mod dialect;

@@ -18,10 +18,11 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
 use crate::cancel::{Cancel, GiveWay};
+use crate::codes::ByCodes;
 use crate::names::{Names, lower_functions, separate_fields};
 use crate::output::{self, Output};
 use crate::running::{Column, note_unread};
-use crate::scan::{FooterCache, Meter, Table, Wanted};
+use crate::scan::{FooterCache, Meter, Scans, Table, Wanted};
 use crate::unnest::{self, UnnestPlanner};
 use crate::windows::{self, Bounds};
 use crate::{Limits, SqlError, Statement, TableData};
@@ -232,11 +233,13 @@ fn session(
         object_store_registry: Arc::clone(&stores) as Arc<dyn ObjectStoreRegistry>,
         ..RuntimeEnv::clone(&shared.runtime)
     };
+    let scans = Arc::new(Scans::default());
     let state = SessionStateBuilder::new()
         .with_config(config(shared.partitions, unnests))
         .with_runtime_env(Arc::new(runtime))
         .with_default_features()
         .with_relation_planners(vec![Arc::new(UnnestPlanner)])
+        .with_physical_optimizer_rule(Arc::new(ByCodes(Arc::clone(&scans))))
         .with_physical_optimizer_rule(Arc::new(GiveWay(cancel.clone())))
         .build();
     let session = SessionContext::new_with_state(state);
@@ -248,8 +251,8 @@ fn session(
         let url = ObjectStoreUrl::parse(format!("table://t{number}/")).map_err(internal)?;
         stores.register_store(url.as_ref(), Arc::clone(&data.store));
         let footers = Arc::clone(&shared.footers);
-        let table =
-            Table::new(name.to_lowercase(), data, url, footers, Arc::clone(meter), Arc::clone(wanted));
+        let (meter, wanted, scans) = (Arc::clone(meter), Arc::clone(wanted), Arc::clone(&scans));
+        let table = Table::new(name.to_lowercase(), data, url, footers, meter, wanted, scans);
         let reference = TableReference::bare(name.to_lowercase());
         session.register_table(reference, Arc::new(table)).map_err(internal)?;
     }

@@ -1,6 +1,7 @@
 //! Reading a table: the files that a predicate does not exclude, and the tail, as one.
 
 mod computed;
+mod dictionaries;
 mod narrow;
 mod prune;
 mod reader;
@@ -27,6 +28,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use object_store::ObjectMeta;
 
+pub(crate) use dictionaries::{Scans, dictionary};
 pub(crate) use narrow::Wanted;
 pub(crate) use reader::{FooterCache, Meter};
 
@@ -43,6 +45,7 @@ pub(crate) struct Table {
     footers: Arc<FooterCache>,
     meter: Arc<Meter>,
     wanted: Arc<OnceLock<Wanted>>,
+    scans: Arc<Scans>,
 }
 
 impl fmt::Debug for Table {
@@ -59,10 +62,11 @@ impl Table {
         footers: Arc<FooterCache>,
         meter: Arc<Meter>,
         wanted: Arc<OnceLock<Wanted>>,
+        scans: Arc<Scans>,
     ) -> Self {
         let schema = with_views(&data.schema);
         let stored = data.computed.as_ref().map_or(Arc::clone(&schema), |it| with_views(&it.stored));
-        Table { name, data, schema, stored, url, footers, meter, wanted }
+        Table { name, data, schema, stored, url, footers, meter, wanted, scans }
     }
 
     /// The files as partitions of about the same size.
@@ -111,6 +115,26 @@ impl Table {
         Ok(Arc::new(computed::Compute::new(stored, computed.clone(), schema, place)))
     }
 
+    fn readers(&self, wanted: &Arc<OnceLock<Wanted>>) -> reader::Readers {
+        reader::Readers::new(
+            self.name.clone(),
+            Arc::clone(&self.data.store),
+            Arc::clone(&self.footers),
+            Arc::clone(&self.meter),
+            Arc::clone(wanted),
+        )
+    }
+
+    /// Notes what scans of these files can give as dictionaries, by the largest of them.
+    async fn note_dictionaries(&self, kept: &[usize]) {
+        let files = kept.iter().filter_map(|index| self.data.files.get(*index));
+        if let Some(largest) = files.max_by_key(|file| file.size) {
+            let readers = self.readers(&self.wanted);
+            let known = readers.dictionaries(largest).await;
+            self.scans.note(self.url.as_str(), readers, known);
+        }
+    }
+
     fn stored_columns(
         &self,
         state: &dyn Session,
@@ -129,16 +153,9 @@ impl Table {
             .map_or(datafusion::common::stats::Precision::Absent, |rows| {
                 datafusion::common::stats::Precision::Exact(rows)
             });
-        let factory = reader::Readers::new(
-            self.name.clone(),
-            Arc::clone(&self.data.store),
-            Arc::clone(&self.footers),
-            Arc::clone(&self.meter),
-            Arc::clone(wanted),
-        );
         let source = ParquetSource::new(Arc::clone(&self.stored))
             .with_table_parquet_options(state.table_options().parquet.clone())
-            .with_parquet_file_reader_factory(Arc::new(factory));
+            .with_parquet_file_reader_factory(Arc::new(self.readers(wanted)));
         let config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -208,6 +225,9 @@ impl TableProvider for Table {
             // The limit counts rows before the filters, which are applied above.
             let limit = limit.filter(|_| filters.is_empty());
             inputs.push(self.files(state, Arc::clone(&schema), &kept, limit)?);
+            if schema.fields().iter().any(|field| may_have_dictionaries(field.data_type())) {
+                self.note_dictionaries(&kept).await;
+            }
         }
         inputs.extend(self.tail(Arc::clone(&schema))?);
         match inputs.len() {
@@ -216,6 +236,10 @@ impl TableProvider for Table {
             _ => UnionExec::try_new(inputs),
         }
     }
+}
+
+fn may_have_dictionaries(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8View | DataType::Struct(_))
 }
 
 /// The schema with its texts as views, which DataFusion compares and groups faster. JSON stays as it is.

@@ -16,7 +16,7 @@ use datafusion::parquet::file::metadata::{
 use datafusion::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
 /// Where a file says which Arrow types it was written from. A footer without some of the fields can't have it.
-const ARROW_SCHEMA: &str = "ARROW:schema";
+pub(super) const ARROW_SCHEMA: &str = "ARROW:schema";
 
 /// The columns of which not everything is read, each with the paths in it that are.
 #[derive(Debug, Default)]
@@ -49,26 +49,27 @@ impl Wanted {
         wanted.iter().any(|wanted| path.iter().skip(1).zip(wanted).all(|(own, wanted)| own == wanted))
     }
 
-    /// The footer without what is not read.
-    pub(super) fn narrow(&self, footer: &Arc<ParquetMetaData>) -> ParquetResult<Arc<ParquetMetaData>> {
+    /// The footer without what is not read. A column of which nothing is left keeps its first field, which tells where the
+    /// row is NULL. Where it is known that a scan reads only some columns, and of narrowed ones only fields, nothing else is
+    /// left.
+    pub(super) fn narrow(
+        &self,
+        footer: &Arc<ParquetMetaData>,
+        only: Option<&BTreeSet<String>>,
+    ) -> ParquetResult<Arc<ParquetMetaData>> {
         let file = footer.file_metadata();
         let leaves = file.schema_descr().columns();
-        let mut seen = HashSet::new();
-        let kept: Vec<bool> = leaves.iter().map(|leaf| self.keeps(leaf.path().parts())).collect();
-        let present: HashSet<&str> = leaves
-            .iter()
-            .zip(&kept)
-            .filter(|(_, kept)| **kept)
-            .filter_map(|(leaf, _)| leaf.path().parts().first().map(String::as_str))
-            .collect();
-        // A column of which nothing is left keeps its first field, which tells where the row is NULL.
+        let column = |path: &[String]| path.first().cloned().unwrap_or_default();
+        let is_read = |path: &[String]| {
+            self.keeps(path) && only.is_none_or(|only| path.first().is_some_and(|name| only.contains(name)))
+        };
+        let kept: Vec<bool> = leaves.iter().map(|leaf| is_read(leaf.path().parts())).collect();
+        let read = leaves.iter().zip(&kept).filter(|(_, kept)| **kept);
+        let mut seen: HashSet<String> = read.map(|(leaf, _)| column(leaf.path().parts())).collect();
         let kept: Vec<bool> = leaves
             .iter()
             .zip(kept)
-            .map(|(leaf, kept)| {
-                let column = leaf.path().parts().first().map(String::as_str).unwrap_or_default();
-                kept || (!present.contains(column) && seen.insert(column))
-            })
+            .map(|(leaf, kept)| kept || (only.is_none() && seen.insert(column(leaf.path().parts()))))
             .collect();
         if kept.iter().all(|kept| *kept) {
             return Ok(Arc::clone(footer));

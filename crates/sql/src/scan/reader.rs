@@ -1,6 +1,6 @@
 //! Reading Parquet files: footers are kept between queries, and what is read is counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,9 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use parking_lot::Mutex;
 
+use crate::DataFile;
+
+use super::dictionaries::{self, Names};
 use super::narrow::Wanted;
 
 /// How much is read from a file's end at first, which has the footer and the page index of most files.
@@ -104,12 +107,23 @@ impl FooterCache {
 }
 
 /// Makes readers of one table's files.
+#[derive(Clone)]
 pub(super) struct Readers {
     table: String,
     store: Arc<dyn ObjectStore>,
     footers: Arc<FooterCache>,
     meter: Arc<Meter>,
     wanted: Arc<OnceLock<Wanted>>,
+    giving: Option<Arc<Giving>>,
+}
+
+/// What a scan gives, where that is known.
+#[derive(Debug)]
+pub(super) struct Giving {
+    /// The columns that it reads; of rows that are narrowed nothing but members.
+    pub(super) columns: BTreeSet<String>,
+    /// Texts that are to come as dictionaries.
+    pub(super) dictionaries: BTreeSet<Names>,
 }
 
 impl fmt::Debug for Readers {
@@ -126,7 +140,27 @@ impl Readers {
         meter: Arc<Meter>,
         wanted: Arc<OnceLock<Wanted>>,
     ) -> Self {
-        Readers { table, store, footers, meter, wanted }
+        Readers { table, store, footers, meter, wanted, giving: None }
+    }
+
+    /// The same for a scan that gives this.
+    pub(super) fn giving(&self, giving: Giving) -> Self {
+        Readers { giving: Some(Arc::new(giving)), ..self.clone() }
+    }
+
+    fn reader(&self, path: Path, size: u64) -> Reader {
+        let inner = ParquetObjectReader::new(Arc::clone(&self.store), path.clone())
+            .with_file_size(size)
+            .with_footer_size_hint(FOOTER_HINT)
+            .with_preload_column_index(true)
+            .with_preload_offset_index(true);
+        Reader { inner, key: (self.table.clone(), path), readers: self.clone() }
+    }
+
+    /// The texts that a file has as dictionaries; none if it can't be read, which is said when it is.
+    pub(super) async fn dictionaries(&self, file: &DataFile) -> BTreeSet<Names> {
+        let footer = self.reader(file.path.clone(), file.size).footer().await;
+        footer.map(|footer| dictionaries::of_file(&footer)).unwrap_or_default()
     }
 }
 
@@ -138,33 +172,32 @@ impl ParquetFileReaderFactory for Readers {
         _footer_size: Option<usize>,
         _metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let path = file.object_meta.location;
-        let inner = ParquetObjectReader::new(Arc::clone(&self.store), path.clone())
-            .with_file_size(file.object_meta.size)
-            .with_footer_size_hint(FOOTER_HINT)
-            .with_preload_column_index(true)
-            .with_preload_offset_index(true);
-        Ok(Box::new(Reader {
-            inner,
-            key: (self.table.clone(), path),
-            footers: Arc::clone(&self.footers),
-            meter: Arc::clone(&self.meter),
-            wanted: Arc::clone(&self.wanted),
-        }))
+        Ok(Box::new(self.reader(file.object_meta.location, file.object_meta.size)))
     }
 }
 
 struct Reader {
     inner: ParquetObjectReader,
     key: Key,
-    footers: Arc<FooterCache>,
-    meter: Arc<Meter>,
-    wanted: Arc<OnceLock<Wanted>>,
+    readers: Readers,
+}
+
+impl Reader {
+    /// The whole footer.
+    async fn footer(&mut self) -> datafusion::parquet::errors::Result<Arc<ParquetMetaData>> {
+        if let Some(footer) = self.readers.footers.get(&self.key) {
+            return Ok(footer);
+        }
+        // Without options: the index of pages is to be there for whoever takes the footer next.
+        let footer = self.inner.get_metadata(None).await?;
+        self.readers.footers.put(self.key.clone(), Arc::clone(&footer));
+        Ok(footer)
+    }
 }
 
 impl AsyncFileReader for Reader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, datafusion::parquet::errors::Result<Bytes>> {
-        self.meter.add(range.end.saturating_sub(range.start));
+        self.readers.meter.add(range.end.saturating_sub(range.start));
         self.inner.get_bytes(range)
     }
 
@@ -172,7 +205,7 @@ impl AsyncFileReader for Reader {
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, datafusion::parquet::errors::Result<Vec<Bytes>>> {
-        self.meter.add(ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
+        self.readers.meter.add(ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
         self.inner.get_byte_ranges(ranges)
     }
 
@@ -181,18 +214,17 @@ impl AsyncFileReader for Reader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, datafusion::parquet::errors::Result<Arc<ParquetMetaData>>> {
         async move {
-            let footer = match self.footers.get(&self.key) {
-                Some(footer) => footer,
-                None => {
-                    // Without options: the index of pages is to be there for whoever takes the footer next.
-                    let footer = self.inner.get_metadata(None).await?;
-                    self.footers.put(self.key.clone(), Arc::clone(&footer));
-                    footer
-                }
+            let footer = self.footer().await?;
+            let giving = self.readers.giving.as_deref();
+            let footer = match self.readers.wanted.get() {
+                Some(wanted) => wanted.narrow(&footer, giving.map(|giving| &giving.columns))?,
+                None => footer,
             };
-            match self.wanted.get() {
-                Some(wanted) => wanted.narrow(&footer),
-                None => Ok(footer),
+            match giving {
+                Some(giving) if !giving.dictionaries.is_empty() => {
+                    dictionaries::said(&footer, &giving.dictionaries)
+                }
+                _ => Ok(footer),
             }
         }
         .boxed()

@@ -4,6 +4,7 @@ mod computed;
 mod dialect;
 mod errors;
 mod format;
+mod grouping;
 mod limits;
 mod names;
 mod pruning;
