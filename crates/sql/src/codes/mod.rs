@@ -220,9 +220,9 @@ mod tests {
     use datafusion::execution::runtime_env::RuntimeEnv;
     use datafusion::parquet::arrow::ArrowWriter;
     use datafusion::physical_plan::displayable;
+    use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
     use object_store::path::Path;
-    use object_store::ObjectStoreExt;
 
     use super::*;
     use crate::cancel::Cancel;

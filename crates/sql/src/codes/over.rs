@@ -114,9 +114,13 @@ impl Over {
             }
         };
         let null = i32::try_from(texts.len()).unwrap_or(i32::MAX);
-        let numbers: Int32Array = match column.keys().nulls() {
-            None => column.keys().clone(),
-            Some(_) => column.keys().iter().map(|key| Some(key.unwrap_or(null))).collect(),
+        let keys = column.keys();
+        let numbers: Int32Array = match keys.nulls() {
+            None => keys.clone(),
+            Some(valid) => {
+                let numbers = keys.values().iter().zip(valid);
+                numbers.map(|(key, valid)| if valid { *key } else { null }).collect::<Vec<_>>().into()
+            }
         };
         Ok(Some(take(&known.answers, &numbers, None)?))
     }

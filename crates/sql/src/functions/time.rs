@@ -72,6 +72,12 @@ impl Times {
         }
     }
 
+    /// The instants, if that is what the column has: one for each row, in microseconds.
+    pub(crate) fn instants(&self) -> Option<&Int64Array> {
+        let is_plain = matches!(self.unit, Unit::Time(TimeUnit::Microsecond)) && self.zone.is_none();
+        (is_plain && !self.constant).then_some(&self.raw)
+    }
+
     /// What a clock in the column's zone shows at the moment of a row.
     pub(crate) fn local(&self, row: usize) -> Option<NaiveDateTime> {
         naive(self.instant(row)?).map(|moment| to_local(moment, self.zone))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{Datelike, Days, Duration, Months, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
@@ -230,6 +230,12 @@ fn date_trunc(call: &Call) -> Result<ArrayRef> {
     let times = call.times(1)?;
     let constant = call.texts(0)?.constant();
     let fixed = if constant { unit(call, 0, times.dates())? } else { None };
+    let length = fixed.filter(|unit| *unit != Unit::Week).and_then(Unit::micros);
+    if let (Some(length), Some(instants)) = (length, times.instants())
+        && call.result == DataType::Timestamp(TimeUnit::Microsecond, None)
+    {
+        return Ok(arrow::compute::cast(&cut(instants, length), &call.result)?);
+    }
     let values = (0..call.rows)
         .map(|row| {
             let unit = if constant { fixed } else { unit(call, row, times.dates())? };
@@ -244,6 +250,18 @@ fn date_trunc(call: &Call) -> Result<ArrayRef> {
         })
         .collect::<Result<Vec<_>>>()?;
     time::array(values, &call.result)
+}
+
+/// Instants at the beginning of what is so long. Neighbours mostly begin with the same.
+fn cut(instants: &Int64Array, length: i64) -> Int64Array {
+    let mut start = 0_i64;
+    let starts = instants.values().iter().map(|instant| {
+        if !(0..length).contains(&instant.wrapping_sub(start)) {
+            start = instant.div_euclid(length).wrapping_mul(length);
+        }
+        start
+    });
+    Int64Array::new(starts.collect(), instants.nulls().cloned())
 }
 
 fn add(unit: Unit, count: i64, local: NaiveDateTime) -> Option<NaiveDateTime> {
@@ -447,4 +465,24 @@ fn human_readable_seconds(call: &Call) -> Result<ArrayRef> {
         })
         .collect::<Result<StringArray>>()?;
     Ok(Arc::new(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_begin_with_what_they_are_in() {
+        for unit in [Unit::Millisecond, Unit::Second, Unit::Minute, Unit::Hour, Unit::Day] {
+            let length = unit.micros().expect("a length");
+            let instants: Vec<i64> = (-40..40)
+                .flat_map(|count| [count * length - 1, count * length, count * length + length / 3])
+                .chain([-1_700_000_000_123_456, 1_700_000_000_123_456, 0, -1])
+                .collect();
+            let expected = instants.iter().map(|instant| Some(micros(unit.truncate(naive(*instant)?)?)));
+            let expected: Int64Array = expected.chain([None]).collect();
+            let instants: Int64Array = instants.iter().copied().map(Some).chain([None]).collect();
+            assert_eq!(cut(&instants, length), expected, "{unit:?}");
+        }
+    }
 }
