@@ -461,6 +461,18 @@ def test_another_accounts_queries_are_in_the_owners_record_and_no_results_in_the
             keys = [item["Key"] for item in foreign.s3().list_objects_v2(Bucket="elsewhere")["Contents"]]
             assert len(keys) == 2 and all(key.startswith(f"own/AWSLogs/{ACCOUNT}/") for key in keys)
 
+            # The same holds for trails, also of members of the operator's organization.
+            theirs = {"Name": "theirs", "S3BucketName": "elsewhere", "S3KeyPrefix": "own"}
+            assert refused(guest.create_trail, **theirs)[0] == "InsufficientS3BucketPolicyException"
+            owner.create_trail(Name="ours", S3BucketName="elsewhere", S3KeyPrefix="trail")
+            owner.start_logging(Name="ours")
+
+            def delivered():
+                listed = foreign.s3().list_objects_v2(Bucket="elsewhere", Prefix="trail/")
+                return [item["Key"] for item in listed.get("Contents", [])]
+
+            assert all(key.startswith(f"trail/AWSLogs/{ACCOUNT}/") for key in eventually(delivered))
+
 
 def test_a_query_is_never_told_to_be_cancelled_and_finished(client, store):
     statement = numbers(store)

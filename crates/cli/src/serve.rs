@@ -88,7 +88,8 @@ pub(crate) struct ServeArguments {
     client_env: Option<PathBuf>,
     #[command(flatten)]
     master_key: MasterKeyArguments,
-    /// A bucket outside: NAME=ENDPOINT; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    /// A bucket outside, for trails, queries and imports of the first account: NAME=ENDPOINT; credentials from
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     #[arg(long = "remote-bucket", env = "OPENTRAIL_REMOTE_BUCKET", value_name = "NAME=URL", value_delimiter = ',', value_parser = remote_bucket)]
     remote_buckets: Vec<RemoteBucket>,
     /// An S3 endpoint elsewhere that buckets may replicate to: NAME=URL; credentials from

@@ -55,14 +55,16 @@ impl Stores {
         self.remote.contains_key(bucket)
     }
 
-    /// Whether an account may have results of queries written to a bucket at all. One elsewhere is written to with the
-    /// operator's credentials, so that its policy does not tell one account of ours from another.
-    pub(crate) fn takes_results_of(&self, bucket: &str, account: AccountId) -> bool {
+    /// Whether an account may have files written to a bucket at all: by its trails, among which those of its organization
+    /// are, or by its queries. One elsewhere is written to with the operator's credentials, so that its policy does not
+    /// tell one account of ours from another, and lets in the operator's alone. That holds for members of the operator's
+    /// organization too: their events come there by its trail, not because one of them asks for it.
+    pub(crate) fn takes_files_of(&self, bucket: &str, account: AccountId) -> bool {
         !self.is_elsewhere(bucket) || account == self.operator
     }
 
     /// Whether CloudTrail may write the results of queries of an account below a folder of a bucket. A bucket elsewhere
-    /// that [takes them](Self::takes_results_of) is asked when they are written.
+    /// that [takes them](Self::takes_files_of) is asked when they are written.
     pub(crate) fn check_results(
         &self,
         bucket: &str,
@@ -70,7 +72,7 @@ impl Stores {
         event_data_store: &str,
         account: AccountId,
     ) -> Result<(), StoreError> {
-        if !self.takes_results_of(bucket, account) {
+        if !self.takes_files_of(bucket, account) {
             return Err(StoreError::InsufficientPolicy);
         }
         if self.is_elsewhere(bucket) {
@@ -94,11 +96,18 @@ impl LogReader for Stores {
 #[async_trait]
 impl LogStore for Stores {
     async fn put(&self, file: PutFile<'_>) -> Result<(), StoreError> {
+        // Asked of each file: the operator may name a bucket that a trail of another account had before.
+        if !self.takes_files_of(file.bucket, file.account) {
+            return Err(StoreError::InsufficientPolicy);
+        }
         let key = self.embedded.key_of_trail(&file);
         self.of(file.bucket).put(PutFile { kms_key: key.as_deref(), ..file }).await
     }
 
     async fn check(&self, ask: BucketCheck<'_>) -> Result<(), StoreError> {
+        if !self.takes_files_of(ask.bucket, ask.account) {
+            return Err(StoreError::InsufficientPolicy);
+        }
         self.of(ask.bucket).check(ask).await
     }
 }

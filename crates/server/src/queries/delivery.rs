@@ -42,7 +42,7 @@ pub(super) async fn deliver(queries: &Queries, query: &Query, outcome: &Outcome)
     let folder = destination.folder(query.account, query.id, delivered);
     let store = query.stores.first().map_or("", String::as_str);
     let errand = Errand { query, destination, folder, store };
-    if !queries.inner.buckets.takes_results_of(destination.bucket(), query.account) {
+    if !queries.inner.buckets.takes_files_of(destination.bucket(), query.account) {
         return DeliveryStatus::AccessDenied;
     }
     let files = match results(queries, &errand, outcome).await {
