@@ -14,8 +14,8 @@ use super::{
 use crate::{EncodedFile, Expected, Keep, LakeError, Run};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-/// How much larger rows are in memory than in a file, as real records are.
-const EXPANSION: u64 = 12;
+/// How much larger rows are in memory than in a file: real records, 12 to 24 times.
+const EXPANSION: u64 = 24;
 /// How many rows of a file are in memory at once, however large or small they are.
 const ROWS_AT_ONCE: (u64, u64) = (64, 4096);
 /// Files whose sizes differ by less than this factor are of one tier.
@@ -27,8 +27,8 @@ const FEW: usize = 2;
 /// A day that no file was added to for so long doesn't grow. One that does after all is merged with [`FEW`] files at a
 /// time, which writes rows more often and does no other harm.
 const QUIET_AFTER: TimeDelta = TimeDelta::minutes(1);
-/// How many files are merged at once.
-const AT_ONCE: usize = 64;
+/// How many files are merged at once. Of each, a page of every column is in memory.
+const AT_ONCE: usize = 16;
 
 /// What one step of compaction did.
 #[derive(Debug, Clone, PartialEq, Eq)]
