@@ -152,15 +152,15 @@ async fn a_commit_of_events_writes_little_besides_them() {
 #[tokio::test]
 async fn compaction_makes_few_files_of_many_and_old_readers_go_on() {
     let scene = Scene::new().await;
-    for number in 1..=16 {
+    for number in 1..=8 {
         scene.append(number, 3).await.unwrap();
     }
-    for number in 17..=20 {
+    for number in 9..=12 {
         scene.append(number, 0).await.unwrap();
     }
     let before = scene.table.snapshot();
     let compacted = scene.table.compact(now()).await.unwrap().unwrap();
-    assert_eq!((compacted.day, compacted.files_before), (day(3), 16));
+    assert_eq!((compacted.day, compacted.files_before), (day(3), 8));
     assert_eq!(scene.table.compact(now()).await.unwrap(), None, "today still grows");
     assert_eq!(scene.table.snapshot().files().count(), 5);
     scene.assert_whole().await;
@@ -169,7 +169,7 @@ async fn compaction_makes_few_files_of_many_and_old_readers_go_on() {
 
     scene.table.expire(later(599)).await.unwrap();
     let scene = scene.reopened(later(599)).await;
-    assert_eq!(scene.ids_in(&before).await.unwrap().len(), 40);
+    assert_eq!(scene.ids_in(&before).await.unwrap().len(), 24);
     scene.assert_whole().await;
     scene.table.expire(later(600)).await.unwrap();
     scene.ids_in(&before).await.unwrap_err();

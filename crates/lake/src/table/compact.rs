@@ -28,7 +28,7 @@ const FEW: usize = 2;
 /// time, which writes rows more often and does no other harm.
 const QUIET_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// How many files are merged at once. Of each, a page of every column is in memory.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = MANY;
 
 /// What one step of compaction did.
 #[derive(Debug, Clone, PartialEq, Eq)]

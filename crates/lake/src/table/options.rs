@@ -97,7 +97,7 @@ impl Default for TableOptions {
             // A query of CloudTrail Lake runs for an hour at most.
             grace: Duration::from_secs(2 * 3600),
             target_bytes: 64 << 20,
-            rewrite_memory: 32 << 20,
+            rewrite_memory: 16 << 20,
             records: Records::default(),
         }
     }
