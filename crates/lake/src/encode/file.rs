@@ -6,7 +6,7 @@ use arrow_array::{RecordBatch, cast::AsArray, types::TimestampMicrosecondType};
 use arrow_schema::ArrowError;
 use arrow_select::interleave::interleave_record_batch;
 use bytes::Bytes;
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use parquet::arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions};
 
 use super::{EncodedFile, properties};
@@ -67,15 +67,12 @@ impl FileWriter {
     /// [`LakeError::Arrow`] if there are rows of several days, or none.
     pub(super) fn finish(mut self) -> Result<EncodedFile, LakeError> {
         let metadata = Arc::new(self.writer.finish()?);
-        let days =
-            self.times.map(|(first, last)| (first.div_euclid(DAY_MICROS), last.div_euclid(DAY_MICROS)));
-        let Some(((first, last), (day, _))) = self.times.zip(days.filter(|(first, last)| first == last))
-        else {
+        let Some((first, last)) = self.times.filter(|(first, last)| day_of(*first) == day_of(*last)) else {
             let reason = "a file is to have rows of one day".to_owned();
             return Err(ArrowError::InvalidArgumentError(reason).into());
         };
         Ok(EncodedFile {
-            day: date(day).unwrap_or_default(),
+            day: instant(first).date_naive(),
             // Finishing has flushed it; `into_inner` would finish it again, which fails.
             bytes: Bytes::from(std::mem::take(self.writer.inner_mut())),
             rows: self.rows,
@@ -97,14 +94,6 @@ pub(super) fn times(batch: &RecordBatch) -> Result<&[i64], LakeError> {
 /// How many days after 1970 a time is.
 pub(super) fn day_of(micros: i64) -> i64 {
     micros.div_euclid(DAY_MICROS)
-}
-
-fn date(day: i64) -> Option<NaiveDate> {
-    let epoch = NaiveDate::default();
-    match u64::try_from(day) {
-        Ok(days) => epoch.checked_add_days(Days::new(days)),
-        Err(_) => epoch.checked_sub_days(Days::new(day.unsigned_abs())),
-    }
 }
 
 fn instant(micros: i64) -> DateTime<Utc> {

@@ -102,7 +102,7 @@ pub(crate) fn bytes_of(events: &[Event]) -> usize {
 }
 
 /// Events in portions of bounded size and in their order, none of them empty but where there are no events.
-pub(crate) fn portions(events: Vec<Event>) -> Vec<Vec<Event>> {
+fn portions(events: Vec<Event>) -> Vec<Vec<Event>> {
     if bytes_of(&events) <= PORTION_BYTES {
         return vec![events];
     }
@@ -117,6 +117,14 @@ pub(crate) fn portions(events: Vec<Event>) -> Vec<Vec<Event>> {
     }
     portions.push(portion);
     portions
+}
+
+/// Events in [`portions`], the last of which comes with what is `due` when all are done.
+pub(crate) fn portions_with<T: Default>(events: Vec<Event>, due: T) -> impl Iterator<Item = (Vec<Event>, T)> {
+    let portions = portions(events);
+    let others = portions.len().saturating_sub(1);
+    let dues = std::iter::repeat_with(T::default).take(others).chain(std::iter::once(due));
+    portions.into_iter().zip(dues)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
     fetch::{Fetcher, Keys, ReadFile, ReadGroup, Unread},
     ledger::{FailureStatus, Fault, Ledger, Ledgers, MAX_FAILURES, Progress},
     location::{Choice, Location, folder_of},
-    room::{Held, portions},
+    room::{Held, portions_with},
     source::SourceError,
     unpack::{MAX_FILE_BYTES, Unpacked, Unreadable, unpack},
     writer::{Done, NotWritten, Piece, Step, Taken, Writer},
@@ -322,13 +322,9 @@ impl Hand<'_> {
         &mut self,
         events: Vec<Event>,
         done: Done,
-        mut room: Option<Held>,
+        room: Option<Held>,
     ) -> Result<(), RunError> {
-        let mut portions = portions(events).into_iter().peekable();
-        while let Some(events) = portions.next() {
-            let is_last = portions.peek().is_none();
-            let room = if is_last { room.take() } else { None };
-            let done = if is_last { done.clone() } else { Done::default() };
+        for (events, (done, room)) in portions_with(events, (done, room)) {
             self.hand_over_portion(events, done, room).await?;
         }
         Ok(())

@@ -24,7 +24,7 @@ use super::{
     fetch::Fetcher,
     ledger::{Failure, FailureStatus, Fault, Ledger, Ledgers, Progress},
     location::Location,
-    room::{Room, bytes_of, portions},
+    room::{Room, bytes_of, portions_with},
     rules::ImportRules,
     run::{LEFT_OUT, LISTING, MAX_AHEAD, Run, RunError, Shown, kept},
     source::{Source, SourceError},
@@ -247,12 +247,10 @@ impl Imports {
     ) -> Result<Uploaded, NotWritten> {
         let (events, expired) = kept(events, oldest_kept(store, now));
         let writer = self.inner.writer(store);
-        let mut room = self.inner.room.texts(bytes_of(&events) as u64).await;
-        let mut portions = portions(events).into_iter().peekable();
+        let room = self.inner.room.texts(bytes_of(&events) as u64).await;
         let mut answers = Vec::new();
-        while let Some(events) = portions.next() {
-            // What is handed over is written in its order.
-            let room = if portions.peek().is_none() { room.take() } else { None };
+        // What is handed over is written in its order.
+        for (events, room) in portions_with(events, room) {
             answers.push(writer.write(Piece { events, step: None, room }).await?);
         }
         let mut uploaded = Uploaded { taken: Taken::default(), expired };

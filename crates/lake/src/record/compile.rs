@@ -138,55 +138,54 @@ impl<'a> Compiler<'_, 'a> {
         Ok(())
     }
 
-    /// The entries; how many they are is known after the last.
     fn map(&mut self, many: Act<'a>, keys: Texts<'a>, values: Texts<'a>, place: Place) -> Fits {
-        let step = self.steps.len();
-        self.check(place, many);
-        self.bytes(b"{");
-        for number in 0.. {
-            let code = self.form.next()?;
-            if code == b'}' {
-                self.set_count(step, number);
-                break;
-            }
-            if number > 0 {
-                self.bytes(b",");
-            }
-            let place = Place { level: place.level + 1, number };
-            self.text(STRING, keys, place)?;
-            self.bytes(b":");
+        self.each(many, *b"{}", place, |compiler, code, place| {
+            compiler.text(STRING, keys, place)?;
+            compiler.bytes(b":");
             match code {
-                REST => self.step(place, Act::Rest),
-                NULL => self.bytes(b"null"),
-                code => self.text(code, values, place)?,
+                REST => compiler.step(place, Act::Rest),
+                NULL => compiler.bytes(b"null"),
+                code => compiler.text(code, values, place)?,
             }
-        }
-        self.bytes(b"}");
-        Ok(())
+            Ok(())
+        })
     }
 
     fn array(&mut self, many: Act<'a>, items: &Members<'a>, place: Place) -> Fits {
+        self.each(many, *b"[]", place, |compiler, code, place| {
+            match code {
+                REST => compiler.step(place, Act::Rest),
+                NULL => compiler.bytes(b"null"),
+                b'{' => compiler.object(items, place)?,
+                _ => return Err(Misfit),
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries of a map or the elements of an array, each with its code; how many they are is known after the last.
+    fn each(
+        &mut self,
+        many: Act<'a>,
+        [open, close]: [u8; 2],
+        place: Place,
+        mut one: impl FnMut(&mut Self, u8, Place) -> Fits,
+    ) -> Fits {
         let step = self.steps.len();
         self.check(place, many);
-        self.bytes(b"[");
+        self.bytes(&[open]);
         for number in 0.. {
             let code = self.form.next()?;
-            if code == b']' {
+            if code == close {
                 self.set_count(step, number);
                 break;
             }
             if number > 0 {
                 self.bytes(b",");
             }
-            let place = Place { level: place.level + 1, number };
-            match code {
-                REST => self.step(place, Act::Rest),
-                NULL => self.bytes(b"null"),
-                b'{' => self.object(items, place)?,
-                _ => return Err(Misfit),
-            }
+            one(self, code, Place { level: place.level + 1, number })?;
         }
-        self.bytes(b"]");
+        self.bytes(&[close]);
         Ok(())
     }
 

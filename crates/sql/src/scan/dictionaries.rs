@@ -156,10 +156,15 @@ impl Uses {
             _ => None,
         };
         above.pop();
-        match kind {
-            Some(kind) => Arc::new(Field::clone(field).with_data_type(kind)),
-            None => Arc::clone(field),
-        }
+        with_kind(field, kind)
+    }
+}
+
+/// The field with another type, if there is one.
+pub(super) fn with_kind(field: &FieldRef, kind: Option<DataType>) -> FieldRef {
+    match kind {
+        Some(kind) => Arc::new(Field::clone(field).with_data_type(kind)),
+        None => Arc::clone(field),
     }
 }
 
@@ -253,8 +258,5 @@ fn as_dictionary(field: &FieldRef, above: &mut Names, texts: &BTreeSet<Names>) -
         _ => None,
     };
     above.pop();
-    match kind {
-        Some(kind) => Arc::new(Field::clone(field).with_data_type(kind)),
-        None => Arc::clone(field),
-    }
+    with_kind(field, kind)
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
@@ -28,6 +28,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use object_store::ObjectMeta;
 
+use dictionaries::with_kind;
 pub(crate) use dictionaries::{Scans, dictionary};
 pub(crate) use narrow::Wanted;
 pub(crate) use reader::{FooterCache, Meter};
@@ -247,10 +248,7 @@ fn with_views(schema: &Schema) -> SchemaRef {
     let fields: Vec<_> = schema
         .fields()
         .iter()
-        .map(|field| match field.data_type() {
-            DataType::Utf8 => Arc::new(Field::clone(field).with_data_type(DataType::Utf8View)),
-            _ => Arc::clone(field),
-        })
+        .map(|field| with_kind(field, (*field.data_type() == DataType::Utf8).then_some(DataType::Utf8View)))
         .collect();
     Arc::new(Schema::new(fields))
 }
